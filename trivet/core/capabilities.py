@@ -1,0 +1,69 @@
+"""What a cloud can do, in three words, with the reason where it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from trivet.core.errors import Unsupported
+
+
+class Capability(StrEnum):
+    """What a user may ask of a platform. Conformance has a test for each."""
+
+    STORE = "store"
+    JOBS = "jobs"
+    MODELS = "models"
+    ENDPOINTS = "endpoints"
+    WORKFLOWS = "workflows"
+    SCHEDULES = "schedules"
+    METRICS = "metrics"
+    TRAFFIC_SPLIT = "traffic split"
+    SHADOW_TRAFFIC = "shadow traffic"
+    AUTOSCALING = "autoscaling"
+    SCALE_TO_ZERO = "scale to zero"
+    ACCELERATORS = "accelerators"
+    PRIVATE_NETWORK = "private network"
+
+
+class Support(StrEnum):
+    """How a cloud offers a capability."""
+
+    NATIVE = "native"  # the cloud's own service does it
+    EMULATED = "emulated"  # Trivet does it on top of what the cloud has
+    REFUSED = "refused"  # it cannot be had: the note says why and what to do instead
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row of the parity table."""
+
+    support: Support
+    note: str
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One cloud without any SDK: names, limits and capabilities."""
+
+    name: str
+    title: str
+    extra: str
+    regions: tuple[str, ...]
+    platform: str = field(metadata={"help": "import path of the function that makes the Platform"})
+    claims: Mapping[Capability, Claim]
+
+    def __post_init__(self) -> None:
+        if missing := set(Capability) - set(self.claims):
+            raise ValueError(f"{self.name} says nothing about: {', '.join(sorted(missing))}")
+
+    def check(self, *wanted: Capability) -> None:
+        """Refuse what this cloud does not claim.
+
+        :raises Unsupported: with the reason of the first refused capability.
+        """
+        for capability in wanted:
+            claim = self.claims[capability]
+            if claim.support is Support.REFUSED:
+                raise Unsupported(f"{self.title} has no {capability}: {claim.note}")

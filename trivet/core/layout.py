@@ -1,0 +1,37 @@
+"""Where a stack keeps what it has on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from trivet.core.errors import ConfigError
+
+PROJECT_FILE = "Pulumi.yaml"
+OUTPUTS_FILE = "outputs.json"
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The nearest folder, from ``start`` (default: the working directory) upwards, that has a ``Pulumi.yaml``.
+
+    :raises ConfigError: when there is none.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / PROJECT_FILE).is_file():
+            return folder
+    raise ConfigError(
+        f"No {PROJECT_FILE} in {here} or above it.",
+        "Run `trivet init NAME --from FILE.csv --target COLUMN` there.",
+    )
+
+
+def trivet_folder(root: Path) -> Path:
+    """``<root>/.trivet``, or what ``TRIVET_HOME`` says."""
+    override = os.environ.get("TRIVET_HOME")
+    return Path(override).resolve() if override else root / ".trivet"
+
+
+def stack_home(root: Path, stack: str) -> Path:
+    """The folder of one stack."""
+    return trivet_folder(root) / stack

@@ -1,0 +1,236 @@
+"""The model package: an MLflow model folder with ONNX and a manifest of digests.
+
+Its identity is the SHA-256 of the canonical manifest, which covers every file but the manifest itself and the
+detached signature. What is learned later (approvals, aliases, metrics in use) lives in the registry, never here.
+"""
+
+from __future__ import annotations
+
+import stat
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from pydantic import Field
+
+from trivet.core.canonical import digest
+from trivet.core.datacontract import ColumnType
+from trivet.core.document import Document
+from trivet.core.errors import IntegrityError
+from trivet.core.files import write_atomic
+
+MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
+SERVING = "serving.json"
+MODEL = "model.onnx"
+CONTRIBUTIONS = "contributions.onnx"
+GOLDEN = "golden.json"
+PROFILE = "profile.json"
+CONTRACT = "contract.json"
+CARD = "modelcard.json"
+LINEAGE = "lineage.json"
+MAX_FILE = 4 << 30
+
+
+class FileEntry(Document):
+    """One file of the package."""
+
+    path: str
+    size: int = Field(ge=0, le=MAX_FILE)
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+
+
+class Manifest(Document):
+    """Every file of a package but the manifest and its signature, sorted by path."""
+
+    version: Literal[1] = 1
+    files: tuple[FileEntry, ...] = Field(min_length=1)
+
+
+class Input(Document):
+    """One input tensor of the model: a column of shape ``[rows, 1]``."""
+
+    name: str
+    type: ColumnType
+    nullable: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    allowed: tuple[str | float, ...] | None = None
+    personal: bool = False
+
+
+class Decision(Document):
+    """How a score becomes a decision: ``positive`` where the score is at least ``threshold``."""
+
+    threshold: float = Field(ge=0, le=1)
+    positive: str = "1"
+    negative: str = "0"
+
+
+class Serving(Document):
+    """What a server must know to answer: inputs, decision and, where there is one, the graph of reasons.
+
+    ``model.onnx`` takes each input as ``[rows, 1]`` (float32, or string for a category) and gives ``score``
+    float32 ``[rows]``, the probability of the positive class. ``contributions.onnx`` takes the same inputs and gives
+    ``contributions`` float32 ``[rows, features]``, in the order of ``inputs``, which with ``intercept`` add up to
+    the score's log-odds.
+    """
+
+    version: Literal[1] = 1
+    name: str
+    inputs: tuple[Input, ...] = Field(min_length=1)
+    decision: Decision
+    contributions: bool = False
+    intercept: float = 0.0
+
+
+class Golden(Document):
+    """A request whose answer is known: a server is ready once it gave it."""
+
+    rows: tuple[dict[str, float | str | None], ...] = Field(min_length=1)
+    scores: tuple[float, ...]
+    tolerance: float = 1e-5
+
+
+class FeatureProfile(Document):
+    """The distribution of one feature in the training snapshot.
+
+    Numbers: ``edges`` are the inner bounds of the bins, ``counts`` has ``len(edges) + 1`` bins. Categories:
+    ``values`` name the bins, the last count is for any other value. ``missing`` counts the rows without a value.
+    A number on an edge belongs to the bin above it.
+    """
+
+    name: str
+    edges: tuple[float, ...] = ()
+    values: tuple[str, ...] = ()
+    counts: tuple[int, ...]
+    missing: int = 0
+
+    def bin_of(self, value: float | str | None) -> int:
+        """Index of the value's bin in ``counts``; ``len(counts)`` for a missing value."""
+        if value is None or value != value:
+            return len(self.counts)
+        if isinstance(value, str):
+            return self.values.index(value) if value in self.values else len(self.values)
+        return bisect_right(self.edges, value)
+
+
+class Profile(Document):
+    """Distributions of features and of the score, over the rows that the model was trained on."""
+
+    version: Literal[1] = 1
+    rows: int
+    features: tuple[FeatureProfile, ...]
+    score: FeatureProfile
+
+
+class Lineage(Document):
+    """What a package was made from."""
+
+    snapshot: str
+    contract: str
+    source: str
+    environment: str
+    params: str
+    seed: int
+
+
+def files_of(folder: Path) -> Iterator[Path]:
+    """Every file under a package's folder, sorted; a link or a device is refused.
+
+    :raises IntegrityError: for anything that is neither a file nor a folder, or has a second name on the disk.
+    """
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        if stat.S_ISDIR(status.st_mode):
+            continue
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            raise IntegrityError(f"{path.name} in the model package is a link or no regular file.")
+        yield path
+
+
+def make_manifest(folder: Path) -> Manifest:
+    """Describe every file of the folder."""
+    entries = []
+    for path in files_of(folder):
+        name = path.relative_to(folder).as_posix()
+        if name not in (MANIFEST, SIGNATURE):
+            data = path.read_bytes()
+            entries.append(FileEntry(path=name, size=len(data), digest=digest(data)))
+    return Manifest(files=tuple(entries))
+
+
+def seal(folder: Path) -> str:
+    """Write the manifest of a finished folder and return the package's digest."""
+    manifest = make_manifest(folder)
+    write_atomic(folder / MANIFEST, manifest.canonical(), mode=0o644)
+    return manifest.content_digest()
+
+
+class Package:
+    """A package opened for reading: bytes leave it only once they match the manifest.
+
+    Opening checks that exactly the files of the manifest are there. ``read`` checks the very bytes it returns, so
+    that nothing can be exchanged between the check and the use.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open ``folder``.
+
+        :raises IntegrityError: when a file is missing, extra, linked or of another size.
+        """
+        self.folder = folder
+        manifest_path = folder / MANIFEST
+        if not manifest_path.is_file():
+            raise IntegrityError(
+                f"{folder.name} has no {MANIFEST}: it is no model package.", "Make one with `trivet train`."
+            )
+        self.manifest = Manifest.read(manifest_path)
+        self.digest = self.manifest.content_digest()
+        self._entries = {entry.path: entry for entry in self.manifest.files}
+        self._check_paths()
+
+    def _check_paths(self) -> None:
+        for name in self._entries:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+                raise IntegrityError(f"The manifest names {name!r}, which leaves the package.")
+        there = {path.relative_to(self.folder).as_posix() for path in files_of(self.folder)} - {
+            MANIFEST,
+            SIGNATURE,
+        }
+        if extra := sorted(there - self._entries.keys()):
+            raise IntegrityError(f"The model package holds files that its manifest lacks: {', '.join(extra)}.")
+        if missing := sorted(self._entries.keys() - there):
+            raise IntegrityError(f"The model package lacks files of its manifest: {', '.join(missing)}.")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def read(self, name: str) -> bytes:
+        """The verified bytes of one file.
+
+        :raises IntegrityError: when they are not what the manifest says, or the manifest lacks the name.
+        """
+        entry = self._entries.get(name)
+        if entry is None:
+            raise IntegrityError(f"The model package has no {name}.")
+        with (self.folder / name).open("rb") as file:
+            data = file.read(entry.size + 1)
+        if len(data) != entry.size or digest(data) != entry.digest:
+            raise IntegrityError(f"{name} is not what the manifest of {self.digest[:19]} says: it was changed.")
+        return data
+
+    def verify(self) -> None:
+        """Check every file.
+
+        :raises IntegrityError: for the first one that was changed.
+        """
+        for name in self._entries:
+            self.read(name)
+
+    def signature(self) -> bytes | None:
+        """The detached signature, if the package is signed."""
+        path = self.folder / SIGNATURE
+        return path.read_bytes() if path.is_file() else None

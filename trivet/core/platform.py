@@ -1,0 +1,218 @@
+"""The platform interface: few verbs, which each cloud implements. All else is written once on top."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from trivet.core.capabilities import Capability, Cloud
+from trivet.core.outputs import Outputs
+from trivet.core.refs import JobRef, ModelRef, RunRef, WorkflowRef
+from trivet.core.specs import (
+    Approval,
+    EndpointSpec,
+    EndpointState,
+    JobSpec,
+    JobState,
+    MetricPoint,
+    ModelVersion,
+    RunState,
+    WorkflowSpec,
+)
+
+
+class Store(ABC):
+    """Whole files by key. How source, data, packages and records travel."""
+
+    @abstractmethod
+    def put(self, key: str, source: Path | bytes) -> str:
+        """Store a file or bytes under ``key`` and return the digest; atomic, and nothing happens if it is there."""
+
+    @abstractmethod
+    def get(self, key: str) -> bytes:
+        """The bytes under ``key``.
+
+        :raises NotFound: when there are none.
+        """
+
+    @abstractmethod
+    def list(self, prefix: str) -> Sequence[str]:
+        """Every key that starts with ``prefix``, sorted."""
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Remove ``key``; nothing happens if it is not there."""
+
+
+class Jobs(ABC):
+    """Processes over inputs that leave outputs."""
+
+    @abstractmethod
+    def submit(self, spec: JobSpec) -> JobRef:
+        """Start a job without waiting for it. The name of a live or succeeded job gives that job."""
+
+    @abstractmethod
+    def state(self, ref: JobRef) -> JobState:
+        """Where the job stands.
+
+        :raises NotFound: for an unknown job.
+        :raises PlatformError: for a state that the cloud reports and we do not know.
+        """
+
+    @abstractmethod
+    def logs(self, ref: JobRef) -> Iterator[str]:
+        """The lines that the job has written so far."""
+
+    @abstractmethod
+    def cancel(self, ref: JobRef) -> None:
+        """End the job; nothing happens if it has ended."""
+
+
+class Models(ABC):
+    """The registry: versions, aliases and approvals mean the same on every cloud."""
+
+    @abstractmethod
+    def register(self, name: str, package: Path, *, author: str, tags: dict[str, str]) -> ModelVersion:
+        """Sign and store a package and give it a version. The same digest twice is one version.
+
+        :raises IntegrityError: when the package is not what its manifest says.
+        """
+
+    @abstractmethod
+    def get(self, ref: ModelRef | str) -> ModelVersion:
+        """One version.
+
+        :raises NotFound: when there is none.
+        """
+
+    @abstractmethod
+    def list(self, name: str = "") -> Sequence[ModelVersion]:
+        """Every version of one model or of all, newest first."""
+
+    @abstractmethod
+    def tag(
+        self,
+        version: ModelVersion,
+        *,
+        tags: dict[str, str] | None = None,
+        alias: str | None = None,
+        approval: Approval | None = None,
+    ) -> ModelVersion:
+        """Set tags, point an alias here, or record an approval; returns the version as it now is."""
+
+
+class Endpoints(ABC):
+    """Models that answer over HTTP."""
+
+    @abstractmethod
+    def apply(self, spec: EndpointSpec) -> EndpointState:
+        """Make the endpoint be what ``spec`` says and wait until it is ready; create, update and traffic in one verb.
+
+        :raises NotReady: when it did not become ready; what served before goes on serving.
+        """
+
+    @abstractmethod
+    def state(self, name: str) -> EndpointState:
+        """What the cloud really holds.
+
+        :raises NotFound: when the stack has no such endpoint.
+        """
+
+    @abstractmethod
+    def invoke(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Send an Open Inference Protocol v2 request and return the response.
+
+        :raises ConfigError: when the endpoint says that the request is wrong.
+        :raises NotReady: when nothing answers.
+        """
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Take the models off; the shell, which the stack owns, remains."""
+
+    @abstractmethod
+    def logs(self, name: str) -> Iterator[str]:
+        """The lines that the endpoint has written so far."""
+
+
+class Workflows(ABC):
+    """The end-to-end workflow as the cloud's own pipeline service runs it."""
+
+    @abstractmethod
+    def apply(self, spec: WorkflowSpec) -> WorkflowRef:
+        """Create or update a workflow and its schedule."""
+
+    @abstractmethod
+    def run(self, ref: WorkflowRef) -> RunRef:
+        """Start a run now, without waiting for it."""
+
+    @abstractmethod
+    def state(self, ref: WorkflowRef) -> Sequence[RunState]:
+        """Its runs, newest first."""
+
+    @abstractmethod
+    def delete(self, ref: WorkflowRef) -> None:
+        """Remove the workflow and its schedule."""
+
+
+class Metrics(ABC):
+    """One namespace for monitors, alarms and rollouts."""
+
+    @abstractmethod
+    def put(self, points: Sequence[MetricPoint]) -> None:
+        """Store points."""
+
+    @abstractmethod
+    def query(self, name: str, since: datetime, dimensions: dict[str, str] | None = None) -> Sequence[MetricPoint]:
+        """Points of a metric with at least these dimensions, oldest first."""
+
+
+class Platform(ABC):
+    """The runtime object of one stack."""
+
+    cloud: Cloud
+    outputs: Outputs
+    store: Store
+    jobs: Jobs
+    models: Models
+    endpoints: Endpoints
+    workflows: Workflows
+    metrics: Metrics
+
+    def check(self, spec: EndpointSpec | JobSpec | WorkflowSpec) -> None:
+        """Refuse, before any adapter runs, what the cloud does not claim.
+
+        :raises Unsupported: with its reason.
+        """
+        self.cloud.check(*needs(spec))
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of connections."""
+
+    def __enter__(self) -> Platform:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def needs(spec: EndpointSpec | JobSpec | WorkflowSpec) -> list[Capability]:
+    """The capabilities that a spec asks for."""
+    if isinstance(spec, JobSpec):
+        return [Capability.JOBS]
+    if isinstance(spec, WorkflowSpec):
+        return [Capability.WORKFLOWS, *([Capability.SCHEDULES] if spec.every else [])]
+    wanted = [Capability.ENDPOINTS]
+    if len(spec.releases) > 1:
+        wanted.append(Capability.TRAFFIC_SPLIT)
+    if spec.shadow:
+        wanted.append(Capability.SHADOW_TRAFFIC)
+    if spec.minimum_instances == 0:
+        wanted.append(Capability.SCALE_TO_ZERO)
+    if spec.maximum_instances > 1:
+        wanted.append(Capability.AUTOSCALING)
+    return wanted

@@ -1,0 +1,170 @@
+"""What a user asks a platform for. Shared by all clouds; ``native`` holds what only one of them knows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Self
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from trivet.core.document import Document
+from trivet.core.records import Mode
+
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+
+
+class LocalJob(Document):
+    """Options of a job that only ``local`` has."""
+
+    nice: int = Field(default=0, ge=0, le=19, description="Scheduling priority of the process.")
+
+
+class JobNative(Document):
+    """A job's options by cloud."""
+
+    local: LocalJob = LocalJob()
+
+
+class JobSpec(Document):
+    """A process that runs a packed source over inputs and leaves outputs.
+
+    ``inputs`` maps a channel to a key prefix of the store; the job finds it under ``$TRIVET_INPUT/<channel>``.
+    What it leaves under ``$TRIVET_OUTPUT`` lies under ``output`` in the store when the job has succeeded.
+    ``command`` runs in the unpacked source; the word ``python`` means the interpreter of the platform's image.
+    A job with the same name is the same job.
+    """
+
+    name: str = Field(pattern=NAME)
+    source: str = Field(description="Store key of the packed source (tar.gz).")
+    command: tuple[str, ...] = Field(min_length=1)
+    inputs: dict[str, str] = {}
+    output: str
+    environment: dict[str, str] = {}
+    timeout: timedelta = timedelta(hours=1)
+    native: JobNative = JobNative()
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Approval(Document):
+    """Who let a model version through, why, and how it was established who they are."""
+
+    actor: str
+    status: str = Field(pattern=r"^(approved|rejected)$")
+    reason: str = Field(min_length=3)
+    identity: str = Field(description="How the actor's identity was established.")
+    time: AwareDatetime
+
+
+class ModelVersion(Document):
+    """One version in the registry."""
+
+    name: str
+    version: int
+    digest: str
+    key: str = Field(description="Store key prefix of the package.")
+    author: str
+    created: AwareDatetime
+    aliases: tuple[str, ...] = ()
+    approval: Approval | None = None
+    tags: dict[str, str] = {}
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.version}"
+
+
+class Release(Document):
+    """One model version on an endpoint, with its share of the traffic in percent."""
+
+    model: str
+    version: int
+    digest: str
+    traffic: int = Field(default=100, ge=0, le=100)
+
+
+class LocalEndpoint(Document):
+    """Options of an endpoint that only ``local`` has."""
+
+    restarts_per_minute: int = Field(default=5, ge=1, description="More crashes than this within a minute is failure.")
+
+
+class EndpointNative(Document):
+    """An endpoint's options by cloud."""
+
+    local: LocalEndpoint = LocalEndpoint()
+
+
+class EndpointSpec(Document):
+    """The wanted state of an endpoint."""
+
+    name: str = Field(pattern=NAME)
+    releases: tuple[Release, ...] = Field(min_length=1)
+    shadow: Release | None = None
+    minimum_instances: int = Field(default=1, ge=0)
+    maximum_instances: int = Field(default=1, ge=1)
+    records: Mode = "complete"
+    native: EndpointNative = EndpointNative()
+
+    @model_validator(mode="after")
+    def _traffic_adds_up(self) -> Self:
+        total = sum(release.traffic for release in self.releases)
+        if total != 100:
+            raise ValueError(f"traffic adds up to {total} percent, not 100")
+        if self.minimum_instances > self.maximum_instances:
+            raise ValueError("minimum_instances is above maximum_instances")
+        return self
+
+
+class EndpointStatus(StrEnum):
+    """Where an endpoint stands."""
+
+    EMPTY = "empty"  # a shell without a model
+    STARTING = "starting"
+    READY = "ready"
+    STOPPED = "stopped"  # a model is wanted, but no process serves it
+    FAILED = "failed"
+
+
+class EndpointState(Document):
+    """What the cloud really holds, read back."""
+
+    name: str
+    status: EndpointStatus
+    url: str
+    releases: tuple[Release, ...] = ()
+    reason: str = ""
+    since: AwareDatetime | None = None
+    restarts: int = 0
+
+
+class WorkflowSpec(Document):
+    """A command that the cloud repeats: the end-to-end workflow of a project, on a schedule or on demand."""
+
+    name: str = Field(pattern=NAME)
+    command: tuple[str, ...] = Field(min_length=1)
+    every: timedelta | None = Field(default=None, description="Period of the schedule; none runs on demand only.")
+
+
+class RunState(Document):
+    """One run of a workflow."""
+
+    id: str
+    state: JobState
+    started: AwareDatetime
+
+
+class MetricPoint(Document):
+    """One value of one metric."""
+
+    name: str
+    value: float
+    time: AwareDatetime
+    dimensions: dict[str, str] = {}
