@@ -31,14 +31,14 @@ NEVER_FEATURES = frozenset({Tag.TARGET, Tag.PROTECTED, Tag.LEAK})
 class Column(Document):
     """One column: its type, the values it may hold, and its tags."""
 
-    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")
-    type: ColumnType
-    description: str = ""
-    tags: tuple[Tag, ...] = ()
-    nullable: bool = False
-    minimum: float | None = None
-    maximum: float | None = None
-    allowed: tuple[str | float, ...] | None = None
+    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", description="As in the file.")
+    type: ColumnType = Field(description="A category is text.")
+    description: str = Field(default="", description="In words that an applicant understands: reasons use them.")
+    tags: tuple[Tag, ...] = Field(default=(), description="target, protected, personal, leak.")
+    nullable: bool = Field(default=False, description="Whether a value may be missing.")
+    minimum: float | None = Field(default=None, description="The least value.")
+    maximum: float | None = Field(default=None, description="The greatest value.")
+    allowed: tuple[str | float, ...] | None = Field(default=None, description="The only values.")
     placeholders: tuple[float | str, ...] = Field(
         default=(),
         description="Values that stand for 'unknown' and are no measurement: such a row is quarantined.",
@@ -61,30 +61,30 @@ class Column(Document):
 class Check(Document):
     """A rule over several columns: the name of a registered check and its parameters."""
 
-    check: str
-    columns: tuple[str, ...]
-    params: dict[str, Any] = {}
+    check: str = Field(description="Name of a registered check.")
+    columns: tuple[str, ...] = Field(description="The columns that it looks at, in the check's order.")
+    params: dict[str, Any] = Field(default={}, description="The check's parameters.")
 
 
 class Tolerance(Document):
     """How much of a dataset may be in quarantine before the contract counts as broken."""
 
-    max_share: float = Field(default=0.05, ge=0, le=1)
-    min_rows: int = Field(default=100, ge=1)
+    max_share: float = Field(default=0.05, ge=0, le=1, description="Of rows in quarantine.")
+    min_rows: int = Field(default=100, ge=1, description="Of rows that must be left.")
 
 
 class DataContract(Document):
     """A dataset's schema and quality rules."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
-    version: int = Field(default=1, ge=1)
-    description: str = ""
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="The dataset's name.")
+    version: int = Field(default=1, ge=1, description="Counts up with every change.")
+    description: str = Field(default="", description="What the dataset is.")
     row: str = Field(default="", description="What one row stands for.")
     source: str = Field(default="", description="Where the data comes from, with its citation.")
     licence: str = Field(default="", description="On what terms it may be used, as far as known.")
-    columns: tuple[Column, ...] = Field(min_length=2)
-    checks: tuple[Check, ...] = ()
-    tolerance: Tolerance = Tolerance()
+    columns: tuple[Column, ...] = Field(min_length=2, description="Every column, in the file's order.")
+    checks: tuple[Check, ...] = Field(default=(), description="Rules over several columns.")
+    tolerance: Tolerance = Field(default=Tolerance(), description="When the contract counts as broken.")
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:

@@ -33,6 +33,11 @@ LINEAGE = "lineage.json"
 MAX_FILE = 4 << 30
 
 
+def package_key(package: str) -> str:
+    """Store key prefix of the package with that digest."""
+    return f"packages/{package.removeprefix('sha256:')}"
+
+
 class FileEntry(Document):
     """One file of the package."""
 
@@ -63,9 +68,9 @@ class Input(Document):
 class Decision(Document):
     """How a score becomes a decision: ``positive`` where the score is at least ``threshold``."""
 
-    threshold: float = Field(ge=0, le=1)
-    positive: str = "1"
-    negative: str = "0"
+    threshold: float = Field(ge=0, le=1, description="Scores at or above it are positive.")
+    positive: str = Field(default="1", description="The word for a yes; a category target's own value.")
+    negative: str = Field(default="0", description="The word for a no.")
 
 
 class Serving(Document):

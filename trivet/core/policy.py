@@ -12,8 +12,8 @@ from trivet.core.document import Document
 class Bound(Document):
     """A demand on one number, with its reason. A metric of the model has a ``minimum`` or a ``maximum``."""
 
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | None = Field(default=None, description="The least that will do.")
+    maximum: float | None = Field(default=None, description="The most that will do.")
     source: str = Field(min_length=3, description="Where the number comes from: a rule, a study or a decision.")
 
     @model_validator(mode="after")
@@ -26,20 +26,22 @@ class Bound(Document):
 class Group(Document):
     """A protected group and whom it is compared with: the rows where ``column`` equals ``value``."""
 
-    name: str
-    column: str
-    value: float | str = 1
-    reference_column: str
-    reference_value: float | str = 1
+    name: str = Field(description="As reports call it.")
+    column: str = Field(description="A column tagged protected.")
+    value: float | str = Field(default=1, description="The column's value for the group.")
+    reference_column: str = Field(description="The column that tells the reference group.")
+    reference_value: float | str = Field(default=1, description="Its value for the reference group.")
 
 
 class Fairness(Document):
     """Demands on every group, at the deployed threshold, on out-of-fold scores over all rows."""
 
-    groups: tuple[Group, ...] = Field(min_length=1)
-    minimum_rows: int = Field(default=100, ge=1)
-    selection_ratio: Bound
-    false_denial_ratio: Bound
+    groups: tuple[Group, ...] = Field(min_length=1, description="Every group and whom it is compared with.")
+    minimum_rows: int = Field(default=100, ge=1, description="A smaller group is `insufficient`.")
+    selection_ratio: Bound = Field(description="Share selected in the group over that in the reference.")
+    false_denial_ratio: Bound = Field(
+        description="Share of the truly positive who are not denied, in the group over that in the reference."
+    )
     stand_in_auc: float = Field(default=0.6, gt=0.5, le=1, description="Features above it are listed as stand-ins.")
 
 
@@ -49,10 +51,12 @@ Profile = Literal["dev", "staging", "prod", "regulated"]
 class ApprovalRule(Document):
     """Who may approve in one profile, and which verdicts may be approved at all."""
 
-    by: Literal["policy", "person"]
-    accepts: tuple[Literal["pass", "inconclusive", "insufficient"], ...] = ("pass",)
+    by: Literal["policy", "person"] = Field(description="Who approves.")
+    accepts: tuple[Literal["pass", "inconclusive", "insufficient"], ...] = Field(
+        default=("pass",), description="The verdicts that may be approved at all; never `fail`."
+    )
     reason: str = Field(default="", description="Recorded with an approval by policy; required where it approves.")
-    not_the_author: bool = True
+    not_the_author: bool = Field(default=True, description="A person may not approve their own version.")
 
     @model_validator(mode="after")
     def _policy_gives_reason(self) -> Self:
@@ -66,7 +70,7 @@ class Policy(Document):
 
     owner: str = Field(min_length=2, description="Who answers for this policy.")
     source: str = Field(min_length=3, description="What it is based on, and what it is not.")
-    confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    metrics: dict[str, Bound] = Field(min_length=1)
-    fairness: Fairness | None = None
-    approval: dict[Profile, ApprovalRule]
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Of every interval.")
+    metrics: dict[str, Bound] = Field(min_length=1, description="Demands on the model's metrics, by name.")
+    fairness: Fairness | None = Field(default=None, description="Demands on groups; none where there are none.")
+    approval: dict[Profile, ApprovalRule] = Field(description="The rule of each profile.")

@@ -1,0 +1,58 @@
+# Everything one does with a checkout. Each target that needs .venv makes it first; see tools/install.
+#
+#   make test ARGS="tests/unit -k lock"    ARGS goes to the command behind run, down, test and lock
+#   make run PYTHON=/path/to/python3.12    the interpreter that .venv is made from
+
+.DEFAULT_GOAL := help
+python := .venv/bin/python
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: install ## train, release and serve the example on this machine
+	$(python) -m trivet demo $(ARGS)
+
+.PHONY: down
+down: install ## stop what run started and remove what it made
+	$(python) -m trivet demo --down $(ARGS)
+
+.PHONY: test
+test: install-dev ## run the tests; fails where none ran
+	$(python) -m pytest -n 2 --dist loadfile $(ARGS)
+
+.PHONY: check
+check: install-dev ## lint, format, types, imports between rooms, locks
+	$(python) -m ruff check
+	$(python) -m ruff format --check
+	$(python) -m basedpyright
+	$(python) .venv/bin/lint-imports
+	$(python) tools/lock.py --check
+
+.PHONY: format
+format: install-dev ## format the code and mend what the linter can
+	$(python) -m ruff check --fix-only
+	$(python) -m ruff format
+
+.PHONY: lock
+lock: install-dev ## compile requirements/*.txt anew; ARGS=--upgrade for newer versions
+	$(python) tools/lock.py $(ARGS)
+
+.PHONY: build
+build: install-dev ## source distribution and wheel in dist/
+	$(python) -m build --no-isolation
+
+.PHONY: install
+install: ## make .venv with what run needs
+	@tools/install requirements/local.txt
+
+.PHONY: install-dev
+install-dev: ## make .venv with what test, check and build need too
+	@tools/install requirements/dev.txt
+
+.PHONY: clean
+clean: ## remove what tools left behind; .venv and .trivet stay
+	rm -rf dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -path ./.venv -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The Pulumi program: one for every cloud, chosen by config."""

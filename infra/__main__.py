@@ -1,0 +1,5 @@
+"""What Pulumi runs."""
+
+from trivet.infra.program import main
+
+main()

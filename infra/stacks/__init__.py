@@ -1,0 +1,1 @@
+"""One folder per cloud, the same file names in each."""

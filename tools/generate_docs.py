@@ -1,0 +1,121 @@
+"""Write the parts of docs/ that follow from the code; with --check, fail if one of them is stale."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from trivet.clouds import CLOUDS
+from trivet.core.capabilities import Capability
+from trivet.core.datacontract import DataContract
+from trivet.core.errors import ExitCode
+from trivet.core.policy import Policy
+from trivet.core.project import Project
+from trivet.infra.settings import Settings
+
+DOCS = Path(__file__).parent.parent / "docs"
+NOTICE = "<!-- Written by `make docs` from the code: change it there. -->\n"
+
+
+def parity() -> str:
+    """What each cloud claims."""
+    head = ["| capability | " + " | ".join(cloud.title for cloud in CLOUDS.values()) + " |"]
+    head.append("| --- |" + " --- |" * len(CLOUDS))
+    rows = [
+        f"| {capability} | "
+        + " | ".join(
+            f"**{cloud.claims[capability].support}**: {cloud.claims[capability].note}" for cloud in CLOUDS.values()
+        )
+        + " |"
+        for capability in Capability
+    ]
+    text = (
+        "`native`: the cloud's own service. `emulated`: Trivet does it on top of what the cloud has. `refused`: it "
+        "cannot be had; asking for it raises `Unsupported` with this sentence. Each claim has a test in "
+        "`tests/conformance`; the evidence for `local` is the real thing."
+    )
+    return "\n".join([NOTICE, "# Parity\n", text, "", *head, *rows, ""])
+
+
+def config() -> str:
+    """Every key of the stack's config and of the project's files."""
+    parts = [NOTICE, "# Config reference\n"]
+    for title, model in (
+        ("Stack config: `pulumi config set trivet:KEY VALUE`", Settings),
+        ("`trivet.yaml`", Project),
+        ("`contract.yaml`", DataContract),
+        ("`policy.yaml`", Policy),
+    ):
+        parts += [f"## {title}\n", "| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+        parts += [_row(*field) for field in _fields(model.model_json_schema())]
+        parts.append("")
+    parts += ["## Exit codes\n", "| code | meaning |", "| --- | --- |"]
+    parts += [f"| {code.value} | {code.name.lower().replace('_', ' ')} |" for code in ExitCode]
+    return "\n".join([*parts, ""])
+
+
+def _row(key: str, kind: str, default: str, meaning: str) -> str:
+    return f"| `{key}` | {kind} | {default} | {meaning} |"
+
+
+def _fields(schema: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    yield from _walk(schema, schema.get("$defs", {}), "")
+
+
+def _walk(schema: dict[str, Any], defs: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    required = schema.get("required", [])
+    for name, field in schema.get("properties", {}).items():
+        default = "required" if name in required else f"`{field.get('default', 'see below')}`".replace("|", "\\|")
+        yield f"{prefix}{name}", _kind(field), default, " ".join(field.get("description", "").split())
+        for target, suffix in _nested(field):
+            yield from _walk(defs[target], defs, f"{prefix}{name}{suffix}.")
+
+
+def _nested(field: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if "$ref" in field:
+        yield field["$ref"].rsplit("/", 1)[-1], ""
+    for option in field.get("anyOf", []) + field.get("oneOf", []):
+        yield from _nested(option)
+    if isinstance(field.get("items"), dict):
+        yield from ((target, f"[]{suffix}") for target, suffix in _nested(field["items"]))
+    if isinstance(field.get("additionalProperties"), dict):
+        yield from ((target, f".NAME{suffix}") for target, suffix in _nested(field["additionalProperties"]))
+
+
+def _kind(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return " or ".join(map(str, field["enum"]))
+    if "const" in field:
+        return f"`{field['const']}`"
+    if options := field.get("anyOf", []) or field.get("oneOf", []):
+        return " or ".join(dict.fromkeys(_kind(option) for option in options))
+    if "$ref" in field:
+        return "object"
+    if field.get("type") == "array":
+        items = field.get("items")
+        return f"list of {_kind(items)}" if isinstance(items, dict) else "list"
+    return str(field.get("format") or field.get("type", "any"))
+
+
+PAGES = {"parity.md": parity, "config.md": config}
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check every page."""
+    stale = []
+    for name, make in PAGES.items():
+        path, text = DOCS / name, make()
+        if not path.exists() or path.read_text() != text:
+            stale.append(name)
+            if "--check" not in arguments:
+                path.write_text(text)
+    if "--check" in arguments and stale:
+        sys.stderr.write(f"Stale: {', '.join(f'docs/{name}' for name in stale)}. Run `make docs`.\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

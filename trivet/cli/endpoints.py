@@ -1,0 +1,143 @@
+"""Endpoints: deploy a version, ask it, look after it."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trivet import api
+from trivet.cli.options import LOCAL, Endpoint, Json, Outputs, Stack
+from trivet.cli.output import Progress, pairs, say, show, table
+from trivet.core.errors import ConfigError
+
+
+def deploy(
+    model: Annotated[str, typer.Argument(help="NAME/VERSION, NAME@ALIAS or NAME.")],
+    endpoint: Endpoint = "",
+    stack: Stack = LOCAL,
+    json: Json = False,
+) -> None:
+    """Serve an approved version; also starts a server again that has stopped."""
+    state = api.deploy(model, stack, endpoint=endpoint, progress=Progress(json))
+    show(state, json, _draw_state)
+
+
+def predict(
+    rows: Annotated[list[str] | None, typer.Argument(help="Rows as JSON objects, column to value.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Rows from a CSV or JSON-lines file instead; needs --out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write the answers: .csv or .jsonl.")] = None,
+    endpoint: Endpoint = "",
+    stack: Stack = LOCAL,
+    outputs: Outputs = None,
+    json: Json = False,
+) -> None:
+    """Ask an endpoint for decisions with their reasons."""
+    if file is not None:
+        if out is None or rows:
+            raise ConfigError("--file needs --out, and no rows beside it.")
+        count = api.predict_file(file, out, stack, endpoint=endpoint, outputs=outputs, progress=Progress(json))
+        show({"rows": count, "out": str(out)}, json, lambda _: say(f"Wrote {count} answers to {out}."))
+        return
+    if not rows:
+        raise ConfigError("There are no rows.", "Give rows as JSON objects, or --file and --out.")
+    answers = api.predict([_row(text) for text in rows], stack, endpoint=endpoint, outputs=outputs)
+    show(answers, json, draw_answers)
+
+
+def status(stack: Stack = LOCAL, outputs: Outputs = None, json: Json = False) -> None:
+    """Show what serves, what was found and whether a new training is due."""
+    show(api.status(stack, outputs=outputs), json, draw_status)
+
+
+def logs(endpoint: Endpoint = "", stack: Stack = LOCAL, outputs: Outputs = None) -> None:
+    """Show what an endpoint's server wrote."""
+    for line in api.logs(stack, endpoint=endpoint, outputs=outputs):
+        say(line)
+
+
+def monitor(
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="A CSV file with id,label: what really happened to predictions.")
+    ] = None,
+    stack: Stack = LOCAL,
+    json: Json = False,
+) -> None:
+    """Compare what the endpoints see with what their models were trained on."""
+    findings = api.monitor(stack, labels=labels, progress=Progress(json))
+    show(findings, json, draw_findings)
+
+
+def draw_answers(answers: list[api.Decided]) -> None:
+    """Decisions, one a row, with reasons in words."""
+    table(
+        "id",
+        "decision",
+        "score",
+        "what spoke most against",
+        rows=[
+            (answer.id, answer.decision, f"{answer.score:.3f}", ", ".join(name for name, _ in answer.reasons) or "-")
+            for answer in answers
+        ],
+    )
+
+
+def draw_findings(findings: list[api.Finding]) -> None:
+    """Findings, the worst first."""
+    order = ("alarm", "unknown", "warn", "ok")
+    ranked = sorted(findings, key=lambda one: (order.index(one.level), -(one.effect or 0)))
+    table(
+        "monitor",
+        "subject",
+        "level",
+        "effect",
+        "sample",
+        "note",
+        rows=[(one.monitor, one.subject, one.level, _number(one.effect), str(one.sample), one.note) for one in ranked],
+    )
+
+
+def draw_status(status: api.Status) -> None:
+    """The whole stack on one screen."""
+    pairs([("stack", status.stack), ("engine", status.engine), ("ledger", status.ledger)])
+    for state in status.endpoints:
+        _draw_state(state)
+    if status.findings:
+        draw_findings(list(status.findings))
+    else:
+        say("Nothing was monitored yet: run `trivet monitor`.")
+    for line in status.retraining:
+        say(line)
+
+
+def _draw_state(state: api.EndpointState) -> None:
+    released = ", ".join(f"{one.model}/{one.version} {one.digest[:19]} {one.traffic} %" for one in state.releases)
+    pairs(
+        [
+            ("endpoint", state.name),
+            ("status", f"{state.status}{f': {state.reason}' if state.reason else ''}"),
+            ("serves", released or "nothing yet"),
+            ("address", state.url),
+        ]
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _row(text: str) -> dict[str, float | str | None]:
+    try:
+        row = jsonlib.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"A row is no JSON: {error}.", 'Write {"column": value, ...}.') from error
+    if not isinstance(row, dict):
+        raise ConfigError("A row is a JSON object.", 'Write {"column": value, ...}.')
+    return row
+
+
+COMMANDS = (deploy, predict, status, logs, monitor)

@@ -1,0 +1,59 @@
+"""Projects: begin one, run its workflow, train alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trivet import api
+from trivet.cli.options import LOCAL, Json, Project, Stack
+from trivet.cli.output import Progress, say, show
+from trivet.cli.reports import draw_run, draw_training
+
+Variant = Annotated[str, typer.Option("--variant", help="A candidate of trivet.yaml.")]
+
+
+def init(
+    name: Annotated[str, typer.Argument(help="Name of the project and of its folder.")],
+    source: Annotated[Path, typer.Option("--from", help="The data, a CSV file.")],
+    target: Annotated[str, typer.Option("--target", help="The column to predict; it has two values.")],
+    positive: Annotated[str, typer.Option("--positive", help="The target's value that counts as a yes.")] = "",
+    protected: Annotated[
+        list[str] | None, typer.Option("--protected", help="A column that tells a protected group; may be repeated.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write a new project: contract.yaml, train.py, policy.yaml and trivet.yaml."""
+    folder = api.init(name, source, target, positive=positive, protected=tuple(protected or ()))
+    show(
+        {"project": str(folder)},
+        json,
+        lambda _: say(
+            f"Wrote {folder}. Look through contract.yaml, then:\n  trivet up {folder}\n  trivet run {folder}"
+        ),
+    )
+
+
+def run(
+    project: Project,
+    variant: Variant = "default",
+    if_needed: Annotated[
+        bool, typer.Option("--if-needed", help="Only when an alarm or the schedule asks for it; says why.")
+    ] = False,
+    stack: Stack = LOCAL,
+    json: Json = False,
+) -> None:
+    """Run the workflow: collect, validate, snapshot, train, gate, register, approve, deploy."""
+    report = api.run(project, stack, variant=variant, if_needed=if_needed, progress=Progress(json))
+    show(report, json, draw_run)
+
+
+def train(project: Project, variant: Variant = "default", stack: Stack = LOCAL, json: Json = False) -> None:
+    """Train and judge a candidate, and register nothing."""
+    report = api.train(project, stack, variant=variant, progress=Progress(json))
+    show(report, json, draw_training)
+
+
+COMMANDS = (init, run, train)

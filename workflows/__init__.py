@@ -1,0 +1,1 @@
+"""The end-to-end workflow, composed of the rooms below it."""

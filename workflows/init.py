@@ -1,0 +1,169 @@
+"""A new project from a CSV file: the four files, written to be read and changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from trivet.core.errors import ConfigError
+from trivet.core.layout import PROJECT_FILE
+from trivet.workflows.project import CONTRACT, POLICY, SETTINGS, TRAIN, ProjectFiles
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_CATEGORIES = 50
+_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
+_COLUMN = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]*$")
+
+
+def init(
+    name: str, source: Path, target: str, *, positive: str = "", protected: tuple[str, ...] = (), folder: Path
+) -> ProjectFiles:
+    """Write the project ``folder/name`` for the table in ``source``, and the Pulumi files above it if there are none.
+
+    ``positive`` is the target's value that counts as a yes; it may be left out where the target is 0 and 1.
+    Each protected column is compared by its rarest against its commonest value.
+
+    :raises ConfigError: when a name, the file or a column will not do.
+    """
+    import pandas as pd
+
+    if not _NAME.match(name):
+        raise ConfigError(f"{name!r} is no project name.", "Use lower-case letters, digits and hyphens.")
+    home = folder / name
+    if home.exists():
+        raise ConfigError(f"{home} exists.", "Choose another name, or remove it.")
+    if not source.is_file():
+        raise ConfigError(f"There is no file {source}.")
+    frame = pd.read_csv(source)
+    _check_columns(frame, target, protected)
+    yes, no = _classes(frame[target], target, positive)
+    home.mkdir(parents=True)
+    columns = [_column(frame[column], column, target, protected) for column in frame.columns]
+    features = [column["name"] for column in columns if _usable(frame[column["name"]], column)]
+    values = {
+        "name": name,
+        "target": target,
+        "path": os.path.relpath(source.resolve(), home.resolve()),
+        "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "features": _dump(features),
+        "left_out": ", ".join(_left_out(columns, features)) or "none",
+        "positive": yes,
+        "negative": no,
+        "columns": _dump(columns, indent=2),
+        "fairness": _fairness(frame, protected),
+    }
+    for file in (CONTRACT, TRAIN, POLICY, SETTINGS):
+        (home / file).write_text(_template(file).substitute(values))
+    scaffold(folder)
+    return ProjectFiles.read(home)
+
+
+def scaffold(folder: Path) -> None:
+    """Write ``Pulumi.yaml`` and the three-line program where no parent has them."""
+    if any((parent / PROJECT_FILE).is_file() for parent in (folder.resolve(), *folder.resolve().parents)):
+        return
+    (folder / "infra").mkdir(parents=True, exist_ok=True)
+    (folder / "infra" / "__main__.py").write_text(_template("program.py").template)
+    (folder / PROJECT_FILE).write_text(_template(PROJECT_FILE).template)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text(".trivet/\n")
+
+
+def _template(name: str) -> Template:
+    return Template((resources.files("trivet.workflows") / "templates" / f"{name}.txt").read_text())
+
+
+def _check_columns(frame: pd.DataFrame, target: str, protected: tuple[str, ...]) -> None:
+    if missing := [column for column in (target, *protected) if column not in frame.columns]:
+        raise ConfigError(
+            f"The file has no column {', '.join(missing)}.", f"Its columns are: {', '.join(map(str, frame.columns))}."
+        )
+    if wrong := [column for column in frame.columns if not _COLUMN.match(str(column))]:
+        raise ConfigError(
+            f"These column names will not do: {', '.join(map(repr, wrong))}.",
+            "Begin with a letter; use letters, digits, dots, hyphens and underscores.",
+        )
+
+
+def _classes(values: pd.Series[Any], target: str, positive: str) -> tuple[str, str]:
+    found = sorted(str(value) for value in values.dropna().unique())
+    if len(found) != 2:
+        raise ConfigError(f"{target} has {len(found)} values; a binary decision needs two.")
+    if positive and positive not in found:
+        raise ConfigError(f"{target} has no value {positive!r}.", f"It has: {', '.join(found)}.")
+    if not positive and set(found) not in ({"0", "1"}, {"0.0", "1.0"}):
+        raise ConfigError(f"Which value of {target} is the positive one?", f"Add --positive {found[0]} or {found[1]}.")
+    yes = positive or found[1]
+    return yes, next(value for value in found if value != yes)
+
+
+def _column(values: pd.Series[Any], name: str, target: str, protected: tuple[str, ...]) -> dict[str, Any]:
+    import pandas as pd
+
+    column: dict[str, Any] = {"name": name}
+    if pd.api.types.is_bool_dtype(values):
+        column["type"] = "category"
+    elif pd.api.types.is_integer_dtype(values):
+        column["type"] = "integer"
+    elif pd.api.types.is_numeric_dtype(values):
+        column["type"] = "number"
+    else:
+        column["type"] = "category"
+    if name == target:
+        column["tags"] = ["target"]
+    elif name in protected:
+        column["tags"] = ["protected"]
+    if bool(values.isna().any()):
+        column["nullable"] = True
+    if column["type"] == "category" and values.nunique() <= MAX_CATEGORIES:
+        column["allowed"] = sorted(str(value) for value in values.dropna().unique())
+    return column
+
+
+def _usable(values: pd.Series[Any], column: dict[str, Any]) -> bool:
+    constant = values.nunique() < 2
+    free_text = column["type"] == "category" and "allowed" not in column
+    number_per_row = column["type"] == "integer" and values.is_unique
+    return not (column.get("tags") or constant or free_text or number_per_row)
+
+
+def _left_out(columns: list[dict[str, Any]], features: list[str]) -> list[str]:
+    return [column["name"] for column in columns if not column.get("tags") and column["name"] not in features]
+
+
+def _fairness(frame: pd.DataFrame, protected: tuple[str, ...]) -> str:
+    if not protected:
+        return ""
+    groups = []
+    for column in protected:
+        counts = frame[column].value_counts()
+        rarest, commonest = counts.index[-1], counts.index[0]
+        groups.append(
+            {
+                "name": f"{column} {rarest}",
+                "column": column,
+                "value": _plain(rarest),
+                "reference_column": column,
+                "reference_value": _plain(commonest),
+            }
+        )
+    return _template("fairness.yaml").substitute(groups=_dump(groups, indent=4))
+
+
+def _plain(value: Any) -> float | str:
+    return value if isinstance(value, str) else float(value)
+
+
+def _dump(value: Any, indent: int = 2) -> str:
+    text = yaml.safe_dump(value, sort_keys=False, default_flow_style=None, allow_unicode=True, width=110)
+    return "".join(f"{' ' * indent}{line}\n" for line in text.splitlines()).rstrip()
