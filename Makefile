@@ -21,20 +21,25 @@ down: install ## stop what run started and remove what it made
 
 .PHONY: test
 test: install-dev ## run the tests; fails where none ran
-	$(python) -m pytest -n 2 --dist loadfile $(ARGS)
+	$(python) -Pm pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: check
-check: install-dev ## lint, format, types, imports between rooms, locks
+check: install-dev ## lint, format, types, imports between rooms, locks, docs
 	$(python) -m ruff check
 	$(python) -m ruff format --check
 	$(python) -m basedpyright
 	$(python) .venv/bin/lint-imports
 	$(python) tools/lock.py --check
+	$(python) tools/generate_docs.py --check
 
 .PHONY: format
 format: install-dev ## format the code and mend what the linter can
 	$(python) -m ruff check --fix-only
 	$(python) -m ruff format
+
+.PHONY: docs
+docs: install-dev ## write the pages of docs/ that follow from the code
+	$(python) tools/generate_docs.py
 
 .PHONY: lock
 lock: install-dev ## compile requirements/*.txt anew; ARGS=--upgrade for newer versions

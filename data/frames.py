@@ -1,0 +1,85 @@
+"""Data files to pandas frames: nothing is guessed that the data contract knows."""
+
+from __future__ import annotations
+
+import warnings
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from trivet.core.datacontract import DataContract
+from trivet.core.errors import ConfigError, DataContractBroken
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from trivet.data.collect import Collected
+
+CSV_COMPRESSION = {".csv": None, ".csv.gz": "gzip", ".csv.bz2": "bz2"}
+PARQUET = ".parquet"
+MISSING_NUMBERS = ("", "NA", "N/A", "NaN", "nan", "None", "NULL", "null", ".")
+
+
+def read_frame(collected: Collected, contract: DataContract) -> pd.DataFrame:
+    """The rows of a CSV (plain, gzip or bzip2) or Parquet file, with the contract's columns in its order.
+
+    Categories are read as text, so that ``01`` stays ``01``; only an empty cell is missing there. In other columns
+    the usual words for a missing number are read as one. Values are not checked yet: that is ``validate``.
+
+    :raises ConfigError: when the file has another form, or cannot be parsed.
+    :raises DataContractBroken: when it lacks columns of the contract, or has others.
+    """
+    import pandas as pd
+
+    try:
+        if collected.name.endswith(PARQUET):
+            frame = pd.read_parquet(BytesIO(collected.data))
+        else:
+            frame = _read_csv(collected, contract)
+    except (ValueError, OSError, EOFError, pd.errors.ParserWarning) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ConfigError(f"{collected.name} cannot be parsed: {reason}.", "Correct the file.") from error
+    _same_columns(frame, contract, collected.name)
+    return frame[[column.name for column in contract.columns]].reset_index(drop=True)
+
+
+def _read_csv(collected: Collected, contract: DataContract) -> pd.DataFrame:
+    import pandas as pd
+
+    suffix = next((suffix for suffix in CSV_COMPRESSION if collected.name.endswith(suffix)), None)
+    if suffix is None:
+        known = ", ".join([*CSV_COMPRESSION, PARQUET])
+        raise ConfigError(f"{collected.name} has no form that Trivet reads.", f"Give one of: {known}.")
+    categories = [column.name for column in contract.columns if column.type == "category"]
+    options: dict[str, Any] = {
+        "dtype": dict.fromkeys(categories, "str"),
+        "na_values": {column.name: _missing(column.type) for column in contract.columns},
+        "keep_default_na": False,
+        "float_precision": "round_trip",
+        "index_col": False,
+        "low_memory": False,
+        "compression": CSV_COMPRESSION[suffix],
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header loses its end otherwise
+        return pd.read_csv(BytesIO(collected.data), **options)
+
+
+def _missing(kind: str) -> list[str]:
+    return [""] if kind == "category" else list(MISSING_NUMBERS)
+
+
+def _same_columns(frame: pd.DataFrame, contract: DataContract, name: str) -> None:
+    promised = [column.name for column in contract.columns]
+    complaints = [
+        f"{verb} the {'columns' if len(names) > 1 else 'column'} {', '.join(names)}"
+        for verb, names in (
+            ("lacks", [column for column in promised if column not in frame.columns]),
+            ("has beside it", [str(column) for column in frame.columns if column not in promised]),
+        )
+        if names
+    ]
+    if complaints:
+        raise DataContractBroken(
+            f"{name} is not what the data contract {contract.name} promises: it {' and '.join(complaints)}.",
+            "Correct the data, or the columns of contract.yaml.",
+        )
