@@ -1,6 +1,7 @@
 """Train, register and serve models on AWS, GCP, Azure and one machine, behind one interface.
 
-``import trivet`` costs nothing: each verb imports what it needs when it is called.
+``import trivet`` costs nothing: each verb imports what it needs when it is called. ``connect`` gives the platform of a
+stack; the other names are the verbs of the command line.
 """
 
 from __future__ import annotations
@@ -11,34 +12,57 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from trivet.api import deploy, destroy, init, monitor, outputs, predict, preview, run, status, train, up
+    from trivet.api import (
+        approve,
+        convert,
+        deploy,
+        destroy,
+        environment,
+        init,
+        ledger_entries,
+        ledger_export,
+        ledger_verify,
+        logs,
+        model_card,
+        models,
+        monitor,
+        outputs,
+        predict,
+        predict_file,
+        preview,
+        register,
+        registry_ui,
+        run,
+        run_if_needed,
+        status,
+        train,
+        up,
+    )
     from trivet.connect import connect
 
-_HOMES = {
-    "connect": "trivet.connect",
-    "deploy": "trivet.api",
-    "destroy": "trivet.api",
-    "init": "trivet.api",
-    "monitor": "trivet.api",
-    "outputs": "trivet.api",
-    "predict": "trivet.api",
-    "preview": "trivet.api",
-    "run": "trivet.api",
-    "status": "trivet.api",
-    "train": "trivet.api",
-    "up": "trivet.api",
-}
-
 __all__ = [
+    "approve",
     "connect",
+    "convert",
     "deploy",
     "destroy",
+    "environment",
     "init",
+    "ledger_entries",
+    "ledger_export",
+    "ledger_verify",
+    "logs",
+    "model_card",
+    "models",
     "monitor",
     "outputs",
     "predict",
+    "predict_file",
     "preview",
+    "register",
+    "registry_ui",
     "run",
+    "run_if_needed",
     "status",
     "train",
     "up",
@@ -46,8 +70,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in __all__:
+        return getattr(import_module("trivet.connect" if name == "connect" else "trivet.api"), name)
     raise AttributeError(f"module 'trivet' has no attribute {name!r}")
 
 

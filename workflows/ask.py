@@ -131,7 +131,7 @@ def _writer(target: Path, file: Any) -> Any:
     )
 
 
-def rows_of(frame_rows: Iterable[Mapping[str, Any]], serving: Serving) -> list[dict[str, Value]]:
+def rows_of(rows: Iterable[Mapping[Any, Any]], serving: Serving) -> list[dict[str, Value]]:
     """Rows of a frame with NaN as ``None`` and only the model's inputs."""
     names = [column.name for column in serving.inputs]
-    return [{name: None if row[name] != row[name] else row[name] for name in names} for row in frame_rows]
+    return [{name: None if row[name] != row[name] else row[name] for name in names} for row in rows]

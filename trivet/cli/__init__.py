@@ -39,7 +39,7 @@ def main() -> None:
     """Run the command line; every error leaves as one sentence and an exit code."""
     debug = "--debug" in sys.argv
     try:
-        sys.exit(app(standalone_mode=False) or ExitCode.OK)
+        sys.exit(app(prog_name="trivet", standalone_mode=False) or ExitCode.OK)
     except typer.Abort:
         sys.exit(ExitCode.INTERRUPTED)
     except KeyboardInterrupt:

@@ -40,7 +40,7 @@ def predict(
     if file is not None:
         if out is None or rows:
             raise ConfigError("--file needs --out, and no rows beside it.")
-        count = api.predict_file(file, out, stack, endpoint=endpoint, outputs=outputs, progress=Progress(json))
+        count = api.predict_file(file, out, stack, endpoint=endpoint, outputs=outputs)
         show({"rows": count, "out": str(out)}, json, lambda _: say(f"Wrote {count} answers to {out}."))
         return
     if not rows:
@@ -50,14 +50,14 @@ def predict(
 
 
 def status(stack: Stack = LOCAL, outputs: Outputs = None, json: Json = False) -> None:
-    """Show what serves, what was found and whether a new training is due."""
+    """Show what serves and what the monitors found last."""
     show(api.status(stack, outputs=outputs), json, draw_status)
 
 
-def logs(endpoint: Endpoint = "", stack: Stack = LOCAL, outputs: Outputs = None) -> None:
+def logs(endpoint: Endpoint = "", stack: Stack = LOCAL, outputs: Outputs = None, json: Json = False) -> None:
     """Show what an endpoint's server wrote."""
-    for line in api.logs(stack, endpoint=endpoint, outputs=outputs):
-        say(line)
+    lines = api.logs(stack, endpoint=endpoint, outputs=outputs)
+    show(list(lines) if json else lines, json, lambda found: [say(line) for line in found])
 
 
 def monitor(
@@ -87,9 +87,12 @@ def draw_answers(answers: list[api.Decided]) -> None:
 
 
 def draw_findings(findings: list[api.Finding]) -> None:
-    """Findings, the worst first."""
+    """Findings, the worst first; what is fine, or unknown for one reason, in one row."""
     order = ("alarm", "unknown", "warn", "ok")
-    ranked = sorted(findings, key=lambda one: (order.index(one.level), -(one.effect or 0)))
+    alike: dict[tuple[str, str, str], list[api.Finding]] = {}
+    for one in sorted(findings, key=lambda one: (order.index(one.level), -(one.effect or 0))):
+        told_by = {"ok": "", "unknown": one.note}.get(one.level, one.subject)
+        alike.setdefault((one.monitor, one.level, told_by), []).append(one)
     table(
         "monitor",
         "subject",
@@ -97,7 +100,17 @@ def draw_findings(findings: list[api.Finding]) -> None:
         "effect",
         "sample",
         "note",
-        rows=[(one.monitor, one.subject, one.level, _number(one.effect), str(one.sample), one.note) for one in ranked],
+        rows=[
+            (
+                group[0].monitor,
+                group[0].subject + (f" and {len(group) - 1} more" if len(group) > 1 else ""),
+                group[0].level,
+                _number(group[0].effect),
+                str(group[0].sample),
+                group[0].note,
+            )
+            for group in alike.values()
+        ],
     )
 
 
@@ -110,8 +123,6 @@ def draw_status(status: api.Status) -> None:
         draw_findings(list(status.findings))
     else:
         say("Nothing was monitored yet: run `trivet monitor`.")
-    for line in status.retraining:
-        say(line)
 
 
 def _draw_state(state: api.EndpointState) -> None:

@@ -38,13 +38,22 @@ def show_(stack: Stack = LOCAL, json: Json = False) -> None:
 @app.command()
 def verify(stack: Stack = LOCAL, json: Json = False) -> None:
     """Check the chain, its anchors and the records that it names."""
-    show(api.ledger_verify(stack), json, lambda found: say(found.summary))
+    show(
+        api.ledger_verify(stack),
+        json,
+        lambda found: say(
+            f"Sound: {found.entries} entries, {found.segments} record segments, head {found.head}, "
+            f"anchored up to entry {found.anchored}."
+        ),
+    )
 
 
 @app.command()
 def export(
     out: Annotated[Path, typer.Argument(help="A file for JSON lines, which tools/verify_ledger.py checks.")],
     stack: Stack = LOCAL,
+    json: Json = False,
 ) -> None:
     """Write every entry to a file for an auditor."""
-    say(f"Wrote {api.ledger_export(out, stack)} entries to {out}.")
+    count = api.ledger_export(out, stack)
+    show({"entries": count, "out": str(out)}, json, lambda _: say(f"Wrote {count} entries to {out}."))

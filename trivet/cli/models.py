@@ -28,18 +28,22 @@ def list_(
 def show_(reference: Reference, stack: Stack = LOCAL, json: Json = False) -> None:
     """Show one version with its model card."""
     card = api.model_card(reference, stack)
-    show(card, json, lambda found: say(found.markdown))
+    show(card, json, lambda found: say(found.markdown()))
 
 
 @app.command()
 def register(
     path: Annotated[Path, typer.Argument(help="A model package, or an MLflow model folder in ONNX form.")],
     name: Annotated[str, typer.Option("--name", help="The model's name; a package knows its own.")] = "",
+    project: Annotated[
+        Path | None,
+        typer.Option("--project", help="A project, before whose gate it goes."),
+    ] = None,
     stack: Stack = LOCAL,
     json: Json = False,
 ) -> None:
     """Sign and register a model that was trained elsewhere. It is not approved by that."""
-    version = api.register(path, stack, name=name, progress=Progress(json))
+    version = api.register(path, stack, name=name, project=project, progress=Progress(json))
     show(version, json, lambda one: say(f"Registered {one} ({one.digest[:19]})."))
 
 
@@ -78,9 +82,9 @@ def convert(
 
 
 @app.command()
-def ui(stack: Stack = LOCAL) -> None:
+def ui(stack: Stack = LOCAL, json: Json = False) -> None:
     """Print the command that opens MLflow's own pages on the local registry."""
-    say(api.registry_ui(stack))
+    show({"command": api.registry_ui(stack)}, json, lambda found: say(found["command"]))
 
 
 def _draw(versions: list[api.ModelVersion]) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+PIPED_WIDTH = 160  # no terminal tells its width there, and a log is easier to search when a row is one line
 STYLES = {
     "pass": "green",
     "ok": "green",
@@ -36,7 +37,8 @@ def console(error: bool = False) -> Console:
     """The terminal; standard error where ``error``."""
     from rich.console import Console
 
-    return Console(stderr=error, highlight=False, soft_wrap=not sys.stdout.isatty())
+    terminal = (sys.stderr if error else sys.stdout).isatty()
+    return Console(stderr=error, highlight=False, width=None if terminal else PIPED_WIDTH)
 
 
 def say(text: str = "", *, error: bool = False) -> None:
@@ -50,7 +52,7 @@ def fail(error: TrivetError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
-def show(value: Any, as_json: bool, render: Callable[[Any], None]) -> None:
+def show(value: Any, as_json: bool, render: Callable[[Any], object]) -> None:
     """Write ``value``: as JSON where asked, else as ``render`` draws it."""
     if as_json:
         print(json.dumps(jsonable(value), indent=2, ensure_ascii=False))  # noqa: T201  programs read it

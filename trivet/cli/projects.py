@@ -46,14 +46,23 @@ def run(
     json: Json = False,
 ) -> None:
     """Run the workflow: collect, validate, snapshot, train, gate, register, approve, deploy."""
-    report = api.run(project, stack, variant=variant, if_needed=if_needed, progress=Progress(json))
-    show(report, json, draw_run)
+    if if_needed:
+        retraining = api.run_if_needed(project, stack, variant=variant, progress=Progress(json))
+        show(retraining, json, _draw_retraining)
+    else:
+        show(api.run(project, stack, variant=variant, progress=Progress(json)), json, draw_run)
 
 
 def train(project: Project, variant: Variant = "default", stack: Stack = LOCAL, json: Json = False) -> None:
     """Train and judge a candidate, and register nothing."""
     report = api.train(project, stack, variant=variant, progress=Progress(json))
     show(report, json, draw_training)
+
+
+def _draw_retraining(retraining: api.Retraining) -> None:
+    say(retraining.reason)
+    if retraining.report:
+        draw_run(retraining.report)
 
 
 COMMANDS = (init, run, train)

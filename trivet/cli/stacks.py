@@ -11,18 +11,22 @@ import typer
 from trivet import api
 from trivet.cli.options import LOCAL, Json, Stack
 from trivet.cli.output import Progress, pairs, say, show
+from trivet.core.errors import UsageError
 
 
 def up(
     projects: Annotated[
         list[Path] | None, typer.Argument(help="Projects whose endpoints the stack shall have.")
     ] = None,
+    config: Annotated[
+        list[str] | None, typer.Option("--config", help="KEY=VALUE of the trivet namespace; may be repeated.")
+    ] = None,
     stack: Stack = LOCAL,
     json: Json = False,
 ) -> None:
     """Create or update the stack. Does the same as `pulumi up`, whose settings `trivet env` prints."""
-    result = api.up(stack, tuple(projects or ()), progress=Progress(json))
-    show(result, json, lambda done: (say(done.summary), pairs(_described(done.outputs))))
+    result = api.up(stack, tuple(projects or ()), config=_pairs_of(config or []), progress=Progress(json))
+    show(result, json, _draw_up)
 
 
 def preview(stack: Stack = LOCAL, json: Json = False) -> None:
@@ -46,9 +50,25 @@ def destroy(
     show(api.destroy(stack, progress=Progress(json)), json, lambda change: say(change.summary))
 
 
-def env(stack: Stack = LOCAL) -> None:
+def env(stack: Stack = LOCAL, json: Json = False) -> None:
     """Print the exports with which plain `pulumi` commands act on this stack: eval "$(trivet env)"."""
-    for name, value in api.environment(stack).items():
+    show(api.environment(stack), json, _draw_environment)
+
+
+def _pairs_of(settings: list[str]) -> dict[str, str]:
+    if wrong := [one for one in settings if "=" not in one]:
+        raise UsageError(f"{wrong[0]!r} sets nothing.", "Write --config KEY=VALUE.")
+    return dict(one.split("=", 1) for one in settings)
+
+
+def _draw_up(change: api.StackChange) -> None:
+    say(change.summary)
+    if change.outputs:
+        pairs(_described(change.outputs))
+
+
+def _draw_environment(variables: dict[str, str]) -> None:
+    for name, value in variables.items():
         say(f"export {name}={shlex.quote(value)}")
 
 

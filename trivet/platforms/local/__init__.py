@@ -1,0 +1,1 @@
+"""One machine and no account: files, processes and SQLite."""

@@ -1,0 +1,55 @@
+"""The platform of a stack on this machine, from its outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trivet.clouds import cloud
+from trivet.core.errors import NotReady
+from trivet.core.outputs import Outputs
+from trivet.core.platform import Platform
+from trivet.platforms.local.endpoints import LocalEndpoints
+from trivet.platforms.local.jobs import JOBS, WORKFLOWS, LocalJobs
+from trivet.platforms.local.metrics import LocalMetrics
+from trivet.platforms.local.models import LocalModels
+from trivet.platforms.local.workflows import LocalWorkflows
+from trivet.platforms.store import ObjectStore, path_of
+
+REGISTRY_DB, METRICS_DB = "registry.db", "metrics.db"
+
+
+def connect(outputs: Outputs, root: Path) -> Platform:
+    """The platform that ``outputs`` describe; ``root`` is the project's folder, wherever it lies now.
+
+    :raises NotReady: when the stack's folder is not there.
+    """
+    return LocalPlatform(outputs, root.resolve())
+
+
+class LocalPlatform(Platform):
+    """Files, processes and SQLite under the stack's home. Nothing is opened before it is used."""
+
+    def __init__(self, outputs: Outputs, root: Path) -> None:
+        home = root / outputs.native.home
+        if not home.is_dir():
+            raise NotReady(f"The folder of stack {outputs.stack}, {home}, is not there.", "Run `trivet up`.")
+
+        def at(url: str) -> Path:
+            return home / path_of(url)
+
+        self.cloud = cloud("local")
+        self.outputs = outputs
+        self.store = ObjectStore(at(outputs.store).as_uri())
+        work = at(outputs.workflows)
+        self.jobs = LocalJobs(work / JOBS, self.store.url, self.check)
+        self.workflows = LocalWorkflows(work / WORKFLOWS, root, self.check)
+        self.models = LocalModels(
+            at(outputs.models) / REGISTRY_DB, self.store, at(outputs.store), at(outputs.signing.private_key)
+        )
+        self.endpoints = LocalEndpoints(
+            outputs.endpoints, root, self.store, at(outputs.records), outputs.signing.public_key, self.check
+        )
+        self.metrics = LocalMetrics(at(outputs.metrics) / METRICS_DB)
+
+    def close(self) -> None:
+        """Nothing to let go of: every verb opens what it needs and closes it."""

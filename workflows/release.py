@@ -1,0 +1,138 @@
+"""From a judged package to a served release: register, approve, deploy. Each verb may be repeated."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import Field
+
+from trivet.core import faults
+from trivet.core.document import Document
+from trivet.core.errors import GateRefused, NotFound
+from trivet.core.findings import GateReport
+from trivet.core.locks import lock
+from trivet.core.modelpackage import Package
+from trivet.core.policy import Policy
+from trivet.core.project import Drift
+from trivet.core.records import Mode
+from trivet.core.specs import Approval, EndpointSpec, EndpointState, ModelVersion, Release
+from trivet.governance.approval import Person, decide
+from trivet.workflows.ask import only_endpoint
+from trivet.workflows.bench import Bench
+
+CHAMPION = "champion"
+JUDGED = "judged.json"
+
+
+class Judged(Document):
+    """What was known of a package when it was registered: kept beside it, for the person who approves later."""
+
+    project: str
+    endpoint: str
+    records: Mode
+    policy: Policy
+    gate: GateReport
+    drift: Drift
+    plan: str = Field(description="Digest of the training's plan.")
+    evaluation: str = Field(description="Store key prefix of the evaluation.")
+    served: tuple[str, str] | None = Field(description="Package and evaluation that the training was compared with.")
+
+
+def judged_key(digest: str) -> str:
+    """Store key of what was known about a package."""
+    return f"judged/{digest.removeprefix('sha256:')}/{JUDGED}"
+
+
+def read_judged(bench: Bench, version: ModelVersion) -> Judged:
+    """What the gate said of a version.
+
+    :raises NotFound: for a version that was registered without a gate.
+    """
+    try:
+        return Judged.parse(json.loads(bench.platform.store.get(judged_key(version.digest))), "judged.json")
+    except NotFound as error:
+        raise NotFound(
+            f"No gate has judged {version}.", "A model from elsewhere needs an evaluation: train it with `trivet run`."
+        ) from error
+
+
+def register(bench: Bench, name: str, package: Path, judged: Judged, tags: dict[str, str]) -> ModelVersion:
+    """Register a package that the gate did not refuse, with what the gate said of it."""
+    digest = Package(package).digest
+    bench.platform.store.put(judged_key(digest), judged.canonical())
+    faults.point("run.judged")
+    version = bench.platform.models.register(name, package, author=bench.actor.name, tags=tags)
+    bench.note(
+        "registered",
+        str(version),
+        {"digest": version.digest, "author": version.author, "identity": bench.actor.identity},
+    )
+    faults.point("run.registered")
+    return version
+
+
+def approve(bench: Bench, version: ModelVersion, judged: Judged, person: Person | None = None) -> ModelVersion:
+    """Record the approval that the stack's profile asks for; an approved version stays as it is.
+
+    :raises GateRefused: when the rule does not let it through, naming who must do what.
+    """
+    if version.approval and version.approval.status == "approved" and person is None:
+        return version
+    approval = decide(
+        judged.gate,
+        judged.policy,
+        bench.profile,
+        version=str(version),
+        author=version.author,
+        now=bench.now(),
+        person=person,
+    )
+    return _record(bench, version, approval)
+
+
+def reject(bench: Bench, version: ModelVersion, person: Person) -> ModelVersion:
+    """Record that a person does not want a version; it can no longer be deployed."""
+    return _record(
+        bench,
+        version,
+        Approval(
+            actor=person.name, status="rejected", reason=person.reason, identity=person.identity, time=bench.now()
+        ),
+    )
+
+
+def _record(bench: Bench, version: ModelVersion, approval: Approval) -> ModelVersion:
+    tagged = bench.platform.models.tag(version, approval=approval)
+    body = {"digest": version.digest, **approval.model_dump(mode="json", exclude={"time"})}
+    bench.note("approval", str(version), body, actor=approval.actor)
+    faults.point("run.approved")
+    return tagged
+
+
+def deploy(bench: Bench, version: ModelVersion, endpoint: str = "") -> EndpointState:
+    """Serve an approved version; also starts a server again that has stopped.
+
+    :raises GateRefused: when nobody approved the version.
+    :raises Locked: while another deployment of the endpoint runs.
+    """
+    if version.approval is None or version.approval.status != "approved":
+        said = "was rejected" if version.approval else "is not approved"
+        raise GateRefused(f"{version} {said}.", f"Somebody may run `trivet models approve {version} --reason '...'`.")
+    judged = read_judged(bench, version)
+    name = only_endpoint(bench.platform, endpoint or judged.endpoint)
+    spec = EndpointSpec(
+        name=name,
+        releases=(Release(model=version.name, version=version.version, digest=version.digest),),
+        records=judged.records,
+    )
+    bench.platform.check(spec)
+    with lock(bench.home / "locks" / f"deploy-{name}.lock", f"endpoint {name}"):
+        faults.point("deploy.begun")
+        state = bench.platform.endpoints.apply(spec)
+        faults.point("deploy.applied")
+        if CHAMPION not in version.aliases:
+            bench.platform.models.tag(version, alias=CHAMPION)
+        body = {"model": str(version), "digest": version.digest, "approved_by": version.approval.actor}
+        bench.note("release", name, body)
+    return state

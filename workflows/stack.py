@@ -1,0 +1,122 @@
+"""The stack's life: provision, look ahead, destroy. Everything goes through ``infra.driver``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from trivet.connect import read_outputs
+from trivet.core.document import Document
+from trivet.core.errors import ConfigError
+from trivet.core.layout import stack_home
+from trivet.core.outputs import Outputs
+from trivet.core.progress import Progress, Silent
+from trivet.infra.driver import CLOUD, LOCAL, Driver
+from trivet.workflows.project import ProjectFiles
+
+NAMESPACE = "trivet:"
+ENDPOINTS = f"{NAMESPACE}endpoints"
+LOCAL_DEFAULTS = {CLOUD: LOCAL, f"{NAMESPACE}environment": "dev", f"{NAMESPACE}region": LOCAL}
+DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "same": "unchanged"}
+
+
+class StackChange(Document):
+    """What an operation on a stack did or would do."""
+
+    stack: str
+    engine: str
+    changes: dict[str, int]
+    outputs: Outputs | None = None
+
+    @property
+    def summary(self) -> str:
+        """One sentence."""
+        told = [f"{count} {DONE.get(what, what)}" for what, count in sorted(self.changes.items())]
+        return f"Stack {self.stack}, by {self.engine}: {', '.join(told) or 'nothing to do'}."
+
+
+def driver_of(root: Path, stack: str) -> Driver:
+    """The driver of one stack."""
+    return Driver(root, stack, stack_home(root, stack))
+
+
+def configure(
+    root: Path, stack: str, projects: Sequence[ProjectFiles] = (), config: Mapping[str, str] | None = None
+) -> None:
+    """Write the stack's config where it lacks something: values given, an endpoint per project, defaults of ``local``.
+
+    Only a stack named ``local`` has defaults; another one is told what it is by ``config``.
+    """
+    there = read_config(root, stack)
+    wanted = {f"{NAMESPACE}{key}": value for key, value in (config or {}).items()}
+    if stack == LOCAL:
+        wanted = LOCAL_DEFAULTS | there | wanted
+    if projects:
+        names = _endpoint_list({**there, **wanted}.get(ENDPOINTS, "[]"))
+        known = {one if isinstance(one, str) else one.get("name") for one in names}
+        names += [name for name in dict.fromkeys(one.settings.endpoint for one in projects) if name not in known]
+        wanted[ENDPOINTS] = json.dumps(names)
+    changed = {key: value for key, value in wanted.items() if there.get(key) != value}
+    if changed:
+        driver_of(root, stack).set_config(changed)
+
+
+def up(
+    root: Path,
+    stack: str,
+    projects: Sequence[ProjectFiles] = (),
+    config: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> StackChange:
+    """Make the stack what its config says."""
+    configure(root, stack, projects, config)
+    driver = driver_of(root, stack)
+    with (progress or Silent()).step(f"Provision stack {stack} with {driver.engine}") as note:
+        change = StackChange(stack=stack, engine=driver.engine, changes=driver.up())
+        note(change.summary.partition(": ")[2].rstrip("."))
+    return change.model_copy(update={"outputs": read_outputs(stack, root=root)})
+
+
+def preview(root: Path, stack: str, progress: Progress | None = None) -> StackChange:
+    """What ``up`` would change."""
+    configure(root, stack)
+    driver = driver_of(root, stack)
+    with (progress or Silent()).step(f"Preview stack {stack} with {driver.engine}"):
+        return StackChange(stack=stack, engine=driver.engine, changes=driver.preview())
+
+
+def destroy(root: Path, stack: str, progress: Progress | None = None) -> StackChange:
+    """Delete everything that the stack has, its processes too."""
+    driver = driver_of(root, stack)
+    with (progress or Silent()).step(f"Destroy stack {stack} with {driver.engine}"):
+        return StackChange(stack=stack, engine=driver.engine, changes=driver.destroy())
+
+
+def read_config(root: Path, stack: str) -> dict[str, str]:
+    """The stack's plain config values by full key, without Pulumi."""
+    path = root / f"Pulumi.{stack}.yaml"
+    settings = (yaml.safe_load(path.read_text()) if path.exists() else None) or {}
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in (settings.get("config") or {}).items()
+        if not (isinstance(value, Mapping) and "secure" in value)
+    }
+
+
+def _endpoint_list(text: str) -> list[str | dict[str, object]]:
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = None
+    if not isinstance(names, list):
+        raise ConfigError(f"{ENDPOINTS} is no JSON list.", 'Write one, such as ["loan"].')
+    return names
+
+
+def environment(root: Path, stack: str) -> dict[str, str]:
+    """The variables with which plain ``pulumi`` commands act on the same stack."""
+    configure(root, stack)
+    return driver_of(root, stack).environment()

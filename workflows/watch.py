@@ -1,0 +1,127 @@
+"""Watching: findings from records, records sealed in the ledger, and the whole stack on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from trivet.core.document import Document
+from trivet.core.errors import IntegrityError, NotFound
+from trivet.core.files import write_atomic
+from trivet.core.findings import Finding
+from trivet.core.modelpackage import PROFILE, Profile, package_key
+from trivet.core.project import Drift
+from trivet.core.specs import EndpointState
+from trivet.governance.verification import Verification, verify
+from trivet.monitoring import capture, drift
+from trivet.monitoring.heartbeat import heartbeat
+from trivet.monitoring.labels import add_labels
+from trivet.monitoring.publish import publish
+from trivet.platforms.store import path_of
+from trivet.workflows.bench import Bench
+from trivet.workflows.release import Judged, judged_key
+
+FINDINGS = "findings.json"
+_FINDINGS = TypeAdapter(tuple[Finding, ...])
+
+
+class Status(Document):
+    """The whole stack on one screen."""
+
+    stack: str
+    engine: str
+    endpoints: tuple[EndpointState, ...]
+    findings: tuple[Finding, ...]
+    ledger: str
+
+
+def monitor(bench: Bench, labels: Path | None = None) -> list[Finding]:
+    """Find out about every endpoint that serves, seal its records, and keep the findings for ``status``."""
+    records = records_folder(bench)
+    if labels:
+        with bench.progress.step("Add labels") as note:
+            note(f"{add_labels(labels, records, bench.now()):,}")
+    seal(bench)
+    found: list[Finding] = []
+    for name in sorted(bench.platform.outputs.endpoints):
+        with bench.progress.step(f"Watch endpoint {name}") as note:
+            of_endpoint = _watch(bench, name, records)
+            found += of_endpoint
+            note(drift.worst(of_endpoint).level if of_endpoint else "it serves nothing")
+    publish(found, bench.platform.metrics)
+    write_atomic(bench.home / FINDINGS, _FINDINGS.dump_json(tuple(found), indent=2))
+    return found
+
+
+def seal(bench: Bench) -> None:
+    """Write the digests of what was recorded so far to the ledger."""
+    sealed = [segment.model_dump(mode="json") for segment in capture.segments(records_folder(bench))]
+    if sealed:
+        bench.note("records", "records", {"segments": sealed})
+
+
+def verify_ledger(bench: Bench) -> Verification:
+    """Check the chain, its anchors and the sealed records.
+
+    :raises IntegrityError: naming everything that does not agree.
+    """
+    found = verify(bench.ledger, partial(capture.prefix_digests, records_folder(bench)))
+    if not found.sound:
+        raise IntegrityError(
+            f"The ledger is not sound: {' '.join(found.problems)}", "Find out who changed it, and keep both versions."
+        )
+    return found
+
+
+def status(bench: Bench) -> Status:
+    """What serves now and what was found last."""
+    head = bench.ledger.head()
+    engine = bench.home / "engine"
+    return Status(
+        stack=bench.platform.outputs.stack,
+        engine=engine.read_text().strip() if engine.is_file() else "unknown",
+        endpoints=tuple(bench.platform.endpoints.state(name) for name in sorted(bench.platform.outputs.endpoints)),
+        findings=last_findings(bench),
+        ledger=f"{head.seq} entries, head {head.hash[:19]}" if head else "empty",
+    )
+
+
+def last_findings(bench: Bench) -> tuple[Finding, ...]:
+    """What the last ``monitor`` found."""
+    path = bench.home / FINDINGS
+    return _FINDINGS.validate_json(path.read_bytes()) if path.is_file() else ()
+
+
+def records_folder(bench: Bench) -> Path:
+    """Where the endpoints' servers write their records."""
+    return bench.home / path_of(bench.platform.outputs.records)
+
+
+def served_since(bench: Bench, endpoint: str) -> datetime | None:
+    """When the endpoint's release went out; ``None`` when there was none."""
+    entries = list(bench.ledger.entries("release", endpoint))
+    return entries[-1].time if entries else None
+
+
+def _watch(bench: Bench, name: str, records: Path) -> Sequence[Finding]:
+    state = bench.platform.endpoints.state(name)
+    if not state.releases:
+        return []
+    digest, now = state.releases[0].digest, bench.now()
+    settings = _settings(bench, digest)
+    start = now - settings.window
+    profile = Profile.model_validate_json(bench.platform.store.get(f"{package_key(digest)}/{PROFILE}"))
+    window = drift.sample(profile, capture.predictions(records, start, now, digest))
+    alive = heartbeat(capture.last_prediction(records), state, settings.window, now)
+    return [alive, *drift.findings(profile, window, settings, start, now, now)]
+
+
+def _settings(bench: Bench, digest: str) -> Drift:
+    try:
+        return Judged.model_validate_json(bench.platform.store.get(judged_key(digest))).drift
+    except NotFound:
+        return Drift()
