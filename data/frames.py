@@ -6,7 +6,7 @@ import warnings
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from trivet.core.datacontract import DataContract
+from trivet.core.datacontract import Column, DataContract
 from trivet.core.errors import ConfigError, DataContractBroken
 
 if TYPE_CHECKING:
@@ -16,14 +16,33 @@ if TYPE_CHECKING:
 
 CSV_COMPRESSION = {".csv": None, ".csv.gz": "gzip", ".csv.bz2": "bz2"}
 PARQUET = ".parquet"
-MISSING_NUMBERS = ("", "NA", "N/A", "NaN", "nan", "None", "NULL", "null", ".")
+# What pandas takes for missing, unless the contract allows it as a category.
+MISSING = frozenset(
+    (
+        "",
+        " ",
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "<NA>",
+        "N/A",
+        "NA",
+    )
+) | frozenset(("NULL", "NaN", "None", "n/a", "nan", "null"))
 
 
 def read_frame(collected: Collected, contract: DataContract) -> pd.DataFrame:
     """The rows of a CSV (plain, gzip or bzip2) or Parquet file, with the contract's columns in its order.
 
-    Categories are read as text, so that ``01`` stays ``01``; only an empty cell is missing there. In other columns
-    the usual words for a missing number are read as one. Values are not checked yet: that is ``validate``.
+    Categories are read as text, so that ``01`` stays ``01``. The usual words for a missing value (``NA``, ``null`` ...)
+    are read as one, except where the contract allows such a word as a category. Values are not checked yet: that is
+    ``validate``.
 
     :raises ConfigError: when the file has another form, or cannot be parsed.
     :raises DataContractBroken: when it lacks columns of the contract, or has others.
@@ -52,9 +71,8 @@ def _read_csv(collected: Collected, contract: DataContract) -> pd.DataFrame:
     categories = [column.name for column in contract.columns if column.type == "category"]
     options: dict[str, Any] = {
         "dtype": dict.fromkeys(categories, "str"),
-        "na_values": {column.name: _missing(column.type) for column in contract.columns},
+        "na_values": {column.name: sorted(MISSING - _words(column)) for column in contract.columns},
         "keep_default_na": False,
-        "float_precision": "round_trip",
         "index_col": False,
         "low_memory": False,
         "compression": CSV_COMPRESSION[suffix],
@@ -64,8 +82,8 @@ def _read_csv(collected: Collected, contract: DataContract) -> pd.DataFrame:
         return pd.read_csv(BytesIO(collected.data), **options)
 
 
-def _missing(kind: str) -> list[str]:
-    return [""] if kind == "category" else list(MISSING_NUMBERS)
+def _words(column: Column) -> set[str]:
+    return {str(value) for value in column.allowed or ()} if column.type == "category" else set()
 
 
 def _same_columns(frame: pd.DataFrame, contract: DataContract, name: str) -> None:

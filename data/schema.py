@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NOT_A_TYPE = {"number": "is not a number", "integer": "is not a number", "category": "is not a text"}
 PLACEHOLDER = "is a placeholder for 'unknown', not a measurement"
+LONGEST = 60  # characters of a value in a reason
 DTYPES = {"number": "float64", "integer": "float64", "category": "str"}
 
 
@@ -46,6 +47,12 @@ def rule_schemas(contract: DataContract) -> Iterator[tuple[tuple[str, ...], pa.D
         yield check.columns, pa.DataFrameSchema(checks=pa.Check(rule, error=sentence))
 
 
+def as_text(value: object) -> str:
+    """A value as people write it: whole numbers without a point, nothing endless."""
+    text = f"{value:.12g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
 def _checks(column: Column) -> Iterator[pa.Check]:
     """The first one that a value breaks is the one that is reported, so the most telling comes first."""
     import pandera.pandas as pa
@@ -57,11 +64,11 @@ def _checks(column: Column) -> Iterator[pa.Check]:
     if column.type == "integer":
         yield pa.Check(_whole, error="is no whole number")
     if column.minimum is not None:
-        yield pa.Check.ge(column.minimum, error=f"is below {column.minimum:g}")
+        yield pa.Check.ge(column.minimum, error=f"is below {as_text(column.minimum)}")
     if column.maximum is not None:
-        yield pa.Check.le(column.maximum, error=f"is above {column.maximum:g}")
+        yield pa.Check.le(column.maximum, error=f"is above {as_text(column.maximum)}")
     if column.allowed is not None:
-        values = ", ".join(str(value) for value in column.allowed)
+        values = ", ".join(map(as_text, column.allowed))
         yield pa.Check.isin(list(column.allowed), error=f"is not one of {values}")
 
 

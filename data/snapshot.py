@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -35,7 +35,7 @@ CONTRACT, DATASHEET, SNAPSHOT = "contract.json", "datasheet.json", "snapshot.jso
 class Snapshot(Document):
     """A frozen data set and where it lies in the store. ``snapshot.json`` is written last: with it, all is there."""
 
-    version: int = Field(default=1, ge=1, le=1)
+    version: Literal[1] = 1
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
     contract: str = Field(description="Digest of the data contract.")
     source: str = Field(description="Digest of the file that the rows came from.")

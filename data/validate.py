@@ -11,7 +11,7 @@ from pydantic import Field
 from trivet.core.datacontract import DataContract
 from trivet.core.document import Document
 from trivet.core.errors import DataContractBroken
-from trivet.data.schema import NOT_A_TYPE, PLACEHOLDER, rule_schemas, types_schema, values_schema
+from trivet.data.schema import NOT_A_TYPE, PLACEHOLDER, as_text, rule_schemas, types_schema, values_schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +84,7 @@ def validate(frame: pd.DataFrame, contract: DataContract) -> Validation:
     """
     reasons: dict[int, list[Reason]] = {}
     _collect(reasons, _type_failures(frame, contract))
-    typed = types_schema(contract).validate(frame.drop(index=list(reasons)))
+    typed = types_schema(contract).validate(frame.drop(index=list(reasons)).astype(object))
     _collect(reasons, _value_failures(typed, contract))
     _collect(reasons, _rule_failures(typed, contract))
     broken = sorted(reasons)
@@ -105,7 +105,7 @@ def _type_failures(frame: pd.DataFrame, contract: DataContract) -> Iterator[Fail
     for row, column, _, value in _failures(types_schema(contract), frame):
         known = str(value) in {str(placeholder) for placeholder in contract[column].placeholders}
         rule = PLACEHOLDER if known else NOT_A_TYPE[contract[column].type]
-        yield row, Reason(columns=(column,), value=str(value), rule=rule)
+        yield row, Reason(columns=(column,), value=as_text(value), rule=rule)
 
 
 def _value_failures(typed: pd.DataFrame, contract: DataContract) -> Iterator[Failure]:
@@ -113,7 +113,7 @@ def _value_failures(typed: pd.DataFrame, contract: DataContract) -> Iterator[Fai
         if check == "not_nullable":
             yield row, Reason(columns=(column,), value=None, rule="is missing")
         else:
-            yield row, Reason(columns=(column,), value=_text(value), rule=check)
+            yield row, Reason(columns=(column,), value=as_text(value), rule=check)
 
 
 def _rule_failures(typed: pd.DataFrame, contract: DataContract) -> Iterator[Failure]:
@@ -124,10 +124,7 @@ def _rule_failures(typed: pd.DataFrame, contract: DataContract) -> Iterator[Fail
 
 
 def _failures(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> Iterator[tuple[int, str, str, object]]:
-    """Row, column, check and value of everything that breaks a schema; one check for each cell, the first.
-
-    :raises DataContractBroken: when a whole column cannot be read as its type, so that no row is to blame.
-    """
+    """Row, column, check and value of everything that breaks a schema; one check for each cell, the first."""
     import pandera.pandas as pa
 
     try:
@@ -136,11 +133,6 @@ def _failures(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> Iterator[tuple
         cases = error.failure_cases
     else:
         return
-    if (whole := cases[cases["index"].isna()]).size:
-        raise DataContractBroken(
-            f"The column {whole['column'].iloc[0]} holds values of another kind than the data contract says.",
-            "Correct the data, or the column's type in contract.yaml.",
-        )
     cells = cases.drop_duplicates(["index", "column"])
     yield from zip(cells["index"].astype(int), cells["column"], cells["check"], cells["failure_case"], strict=True)
 
@@ -148,10 +140,6 @@ def _failures(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> Iterator[tuple
 def _collect(reasons: dict[int, list[Reason]], failures: Iterator[Failure]) -> None:
     for row, reason in failures:
         reasons.setdefault(row, []).append(reason)
-
-
-def _text(value: object) -> str:
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _report(rows: int, reasons: dict[int, list[Reason]], contract: DataContract) -> QualityReport:
