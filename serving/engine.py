@@ -1,0 +1,152 @@
+"""The model behind every front: verified bytes in, checked rows to decisions. Knows no transport."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Self, TypeVar
+
+import numpy as np
+import onnxruntime as ort
+from pydantic import ValidationError
+
+from trivet.core.document import Document, describe
+from trivet.core.errors import IntegrityError, NotReady
+from trivet.core.inference import CONTRIBUTIONS, SCORE
+from trivet.core.modelpackage import CONTRIBUTIONS as CONTRIBUTIONS_FILE
+from trivet.core.modelpackage import GOLDEN, MODEL, PROFILE, SERVING, Golden, Package, Profile, Serving
+from trivet.serving.errors import BadInput, ModelFailed
+from trivet.serving.onnxfile import refuse_external_data
+from trivet.serving.tensors import Batch, Checker, Tensor, datatype
+
+ADDS_UP = 1e-4  # how far contributions may be from the score, as probability: they are summed in 32 bits
+D = TypeVar("D", bound=Document)
+ONNX_TYPES = {"FP32": "tensor(float)", "BYTES": "tensor(string)"}
+
+
+class Answer(NamedTuple):
+    """What the model says of a batch."""
+
+    score: np.ndarray  # float32 [rows], finite
+    decision: list[str]
+    contributions: np.ndarray | None  # float32 [rows, features], finite
+
+
+class Engine:
+    """One opened model package. ``predict`` may be called from several threads at once."""
+
+    def __init__(
+        self, package_digest: str, serving: Serving, golden: Golden, profile: Profile | None, graphs: dict[str, bytes]
+    ) -> None:
+        self.digest = package_digest
+        self.serving = serving
+        self.profile = profile
+        self.features = tuple(column.name for column in serving.inputs)
+        self.check = Checker(serving).check
+        self.golden = golden
+        self._model = _session(graphs[MODEL], MODEL, serving, SCORE)
+        self._reasons = (
+            _session(graphs[CONTRIBUTIONS_FILE], CONTRIBUTIONS_FILE, serving, CONTRIBUTIONS)
+            if serving.contributions
+            else None
+        )
+
+    @classmethod
+    def open(cls, folder: Path, public_key: str | None = None) -> Self:
+        """Verify a package and load it from the very bytes that were verified.
+
+        :param public_key: PEM; when given, the package must carry a signature made with its private half.
+        :raises IntegrityError: when a file is changed, missing, extra or linked, when the signature is missing or
+            another's, or when a graph is not what ``serving.json`` says.
+        """
+        package = Package(folder)
+        if public_key is not None:
+            from trivet.core.signing import verify
+
+            verify(package, public_key)
+        verified = {entry.path: package.read(entry.path) for entry in package.manifest.files}
+        for name in (MODEL, SERVING, GOLDEN):
+            if name not in verified:
+                raise IntegrityError(f"The model package has no {name}.")
+        serving = _document(Serving, verified, SERVING)
+        if serving.contributions and CONTRIBUTIONS_FILE not in verified:
+            raise IntegrityError(f"The model package has no {CONTRIBUTIONS_FILE}, which its {SERVING} promises.")
+        profile = _document(Profile, verified, PROFILE) if PROFILE in verified else None
+        return cls(package.digest, serving, _document(Golden, verified, GOLDEN), profile, verified)
+
+    def predict(self, batch: Batch, *, contributions: bool) -> Answer:
+        """Scores and decisions; contributions when asked for and the package has them.
+
+        :raises ModelFailed: when the model fails or gives anything that is not a finite number.
+        """
+        score = _run(self._model, SCORE, batch, (batch.rows,))
+        decision = self.serving.decision
+        decided = [decision.positive if yes else decision.negative for yes in (score >= decision.threshold).tolist()]
+        parts = None
+        if contributions and self._reasons is not None:
+            parts = _run(self._reasons, CONTRIBUTIONS, batch, (batch.rows, len(self.features)))
+        return Answer(score, decided, parts)
+
+    def self_test(self) -> None:
+        """Answer the golden request.
+
+        :raises NotReady: when the answer is not the one that the package was sealed with.
+        """
+        golden = self.golden
+        try:
+            answer = self.predict(self.check(self._golden_tensors()), contributions=True)
+        except (BadInput, ModelFailed) as error:
+            raise NotReady(f"The model did not answer its golden request: {error.message}") from error
+        same = len(golden.scores) == len(answer.score)
+        if not same or np.abs(answer.score - np.array(golden.scores)).max() > golden.tolerance:
+            raise NotReady("The model answered its golden request with another score.", "Train and register it again.")
+        if answer.contributions is not None:
+            total = answer.contributions.sum(axis=1, dtype=np.float64) + self.serving.intercept
+            if np.abs(1 / (1 + np.exp(-total)) - answer.score).max() > ADDS_UP:
+                raise NotReady("The model's contributions do not add up to its score.", "Train and register it again.")
+
+    def _golden_tensors(self) -> list[Tensor]:
+        rows = self.golden.rows
+        try:
+            return [
+                Tensor(column.name, datatype(column), [len(rows), 1], [row[column.name] for row in rows])
+                for column in self.serving.inputs
+            ]
+        except KeyError as error:
+            raise NotReady(f"The golden request lacks {error}.", "Train and register the model again.") from error
+
+
+def _document(kind: type[D], verified: dict[str, bytes], name: str) -> D:
+    try:
+        return kind.model_validate_json(verified[name])
+    except ValidationError as error:
+        raise IntegrityError(f"{name} of the model package is not valid: {describe(error)}.") from error
+
+
+def _session(graph: bytes, name: str, serving: Serving, output: str) -> ort.InferenceSession:
+    refuse_external_data(graph, name)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what fails is raised; nothing is printed beside the log
+    try:
+        session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's errors have no common base
+        raise IntegrityError(f"{name} cannot be loaded by ONNX Runtime {ort.__version__}.") from error
+    wanted = {column.name: ONNX_TYPES[datatype(column)] for column in serving.inputs}
+    if {put.name: put.type for put in session.get_inputs()} != wanted:
+        raise IntegrityError(f"The inputs of {name} are not those of serving.json.")
+    if {put.name: put.type for put in session.get_outputs()}.get(output) != "tensor(float)":
+        raise IntegrityError(f"{name} has no float32 output {output}.")
+    return session
+
+
+def _run(session: ort.InferenceSession, output: str, batch: Batch, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        [values] = session.run([output], batch.feeds)
+    except Exception as error:  # the runtime's errors have no common base
+        raise ModelFailed(f"The model failed while computing {output}.") from error
+    if not isinstance(values, np.ndarray) or values.shape != shape:
+        raise ModelFailed(f"The model gave {output} in a shape that serving.json does not promise.")
+    if not np.isfinite(values).all():
+        raise ModelFailed(f"The model gave {output} that is not a finite number.")
+    return values
