@@ -1,0 +1,1 @@
+"""Governance: the gate, approvals, the ledger, and the evidence that a release was allowed to."""
