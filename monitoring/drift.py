@@ -150,7 +150,7 @@ def worst(found: Sequence[Finding]) -> Finding:
 
 
 def chi_squared(probability: float, freedom: int) -> float:
-    """A quantile of the chi-squared distribution, to about a percent (Wilson and Hilferty 1931)."""
+    """A quantile of the chi-squared distribution, to a few percent (Wilson and Hilferty 1931)."""
     if freedom == 0:
         return 0.0
     spread = 2 / (9 * freedom)
