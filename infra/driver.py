@@ -1,0 +1,253 @@
+"""Drives Pulumi, with its CLI or without, through Pulumi's Automation API.
+
+Only the command differs: the real ``pulumi`` where it is on PATH, else the embedded engine. A stack belongs to the
+engine that made it. With what :meth:`Driver.environment` gives, a plain ``pulumi up --stack NAME`` does the same.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from trivet.core.errors import ConfigError, Locked, NotFound, TrivetError, Unsupported, UsageError
+from trivet.core.files import private_folder, write_atomic
+from trivet.infra.engine.failures import failure
+
+if TYPE_CHECKING:
+    from pulumi import automation as auto
+    from pulumi.automation.events import EngineEvent
+
+PULUMI = "pulumi"
+EMBEDDED = "embedded"
+CLOUD = "trivet:cloud"
+LOCAL = "local"
+REHEARSAL = "-rehearsal"
+_COLOUR = re.compile(r"<\{%[^%]*%\}>")
+
+Changes = dict[str, int]
+"""How many resources by what was done: create, update, replace, delete, same."""
+
+Show = Callable[[str], Any]
+
+
+class Driver:
+    """One stack of one project.
+
+    :param root: the project root, where ``Pulumi.yaml`` lies.
+    :param stack: the stack's name.
+    :param home: where the stack keeps what it has on this machine; state and passphrase of a stack on this machine lie
+        beside it, in the folder above, unless ``PULUMI_BACKEND_URL`` and ``PULUMI_CONFIG_PASSPHRASE`` say otherwise.
+    :param engine: ``pulumi`` or ``embedded`` to force one, as ``TRIVET_ENGINE`` does.
+    """
+
+    def __init__(self, root: Path, stack: str, home: Path, engine: str | None = None) -> None:
+        self.root = root
+        self.stack = stack
+        self.home = home
+        self._forced = engine or os.environ.get("TRIVET_ENGINE") or None
+        self._new_cloud: str | None = None
+        if self._forced not in (None, PULUMI, EMBEDDED):
+            raise UsageError(f"'{self._forced}' is no engine.", f"Choose {PULUMI} or {EMBEDDED}.")
+
+    @property
+    def engine(self) -> str:
+        """Which engine runs this stack, and its version, such as ``embedded 3.205.0``."""
+        return f"{self._engine} {self._command.version}"
+
+    @property
+    def cloud(self) -> str:
+        """The stack's cloud, as its config says.
+
+        :raises ConfigError: when it says none.
+        """
+        path = self.root / f"Pulumi.{self.stack}.yaml"
+        settings = (yaml.safe_load(path.read_text()) if path.exists() else None) or {}
+        cloud = (settings.get("config") or {}).get(CLOUD, self._new_cloud)
+        if not isinstance(cloud, str):
+            raise ConfigError(
+                f"The stack '{self.stack}' has no {CLOUD}.", "Set it with `trivet up` or `pulumi config set`."
+            )
+        return cloud
+
+    def environment(self) -> dict[str, str]:
+        """The variables with which the pulumi CLI finds what this driver uses; what the user has set is not in it.
+
+        A stack on this machine gets a file backend and, on first use, a file with a random passphrase. State and
+        secrets provider of a real stack are the user's own.
+        """
+        environment = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+        if self._is_here:
+            folder = private_folder(self.home.parent)
+            environment["PULUMI_BACKEND_URL"] = f"file://{folder}"
+            if "PULUMI_CONFIG_PASSPHRASE" not in os.environ:
+                environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase(folder / ".passphrase"))
+        return {name: value for name, value in environment.items() if name not in os.environ}
+
+    def set_config(self, values: Mapping[str, str], secret: Mapping[str, str] | None = None) -> None:
+        """Set config values by their full keys, ``secret`` ones encrypted; makes the stack if there is none."""
+        from pulumi import automation as auto
+
+        self._new_cloud = values.get(CLOUD)
+        config = {key: auto.ConfigValue(value) for key, value in values.items()}
+        config |= {key: auto.ConfigValue(value, secret=True) for key, value in (secret or {}).items()}
+        with self._errors():
+            self._open(create=True).set_all_config(config)
+        self._claim()
+
+    def preview(self, on_output: Show | None = None) -> Changes:
+        """What :meth:`up` would change."""
+        return self._operate("preview", on_output)
+
+    def up(self, on_output: Show | None = None) -> Changes:
+        """Make the stack what the program says.
+
+        :raises Locked: naming who is at it.
+        :raises TrivetError: for the first failure; what was done before is recorded, and the next call goes on there.
+        """
+        return self._operate("up", on_output)
+
+    def refresh(self, on_output: Show | None = None) -> Changes:
+        """Take over into the state what changed outside."""
+        return self._operate("refresh", on_output)
+
+    def destroy(self, on_output: Show | None = None) -> Changes:
+        """Delete every resource. The empty state and the config stay; any engine may begin again."""
+        changes = self._operate("destroy", on_output)
+        self._record.unlink(missing_ok=True)
+        with suppress(OSError):  # the program may keep more in it
+            self.home.rmdir()
+        return changes
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets in clear."""
+        with self._errors():
+            return {name: output.value for name, output in self._open().outputs().items()}
+
+    def export(self) -> dict[str, Any]:
+        """The state as ``pulumi stack export --show-secrets`` gives it: secrets in clear."""
+        with self._errors():
+            deployment = self._open().export_stack()
+        return {"version": deployment.version, "deployment": deployment.deployment}
+
+    @property
+    def _record(self) -> Path:
+        return self.home / "engine"
+
+    @property
+    def _is_here(self) -> bool:
+        """Whether it is on this machine: only then the embedded engine may serve it."""
+        return self.cloud == LOCAL or self.stack.endswith(REHEARSAL)
+
+    @cached_property
+    def _engine(self) -> str:
+        recorded = self._record.read_text().strip() if self._record.exists() else None
+        engine = self._forced or recorded or (PULUMI if shutil.which("pulumi") else EMBEDDED)
+        if recorded and engine != recorded:
+            raise _belongs(self.stack, recorded)
+        if engine == PULUMI and not shutil.which("pulumi"):
+            raise ConfigError(
+                f"The stack '{self.stack}' needs the pulumi CLI, which is not on PATH.", "Install it and call again."
+            )
+        return engine
+
+    @cached_property
+    def _command(self) -> Any:
+        from pulumi import automation as auto
+
+        from trivet.infra.engine.command import EmbeddedCommand
+
+        if self._engine == EMBEDDED:
+            return EmbeddedCommand()
+        try:
+            return auto.PulumiCommand()
+        except auto.InvalidVersionError as error:
+            raise ConfigError(f"The pulumi CLI on PATH does not fit: {error}", "Install a newer one.") from error
+
+    def _open(self, *, create: bool = False) -> auto.Stack:
+        from pulumi import automation as auto
+
+        if self._engine == EMBEDDED and not self._is_here:
+            raise Unsupported(
+                f"The embedded engine serves the cloud 'local' and rehearsals, not '{self.cloud}'.",
+                "Install the pulumi CLI, which has the providers.",
+            )
+        workspace = auto.LocalWorkspace(
+            work_dir=str(self.root),
+            env_vars=self.environment(),
+            pulumi_command=self._command,
+            secrets_provider="passphrase" if self._is_here else None,
+        )
+        stack = (auto.Stack.create_or_select if create else auto.Stack.select)(self.stack, workspace)
+        if self._engine == EMBEDDED and not self._record.exists():
+            counts = {summary.name: summary.resource_count for summary in workspace.list_stacks()}
+            if counts[self.stack]:
+                raise _belongs(self.stack, PULUMI)  # by hand: this driver leaves a record
+        return stack
+
+    def _claim(self) -> None:
+        """Record that the stack belongs to the engine in use."""
+        write_atomic(private_folder(self.home) / self._record.name, f"{self._engine}\n")
+
+    def _operate(self, verb: str, on_output: Show | None) -> Changes:
+        told: list[str] = []
+
+        def on_event(event: EngineEvent) -> None:
+            if event.diagnostic_event and event.diagnostic_event.severity == "error":
+                told.append(_COLOUR.sub("", event.diagnostic_event.message))
+
+        with self._errors(told):
+            stack = self._open()
+            if verb == "up":
+                self._claim()
+            result = getattr(stack, verb)(on_output=on_output, on_event=on_event)
+        changes = result.change_summary if verb == "preview" else result.summary.resource_changes
+        return {str(getattr(op, "value", op)): count for op, count in (changes or {}).items() if count}
+
+    @contextmanager
+    def _errors(self, told: Sequence[str] = ()) -> Iterator[None]:
+        """Errors of the Automation API as Trivet's own; ``told`` is what the engine itself called an error."""
+        from pulumi import automation as auto
+
+        try:
+            yield
+        except auto.CommandError as error:
+            if isinstance(error.__cause__, TrivetError):
+                raise error.__cause__ from error.__cause__.__cause__
+            raise self._translated(error, told) from error
+
+    def _translated(self, error: auto.CommandError, told: Sequence[str]) -> TrivetError:
+        from pulumi import automation as auto
+
+        if isinstance(error, auto.ConcurrentUpdateError):
+            return Locked(f"The stack '{self.stack}' is locked by another update.", "Wait until it ends.")
+        if isinstance(error, auto.StackNotFoundError):
+            return NotFound(f"There is no stack '{self.stack}'.", "Make it with `trivet up`.")
+        said = [line.partition("error:")[2].strip() for line in str(error).splitlines() if "error:" in line]
+        return failure("pulumi failed", next(iter([*told, *said, str(error)])))
+
+
+def _belongs(stack: str, engine: str) -> ConfigError:
+    return ConfigError(
+        f"The stack '{stack}' was made by the engine '{engine}', and belongs to it.",
+        f"Use TRIVET_ENGINE={engine}, or destroy the stack with that engine first.",
+    )
+
+
+def _passphrase(path: Path) -> Path:
+    """The file with the passphrase, made with a random one on first use."""
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        write_atomic(draft, secrets.token_urlsafe(32))
+        with suppress(FileExistsError):  # another process was first, and may have used its own by now
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path

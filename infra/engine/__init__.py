@@ -1,0 +1,24 @@
+"""Runs an unmodified Pulumi program where the ``pulumi`` CLI is absent, over Pulumi's own gRPC protocols.
+
+It serves the cloud ``local`` and rehearsals only. What it does not implement it refuses by name. One file per concern:
+
+==============  =========================================================================================
+``arguments``   the command lines of Pulumi's Automation API that are implemented
+``command``     what each of them does; the object that stands in for the CLI
+``settings``    ``Pulumi.yaml`` and ``Pulumi.<stack>.yaml``
+``update``      one preview, up, refresh or destroy from beginning to end
+``gate``        through which every step goes, until an error or Ctrl-C closes it
+``monitor``     the servicers that the program talks to: resource monitor and engine
+``steps``       what to do with one resource: check, diff, create, update, replace, delete, same
+``provider``    one resource provider, spoken to in Pulumi's provider protocol
+``plugins``     the child processes, whose life ends with the engine's
+``host``        the language host: the child that runs the program
+``tether``      the first code of every child
+``state``       the resources of a stack in memory, their order and their integrity
+``checkpoint``  the state file in Pulumi's file-backend layout, the journal and its replay
+``crypt``       Pulumi's passphrase secrets
+``values``      property values, with Pulumi's markers for secret and unknown
+``events``      progress, the event log and the summary
+``failures``    exceptions of other processes as one sentence
+==============  =========================================================================================
+"""

@@ -1,0 +1,320 @@
+"""Stands in for the pulumi CLI in Pulumi's Automation API: takes the argument lists that the API builds.
+
+What a command line says and this engine does not implement is refused by name; nothing is ignored.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pulumi.automation import CommandResult, OnOutput
+from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
+
+from trivet.core.errors import ConfigError, Locked, TrivetError, Unsupported, UsageError
+from trivet.infra.engine.arguments import parse
+from trivet.infra.engine.checkpoint import VERSION, Backend, StateFile, decode, export, now
+from trivet.infra.engine.events import Report
+from trivet.infra.engine.settings import Project, StackSettings
+from trivet.infra.engine.state import STACK_TYPE, State, verify
+from trivet.infra.engine.update import Target, Update
+from trivet.infra.engine.values import mask, reveal
+
+_STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_MOST_PARALLEL = 64
+_TITLES = {"update": "Updating", "refresh": "Refreshing", "destroy": "Destroying"}
+
+
+class EmbeddedCommand:
+    """The object that ``LocalWorkspace(pulumi_command=…)`` takes. An operation runs in the caller's process.
+
+    :ivar version: the version of the CLI whose behaviour the Automation API may expect.
+    """
+
+    command = "trivet-embedded-engine"
+    version = VersionInfo.parse(VERSION)
+
+    def __init__(self) -> None:
+        self.selected = ""
+        self.history: dict[Path, list[dict[str, Any]]] = {}
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: OnOutput | None = None,
+        on_error: OnOutput | None = None,
+    ) -> CommandResult:
+        """Carry out one command.
+
+        :raises pulumi.automation.errors.CommandError: when it fails; its cause is the error of :mod:`trivet.core`.
+        """
+        lines: list[str] = []
+
+        def show(line: str) -> None:
+            lines.append(line)
+            if on_output:
+                on_output(line)
+
+        try:
+            options = parse(args)
+            call = _Call(self, options, Path(cwd), {**os.environ, **additional_env}, show)
+            getattr(call, options.command)()
+        except TrivetError as error:
+            told = f"error: {_as_the_cli_says(error)}"
+            if on_error:
+                on_error(told)
+            raise create_command_error(CommandResult("\n".join(lines), told, 255)) from error
+        return CommandResult("\n".join(lines), "", 0)
+
+
+def _as_the_cli_says(error: TrivetError) -> str:
+    """The Automation API tells errors apart by the CLI's words."""
+    return f"the stack is currently locked by another process: {error}" if isinstance(error, Locked) else str(error)
+
+
+class _Call:
+    """One command: its options and where it works. Each method without underscore is a command."""
+
+    def __init__(
+        self,
+        engine: EmbeddedCommand,
+        options: argparse.Namespace,
+        cwd: Path,
+        env: Mapping[str, str],
+        show: Callable[[str], None],
+    ) -> None:
+        self._engine = engine
+        self._options = options
+        self._cwd = cwd
+        self._env = env
+        self._show = show
+        self._project = Project.load(cwd)
+
+    def up(self) -> None:
+        self._operate("update", Update.up, preview=False, runs_program=True)
+
+    def preview(self) -> None:
+        self._operate("update", Update.up, preview=True, runs_program=True)
+
+    def destroy(self) -> None:
+        self._operate("destroy", Update.destroy, preview=self._options.preview_only)
+
+    def refresh(self) -> None:
+        def work(update: Update, state: State) -> None:
+            if self._options.clear_pending_creates:
+                for urn in list(state.pending):
+                    state.end(urn)
+            update.refresh(state)
+
+        self._operate("refresh", work, preview=self._options.preview_only)
+
+    def stack_init(self) -> None:
+        settings = self._settings
+        self._backend.create(self._project.name, self._stack, settings.vault())
+        self._engine.selected = self._stack
+
+    def stack_select(self) -> None:
+        self._file.require()
+        self._engine.selected = self._stack
+
+    def stack_ls(self) -> None:
+        def summary(file: StateFile) -> dict[str, Any]:
+            updated, count = file.updated()
+            return {
+                "name": file.name,
+                "current": file.name == self._engine.selected,
+                "lastUpdate": updated,
+                "updateInProgress": False,
+                "resourceCount": count,
+            }
+
+        self._print([summary(file) for file in self._backend.stacks(self._project.name)])
+
+    def stack_rm(self) -> None:
+        with self._file.locked():
+            self._file.require()
+            count = self._file.updated()[1]
+            if count and not self._options.force:
+                raise ConfigError(f"The stack '{self._stack}' still has {count} resources.", "Destroy it first.")
+            self._file.remove()
+        if not self._options.preserve_config:
+            self._settings.delete()
+
+    def stack_output(self) -> None:
+        state = self._file.load(self._settings.vault)
+        found = [item.outputs for item in state.resources.values() if item.type == STACK_TYPE]
+        outputs = found[0] if found else {}
+        self._print(reveal(outputs) if self._options.show_secrets else mask(outputs))
+
+    def stack_export(self) -> None:
+        state = self._file.load(self._settings.vault)
+        self._print(export(state, show_secrets=self._options.show_secrets))
+
+    def stack_import(self) -> None:
+        try:
+            document = json.loads(Path(self._options.file).read_text())
+            found = decode(document["version"], document["deployment"], self._settings.vault)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, TrivetError):
+                raise
+            raise ConfigError(f"{self._options.file} is not what `pulumi stack export` writes.") from error
+        resources = [item for _, item in found.ordered()]
+        verify(resources)
+        ours = f"urn:pulumi:{self._stack}::{self._project.name}::"
+        for foreign in (item.urn for item in resources if not item.urn.startswith(ours)):
+            raise ConfigError(f"{foreign} is of another stack than '{self._stack}' of '{self._project.name}'.")
+        with self._file.locked():
+            self._file.require()
+            self._file.save(State(resources, found.pending.values(), self._settings.vault()))
+
+    def stack_history(self) -> None:
+        entries = self._engine.history.get(self._file.path)
+        if not entries:
+            raise Unsupported("The embedded engine keeps no history beyond the process that ran an update.")
+        first = (self._options.page - 1) * self._options.page_size
+        self._print(entries[first : first + self._options.page_size])
+
+    def config_all(self) -> None:
+        shown = self._options.show_secrets
+        self._print(
+            {
+                key: {"value": value, "secret": secret} if shown or not secret else {"secret": True}
+                for key, (value, secret) in self._settings.values().items()
+            }
+        )
+
+    def config_get(self) -> None:
+        key = self._settings.key(self._options.key)
+        values = self._settings.values()
+        if key not in values:
+            raise ConfigError(f"The configuration key '{key}' is not set for the stack '{self._stack}'.")
+        self._print({"value": values[key][0], "secret": values[key][1]})
+
+    def config_set(self) -> None:
+        settings = self._settings
+        settings.set({settings.key(self._options.key): (self._options.value, self._options.secret)})
+
+    def config_set_all(self) -> None:
+        settings = self._settings
+        values = {key: (item["value"], item["secret"]) for key, item in json.loads(self._options.json or "{}").items()}
+        for secret, pairs in ((False, self._options.plaintext), (True, self._options.secret)):
+            for pair in pairs:
+                key, separator, value = pair.partition("=")
+                if not separator:
+                    raise UsageError(f"'{pair}' is not KEY=VALUE.")
+                values[key] = (value, secret)
+        settings.set({settings.key(key): value for key, value in values.items()})
+
+    def config_rm(self) -> None:
+        settings = self._settings
+        settings.remove([settings.key(key) for key in self._options.keys])
+
+    def _operate(
+        self,
+        kind: str,
+        work: Callable[[Update, State], None],
+        *,
+        preview: bool,
+        runs_program: bool = False,
+    ) -> None:
+        options = self._options
+        log = Path(options.event_log) if options.event_log else None
+        report = Report(self._show, log, preview=preview)
+        started, result = now(), "failed"
+        try:
+            self._file.require()
+            target = self._target()
+            report.line(f"{'Previewing' if preview else _TITLES[kind]} ({self._stack}) with the embedded engine")
+            with Update(
+                target, report, packages=self._file.packages(), preview=preview, runs_program=runs_program
+            ) as update:
+                if preview:
+                    work(update, self._file.load(self._settings.vault))
+                else:
+                    with self._file.writing(self._settings.vault) as state:
+                        work(update, state)
+            report.summary()
+            if options.expect_no_changes and report.changes.keys() - {"same"}:
+                raise ConfigError("No changes were expected, but there were.", "See the lines above.")
+            result = "succeeded"
+        except TrivetError as error:
+            error.message = report.redacted(error.message)
+            raise
+        finally:
+            report.close()
+            if not preview:
+                self._remember(kind, result, started, report)
+
+    def _remember(self, kind: str, result: str, started: str, report: Report) -> None:
+        entry = {
+            "kind": kind,
+            "startTime": started,
+            "endTime": now(),
+            "message": self._options.message,
+            "environment": {},
+            "config": {},
+            "result": result,
+            "resourceChanges": dict(report.changes),
+        }
+        self._engine.history.setdefault(self._file.path, []).insert(0, entry)
+
+    def _target(self) -> Target:
+        return Target(
+            stack=self._stack,
+            project=self._project.name,
+            program=self._project.main,
+            config=self._settings.values(),
+            env=self._env,
+            parallel=min(self._options.parallel, _MOST_PARALLEL),
+            client=self._options.client,
+        )
+
+    @cached_property
+    def _backend(self) -> Backend:
+        url = self._env.get("PULUMI_BACKEND_URL") or self._project.backend_url
+        if not url:
+            raise ConfigError(
+                "No state backend is named.", "Set PULUMI_BACKEND_URL=file://FOLDER; `trivet env` prints it."
+            )
+        return Backend(url, self._cwd)
+
+    @cached_property
+    def _stack(self) -> str:
+        given = self._options.stack or self._engine.selected
+        name = given.removeprefix(f"organization/{self._project.name}/")
+        if not _STACK_NAME.fullmatch(name):
+            raise UsageError(f"'{given}' is not a stack's name." if given else "Name the stack with --stack.")
+        return name
+
+    @cached_property
+    def _file(self) -> StateFile:
+        return self._backend.stack(self._project.name, self._stack)
+
+    @cached_property
+    def _settings(self) -> StackSettings:
+        return StackSettings(self._project, self._stack, self._passphrase)
+
+    def _passphrase(self) -> str:
+        if "PULUMI_CONFIG_PASSPHRASE" in self._env:
+            return self._env["PULUMI_CONFIG_PASSPHRASE"]
+        file = self._env.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+        if file and Path(file).is_file():
+            return Path(file).read_text().strip()
+        raise ConfigError(
+            f"The passphrase file {file} does not exist."
+            if file
+            else "No passphrase for the stack's secrets is given.",
+            "Set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE; `trivet env` prints it.",
+        )
+
+    def _print(self, value: Any) -> None:
+        self._show(json.dumps(value, indent=2, ensure_ascii=False))

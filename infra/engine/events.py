@@ -1,0 +1,117 @@
+"""What one operation tells: lines for a person, Pulumi's event log for a program, and the summary of both."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from trivet.infra.engine.state import PROVIDER_TYPE, Resource
+from trivet.infra.engine.values import is_secret, reveal
+
+_SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "read": ">", "same": " "}
+_PAST = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "same": "unchanged"}
+_SHORTEST_SECRET = 4
+
+
+class Report:
+    """Collects and shows. Its methods may be called from any thread.
+
+    :param show: receives each line.
+    :param log: the file that Pulumi's Automation API follows, one JSON event per line.
+    """
+
+    def __init__(self, show: Callable[[str], Any], log: Path | None = None, *, preview: bool = False) -> None:
+        self.changes: Counter[str] = Counter()
+        self._show = show
+        self._log = log
+        self._preview = preview
+        self._sequence = 0
+        self._hidden: set[str] = set()
+        self._started = time.monotonic()
+        self._lock = threading.RLock()
+
+    def hide(self, value: Any) -> None:
+        """Show ``[secret]`` instead of every secret text in ``value`` from now on, wherever it turns up."""
+        if is_secret(value):
+            self._hidden.update(text for text in _texts(reveal(value)) if len(text) >= _SHORTEST_SECRET)
+        elif isinstance(value, dict | list):
+            for item in value.values() if isinstance(value, dict) else value:
+                self.hide(item)
+
+    def redacted(self, text: str) -> str:
+        """The text without what is hidden."""
+        for secret in sorted(self._hidden, key=len, reverse=True):
+            text = text.replace(secret, "[secret]")
+        return text
+
+    def line(self, text: str) -> None:
+        """One line, or several, of progress."""
+        with self._lock:
+            for line in self.redacted(text).splitlines() or [""]:
+                self._show(line)
+
+    def diagnostic(self, severity: str, message: str, urn: str = "") -> None:
+        """What a program, a plugin or the engine has to say."""
+        self.line(message if severity == "info" else f"{severity}: {message}")
+        message = self.redacted(message)
+        self._event("diagnosticEvent", {"severity": severity, "message": message, "color": "never", "urn": urn})
+
+    def begins(self, op: str, resource: Resource) -> None:
+        """A step that changes something begins."""
+        self._event("resourcePreEvent", self._step(op, resource))
+        if not self._preview:
+            self.line(f" {_SIGNS[op]:2} {resource.type} {resource.name} …")
+
+    def ends(self, op: str, resource: Resource) -> None:
+        """A step ended well."""
+        if resource.type.startswith(PROVIDER_TYPE):
+            return
+        with self._lock:
+            self.changes[op] += 1
+        self._event("resOutputsEvent", self._step(op, resource))
+        if op != "same":
+            done = f"to {op}" if self._preview else _PAST[op]
+            self.line(f" {_SIGNS[op]:2} {resource.type} {resource.name} {done}")
+
+    def summary(self) -> None:
+        """The counts, after all steps."""
+        seconds = int(time.monotonic() - self._started)
+        changes = dict(self.changes)
+        counts = [f"{changes[op]} {f'to {op}' if self._preview else _PAST[op]}" for op in _PAST if changes.get(op)]
+        self.line(f"Resources: {', '.join(counts) or 'none'}. Duration: {seconds}s.")
+        self._event(
+            "summaryEvent",
+            {"maybeCorrupt": False, "durationSeconds": seconds, "resourceChanges": changes, "PolicyPacks": {}},
+        )
+
+    def close(self) -> None:
+        """End the event log, or the Automation API would follow it for five more seconds."""
+        self._event("cancelEvent", {})
+
+    def _step(self, op: str, resource: Resource) -> dict[str, Any]:
+        metadata = {"op": op, "urn": resource.urn, "type": resource.type, "provider": resource.provider}
+        return {"metadata": {**metadata, "logical": True}, "planning": self._preview}
+
+    def _event(self, kind: str, body: dict[str, Any]) -> None:
+        if self._log is None:
+            return
+        with self._lock, suppress(FileNotFoundError):  # its reader has gone away
+            event = {"sequence": self._sequence, "timestamp": int(time.time()), kind: body}
+            self._sequence += 1
+            with self._log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(event) + "\n")
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict | list):
+        items = value.values() if isinstance(value, dict) else value
+        return [text for item in items for text in _texts(item)]
+    return []

@@ -1,0 +1,131 @@
+"""``Pulumi.yaml`` and ``Pulumi.<stack>.yaml``, as the pulumi CLI reads and writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trivet.core.errors import ConfigError, Unsupported
+from trivet.core.files import write_atomic
+from trivet.infra.engine.crypt import Vault
+
+_DESCRIPTIVE = {"description", "author", "website", "license", "template"}
+_RUNTIME_OPTIONS = {"virtualenv", "toolchain"}
+
+
+@dataclass(frozen=True)
+class Project:
+    """One ``Pulumi.yaml``."""
+
+    root: Path
+    name: str
+    main: Path
+    backend_url: str | None
+
+    @classmethod
+    def load(cls, root: Path) -> Project:
+        """:raises Unsupported: for a setting that this engine does not implement."""
+        path = root / "Pulumi.yaml"
+        if not path.is_file():
+            raise ConfigError(f"There is no Pulumi.yaml in {root}.", "Call this in a project's root.")
+        data = _mapping(path)
+        unknown = data.keys() - _DESCRIPTIVE - {"name", "runtime", "main", "backend"}
+        if unknown:
+            raise _unsupported(f"the setting '{min(unknown)}' of Pulumi.yaml")
+        runtime = data.get("runtime")
+        options = runtime.get("options") or {} if isinstance(runtime, dict) else {}
+        language = runtime.get("name") if isinstance(runtime, dict) else runtime
+        if language != "python":
+            raise _unsupported(f"the runtime {language!r}")
+        if options.keys() - _RUNTIME_OPTIONS:
+            raise _unsupported(f"the runtime option '{min(options.keys() - _RUNTIME_OPTIONS)}'")
+        return cls(root, data["name"], root / data.get("main", "."), (data.get("backend") or {}).get("url"))
+
+
+class StackSettings:
+    """One ``Pulumi.<stack>.yaml``: config values, plain or sealed, and the salt with which they are sealed."""
+
+    def __init__(self, project: Project, stack: str, passphrase: Callable[[], str]) -> None:
+        self._path = project.root / f"Pulumi.{stack}.yaml"
+        self._project = project
+        self._passphrase = passphrase
+        self._data: dict[str, Any] = _mapping(self._path) if self._path.exists() else {}
+        unknown = self._data.keys() - {"config", "encryptionsalt", "secretsprovider"}
+        if unknown:
+            raise _unsupported(f"'{min(unknown)}' in {self._path.name}")
+        if self._data.get("secretsprovider", "passphrase") not in ("passphrase", "default", ""):
+            raise _unsupported(f"the secrets provider {self._data['secretsprovider']!r}")
+        self._vaults: dict[str, Vault] = {}
+
+    def vault(self, salt: str | None = None) -> Vault:
+        """The vault for a salt; for none, the stack's own, made on first use."""
+        salt = salt or self._data.get("encryptionsalt")
+        if salt is None:
+            vault = Vault.new(self._passphrase)
+            self._data["encryptionsalt"] = vault.salt
+            self._vaults[vault.salt] = vault
+            self._save()
+            return vault
+        return self._vaults.setdefault(salt, Vault(salt, self._passphrase))
+
+    def key(self, name: str) -> str:
+        """A key with its namespace: the project's where it names none."""
+        return name if ":" in name else f"{self._project.name}:{name}"
+
+    def values(self) -> dict[str, tuple[str, bool]]:
+        """Every value in clear, and whether it is secret. A structured value is its JSON."""
+        return {key: self._read(key, value) for key, value in (self._data.get("config") or {}).items()}
+
+    def _read(self, key: str, value: Any) -> tuple[str, bool]:
+        if isinstance(value, dict) and value.keys() == {"secure"}:
+            return self.vault().decrypt(value["secure"]), True
+        if isinstance(value, dict | list):
+            text = json.dumps(value, default=str)
+            if '"secure"' in text:
+                raise _unsupported(f"the secret inside of the structured value '{key}'")
+            return text, False
+        return (value if isinstance(value, str) else json.dumps(value, default=str)), False
+
+    def set(self, values: dict[str, tuple[str, bool]]) -> None:
+        """Set values; one that does not change leaves the file as it is, a secret's ciphertext included."""
+        before = self.values()
+        changed = {key: value for key, value in values.items() if before.get(key) != value}
+        config = self._data.setdefault("config", {}) if changed else {}
+        for key, (value, secret) in changed.items():
+            config[key] = {"secure": self.vault().encrypt(value)} if secret else value
+        if changed:
+            self._save()
+
+    def remove(self, keys: list[str]) -> None:
+        """Remove values; a key that is not set is no error, as with the CLI."""
+        config = self._data.get("config") or {}
+        if config.keys() & set(keys):
+            self._data["config"] = {key: value for key, value in config.items() if key not in keys}
+            self._save()
+
+    def delete(self) -> None:
+        """Remove the file."""
+        self._path.unlink(missing_ok=True)
+
+    def _save(self) -> None:
+        text = yaml.safe_dump(self._data, sort_keys=True, default_flow_style=False, allow_unicode=True)
+        write_atomic(self._path, text, mode=0o644)
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {str(error).splitlines()[0]}.") from error
+    if not isinstance(data, dict | None):
+        raise ConfigError(f"{path} does not hold settings by name.")
+    return data or {}
+
+
+def _unsupported(what: str) -> Unsupported:
+    return Unsupported(f"The embedded engine does not implement {what}.", "Leave it out or use the pulumi CLI.")

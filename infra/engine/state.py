@@ -1,0 +1,306 @@
+"""The resources of one stack: their JSON form, their order, their integrity, and the changes made to them."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import MISSING, dataclass, field, fields, replace
+from typing import Any
+
+from trivet.core import faults
+from trivet.core.errors import IntegrityError, Unsupported
+from trivet.infra.engine.crypt import Vault
+from trivet.infra.engine.values import Properties
+
+STACK_TYPE = "pulumi:pulumi:Stack"
+PROVIDER_TYPE = "pulumi:providers:"
+_HARMLESS = {"sourcePosition", "stackTrace", "refreshBeforeUpdate", "hideDiffs"}
+
+
+def make_urn(stack: str, project: str, parent: str, type_: str, name: str) -> str:
+    """The URN of a resource; the types of its parents, but for the stack's own, come before its own."""
+    chain = parent.split("::")[2] if parent else STACK_TYPE
+    qualified = type_ if chain == STACK_TYPE else f"{chain}${type_}"
+    return f"urn:pulumi:{stack}::{project}::{qualified}::{name}"
+
+
+def urn_type(urn: str) -> str:
+    """The type in a URN, without its parents'; empty for what is no URN."""
+    parts = urn.split("::", 3)
+    return parts[2].rsplit("$", 1)[-1] if len(parts) == 4 else ""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource, field by field as Pulumi's deployment v3 has it."""
+
+    urn: str
+    custom: bool
+    type: str
+    delete: bool = False
+    id: str = ""
+    inputs: Properties = field(default_factory=dict)
+    outputs: Properties = field(default_factory=dict)
+    parent: str = ""
+    protect: bool = False
+    dependencies: tuple[str, ...] = ()
+    provider: str = ""
+    property_dependencies: dict[str, list[str]] = field(default_factory=dict)
+    pending_replacement: bool = False
+    additional_secret_outputs: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    retain_on_delete: bool = False
+    ignore_changes: tuple[str, ...] = ()
+    created: str = ""
+    modified: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last part of the URN."""
+        return self.urn.rsplit("::", 1)[-1]
+
+    @property
+    def package(self) -> str:
+        """The package whose provider serves this type."""
+        return self.type.split(":", 1)[0]
+
+    @property
+    def is_provider(self) -> bool:
+        """Whether this is a provider's own entry, which no provider serves."""
+        return self.type.startswith(PROVIDER_TYPE)
+
+    @property
+    def needs(self) -> Iterator[str]:
+        """The URNs that must exist before this one."""
+        if self.provider:
+            yield self.provider.rsplit("::", 1)[0]
+        if self.parent:
+            yield self.parent
+        yield from self.dependencies
+
+    def to_json(self, vault: Vault, *, show_secrets: bool = False) -> dict[str, Any]:
+        """The entry in a deployment; fields at their default are left out, as Pulumi does."""
+        result: dict[str, Any] = {}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            default = entry.default if entry.default is not MISSING else None
+            if entry.name in _ALWAYS or (value and value != default):
+                result[_camel(entry.name)] = list(value) if isinstance(value, tuple) else value
+        for name in ("inputs", "outputs"):
+            if name in result:
+                result[name] = vault.seal(result[name], f"{self.urn}:{name}", show=show_secrets)
+        return result
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], vault: Vault) -> Resource:
+        """:raises Unsupported: for an entry that uses what this engine does not implement."""
+        known = {_camel(entry.name): entry.name for entry in fields(cls)}
+        unknown = [name for name, value in data.items() if value and not (name in known or name in _HARMLESS)]
+        if unknown:
+            raise Unsupported(
+                f"The state of {data.get('urn')} has '{unknown[0]}', which the embedded engine does not implement.",
+                "Use this stack with the pulumi CLI.",
+            )
+        values: dict[str, Any] = {
+            known[name]: tuple(value) if isinstance(value, list) else value
+            for name, value in data.items()
+            if name in known
+        }
+        for name in ("inputs", "outputs"):
+            values[name] = vault.open(values.get(name) or {}, f"{data['urn']}:{name}")
+        return cls(**values)
+
+
+_ALWAYS = {"urn", "custom", "type"}
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a provider was asked to do and had not answered: Pulumi's pending operation."""
+
+    kind: str
+    resource: Resource
+
+
+Journal = Callable[[dict[str, Any]], None]
+Changes = dict[int | None, Resource | None]
+
+
+class State:
+    """The resources and pending operations of one stack. Every change is journaled before it counts.
+
+    A resource is known by a key, its place in the loaded state or the next free number: two resources may share a URN
+    while one of them waits to be deleted.
+    """
+
+    def __init__(
+        self,
+        resources: Iterable[Resource],
+        pending: Iterable[Operation],
+        vault: Vault,
+    ) -> None:
+        self.resources = dict(enumerate(resources))
+        self.pending = {operation.resource.urn: operation for operation in pending}
+        self.vault = vault
+        self.journal: Journal | None = None
+        self._next = len(self.resources)
+        self._lock = threading.Lock()
+
+    def find(self, urns: Iterable[str], but: Container[int] = ()) -> tuple[int, Resource] | None:
+        """The live resource with the first of these URNs that there is one for, leaving out the keys ``but``."""
+        with self._lock:
+            live = {r.urn: key for key, r in self.resources.items() if not r.delete and key not in but}
+            key = next((live[urn] for urn in urns if urn in live), None)
+            return None if key is None else (key, self.resources[key])
+
+    def begin(self, kind: str, resource: Resource) -> None:
+        """Record that a provider is about to be asked."""
+        with self._lock:
+            if self.journal:
+                self.journal({"begin": kind, "resource": resource.to_json(self.vault)})
+            self.pending[resource.urn] = Operation(kind, resource)
+        faults.point(f"engine.{kind}.begun")
+
+    def put(self, changes: Changes, *, ends: str = "", durable: bool = True) -> None:
+        """Set, add (key ``None``) or drop (value ``None``) resources in one step, ending the operation on ``ends``.
+
+        :param durable: ``False`` for what a repeated run works out again by itself.
+        """
+        with self._lock:
+            keyed = {self._next if key is None else key: value for key, value in changes.items()}
+            if durable and self.journal:
+                sealed = {key: value and value.to_json(self.vault) for key, value in keyed.items()}
+                self.journal({"put": sealed, "ends": ends})
+            self._apply(keyed, ends)
+        faults.point("engine.put")
+
+    def end(self, urn: str) -> None:
+        """The operation on ``urn`` ended and changed nothing."""
+        self.put({}, ends=urn)
+
+    def _apply(self, changes: dict[int, Resource | None], ends: str) -> None:
+        for key, value in changes.items():
+            self._next = max(self._next, key + 1)
+            if value is None:
+                self.resources.pop(key, None)
+            else:
+                self.resources[key] = value
+        self.pending.pop(ends, None)
+
+    def replay(self, entries: Iterable[dict[str, Any]]) -> None:
+        """Apply what a journal holds."""
+        for entry in entries:
+            if "begin" in entry:
+                resource = Resource.from_json(entry["resource"], self.vault)
+                self.pending[resource.urn] = Operation(entry["begin"], resource)
+            else:
+                changes = {
+                    int(key): Resource.from_json(value, self.vault) if value else None
+                    for key, value in entry["put"].items()
+                }
+                self._apply(changes, entry["ends"])
+
+    def forget(self, key: int) -> None:
+        """Drop a resource that is gone outside of Pulumi, and every reference to it."""
+        gone = self.resources[key].urn
+        changes: Changes = {key: None}
+        for other, resource in self.resources.items():
+            if other != key and gone in resource.needs:
+                changes[other] = _without(resource, gone)
+        self.put(changes)
+
+    def ordered(self) -> list[tuple[int, Resource]]:
+        """Every resource behind what it needs; otherwise in the order in which they came."""
+        return in_order(_renamed(self.resources))
+
+
+def _without(resource: Resource, urn: str) -> Resource:
+    return replace(
+        resource,
+        parent="" if resource.parent == urn else resource.parent,
+        dependencies=tuple(item for item in resource.dependencies if item != urn),
+        property_dependencies={
+            name: [item for item in urns if item != urn] for name, urns in resource.property_dependencies.items()
+        },
+    )
+
+
+def _renamed(resources: dict[int, Resource]) -> dict[int, Resource]:
+    """References to a resource that an alias has renamed since follow it to its new URN."""
+    live = {resource.urn for resource in resources.values()}
+    names = {alias: resource.urn for resource in resources.values() for alias in resource.aliases if alias not in live}
+    if not names:
+        return resources
+
+    def follow(resource: Resource) -> Resource:
+        if names.keys().isdisjoint(resource.needs):
+            return resource
+        return replace(
+            resource,
+            parent=names.get(resource.parent, resource.parent),
+            dependencies=tuple(names.get(urn, urn) for urn in resource.dependencies),
+            property_dependencies={
+                name: [names.get(urn, urn) for urn in urns] for name, urns in resource.property_dependencies.items()
+            },
+        )
+
+    return {key: follow(resource) for key, resource in resources.items()}
+
+
+def in_order(resources: dict[int, Resource]) -> list[tuple[int, Resource]]:
+    """A stable depth-first order, dependencies first: resources that are in a valid order keep it.
+
+    One that waits to be deleted comes behind everything of the URNs that it needs, live or not, so that the reverse is
+    the order in which to delete.
+    """
+    by_urn: dict[str, list[int]] = defaultdict(list)
+    for key, resource in resources.items():
+        by_urn[resource.urn].append(key)
+
+    def needed(resource: Resource) -> Iterator[int]:
+        for keys in (by_urn[urn] for urn in resource.needs):
+            live = [key for key in keys if not resources[key].delete]
+            yield from keys if resource.delete else live or keys
+
+    ordered: list[int] = []
+    entered: set[int] = set()
+    for start, resource in resources.items():
+        path = [] if start in entered else [(start, needed(resource))]
+        entered.add(start)
+        while path:
+            key, rest = path[-1]
+            step = next((other for other in rest if other not in entered), None)
+            if step is None:
+                ordered.append(key)
+                path.pop()
+            else:
+                entered.add(step)
+                path.append((step, needed(resources[step])))
+    return [(key, resources[key]) for key in ordered]
+
+
+def verify(resources: Iterable[Resource]) -> None:
+    """Hold the resources to the rules by which Pulumi refuses a state.
+
+    :raises IntegrityError: naming the first resource that breaks one.
+    """
+    seen: dict[str, Resource] = {}
+    for resource in resources:
+        urn = resource.urn
+        if urn_type(urn) != resource.type:
+            raise IntegrityError(f"The state is corrupt: {urn} is recorded with type {resource.type}.")
+        if resource.id and not resource.custom:
+            raise IntegrityError(f"The state is corrupt: the component {urn} has an id.")
+        for need in resource.needs:
+            if need not in seen:
+                raise IntegrityError(f"The state is corrupt: {urn} comes before {need}, which it needs.")
+        if urn in seen and not seen[urn].delete and not resource.delete:
+            raise IntegrityError(f"The state is corrupt: {urn} is in it twice.")
+        if urn not in seen or not resource.delete:
+            seen[urn] = resource

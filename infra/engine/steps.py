@@ -1,0 +1,285 @@
+"""What to do with one resource: check, compare, then create, update, replace, delete or leave it the same.
+
+The rules are Pulumi's own engine's. Creates are ordered by the program, which registers a resource when its inputs are
+known; deletes are ordered here, dependents first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from trivet.core import faults
+from trivet.core.errors import ConfigError, TrivetError
+from trivet.infra.engine.checkpoint import now
+from trivet.infra.engine.events import Report
+from trivet.infra.engine.gate import Gate
+from trivet.infra.engine.plugins import Plugins
+from trivet.infra.engine.provider import Gone, Provider
+from trivet.infra.engine.state import PROVIDER_TYPE, Changes, Resource, State, make_urn
+from trivet.infra.engine.values import UNKNOWN, Properties, mark_like
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the program wants of one resource.
+
+    :param want: the resource without id and outputs; its ``aliases`` are all URNs that it may have had.
+    :param delete_before_replace: the option; ``None`` leaves it to the provider.
+    """
+
+    want: Resource
+    delete_before_replace: bool | None = None
+
+
+class Steps:
+    """Carries out steps on one state. :meth:`register` may be called from many threads at once."""
+
+    def __init__(
+        self, state: State, plugins: Plugins, report: Report, gate: Gate, *, preview: bool, parallel: int
+    ) -> None:
+        self.state = state
+        self._plugins = plugins
+        self._report = report
+        self._gate = gate
+        self._preview = preview
+        self._claimed: set[str] = set()
+        self._matched: set[int] = set()
+        self._turn = threading.Lock()
+        self._slots = threading.BoundedSemaphore(parallel)
+
+    def register(self, goal: Goal) -> Resource:
+        """Make one resource what the program wants; returns the resource as it is now.
+
+        :raises ConfigError: for a second resource of the same URN, a protected one or inputs that the provider refuses.
+        :raises PlatformError: when the provider fails.
+        """
+        want = goal.want
+        with self._turn:  # a delete before a replacement may be busy with this very resource
+            if want.urn in self._claimed:
+                raise ConfigError(f"Two resources have the URN {want.urn}.", "Give one another name.")
+            self._claimed.add(want.urn)
+            found = self.state.find((want.urn, *want.aliases), self._matched)
+            if found:
+                self._matched.add(found[0])
+        with self._slots:
+            self._gate.check()  # another one may have failed while this one waited
+            return self._custom(goal, found) if want.custom else self._component(want, found)
+
+    def outputs(self, urn: str, outputs: Properties) -> None:
+        """Record what a component registers as its outputs."""
+        found = self.state.find([urn])
+        if found and found[1].outputs != outputs and not self._preview:
+            self.state.put({found[0]: replace(found[1], outputs=outputs)})
+
+    def prune(self) -> None:
+        """Delete what was not registered, dependents first, and what replacements left behind.
+
+        :raises ConfigError: before anything is deleted, when one of them is protected.
+        """
+        self._finish_cut_off()
+        doomed = {
+            key: resource
+            for key, resource in self.state.ordered()
+            if resource.delete or not (resource.urn in self._claimed or resource.is_provider)
+        }
+        protected = [item.name for item in doomed.values() if item.protect]
+        if protected:
+            raise ConfigError(
+                f"Protected, and so not deleted: {', '.join(protected)}.",
+                "Run `up` with protect=False first, or keep them in the program.",
+            )
+        for key, resource in reversed(doomed.items()):
+            with self._gate:
+                self._delete(key, resource)
+        self._drop_idle_providers()
+
+    def refresh(self) -> None:
+        """Take over what changed outside: read every resource that a provider serves."""
+        for key, _ in self.state.ordered():
+            with self._gate:
+                self._refresh(key, self.state.resources[key])
+
+    def _refresh(self, key: int, old: Resource) -> None:
+        if old.delete or old.pending_replacement:
+            return
+        live = old.inputs, old.outputs
+        if old.custom and not old.is_provider:
+            live = self._plugins.get(old.package).read(old)
+        if live is None:
+            self.state.forget(key)
+            self._report.ends("delete", old)
+        elif live == (old.inputs, old.outputs):
+            self._report.ends("same", old)
+        else:
+            self.state.put({key: replace(old, inputs=live[0], outputs=live[1], modified=now())})
+            self._report.ends("update", old)
+
+    def _component(self, want: Resource, found: tuple[int, Resource] | None) -> Resource:
+        key, old = found or (None, None)
+        op = "create" if old is None else "same" if old.inputs == want.inputs else "update"
+        new = replace(want, outputs=old.outputs, created=old.created, modified=old.modified) if old else want
+        new = new if op == "same" else replace(new, created=new.created or now(), modified=now())
+        self.state.put({key: new}, durable=op != "same")
+        self._report.ends(op, new)
+        return new
+
+    def _custom(self, goal: Goal, found: tuple[int, Resource] | None) -> Resource:
+        provider = self._plugins.get(goal.want.package)
+        want = replace(goal.want, provider=self._provider_reference(goal.want))
+        if found is None:
+            return self._create(provider, replace(want, inputs=provider.check(want, {})))
+        key, old = found
+        want = _ignoring(want, old)
+        checked = replace(want, inputs=provider.check(want, old.inputs))
+        diff = provider.diff(old, checked.inputs, want.ignore_changes)
+        if old.pending_replacement or diff.replaces:
+            # Without the old inputs, or a name that the provider chose would be chosen again and the old one's deletion
+            # would take the new one with it.
+            fresh = replace(want, inputs=provider.check(want, {}))
+            first = diff.delete_before_replace
+            first = first if goal.delete_before_replace is None else goal.delete_before_replace
+            return self._replace(provider, key, old, fresh, delete_first=first)
+        new = replace(
+            checked,
+            id=old.id,
+            outputs=mark_like(old.outputs, checked.inputs, want.additional_secret_outputs),
+            created=old.created,
+            modified=old.modified,
+        )
+        return self._update(provider, key, old, new) if diff.changes else self._same(key, new)
+
+    def _same(self, key: int, new: Resource) -> Resource:
+        self.state.put({key: new}, durable=False)
+        self._report.ends("same", new)
+        return new
+
+    def _update(self, provider: Provider, key: int, old: Resource, want: Resource) -> Resource:
+        self._report.begins("update", want)
+        new = replace(want, outputs=want.inputs)
+        if not self._preview:
+            with self._asking("updating", old):
+                new = replace(want, outputs=provider.update(old, want), modified=now())
+        self.state.put({key: new}, ends=old.urn)
+        self._report.ends("update", new)
+        return new
+
+    def _replace(self, provider: Provider, key: int, old: Resource, want: Resource, *, delete_first: bool) -> Resource:
+        if old.protect:
+            raise ConfigError(
+                f"{old.name} would have to be replaced, but is protected.",
+                "Run `up` with protect=False first, or undo the change.",
+            )
+        if not (delete_first or old.pending_replacement):
+            return self._create(provider, want, "replace", also={key: replace(old, delete=True)})
+        if not old.pending_replacement:
+            with self._turn:
+                for other, dependent in self._must_go_before(old):
+                    self._delete(other, dependent, leaves=replace(dependent, pending_replacement=True))
+                self._delete(key, old, leaves=replace(old, pending_replacement=True))
+        return self._create(provider, want, "replace", key=key)
+
+    def _must_go_before(self, old: Resource) -> list[tuple[int, Resource]]:
+        """The dependents, last first, that would be replaced once the properties that they take from ``old`` change."""
+        gone = {old.urn}
+        dependents: list[tuple[int, Resource]] = []
+        for key, other in self.state.ordered():
+            deps = other.property_dependencies
+            taken = [name for name in other.inputs if not gone.isdisjoint(deps.get(name, ()))]
+            if not taken or other.delete or other.pending_replacement or other.urn in self._claimed:
+                continue
+            inputs = other.inputs | dict.fromkeys(taken, UNKNOWN)
+            if self._plugins.get(other.package).diff(other, inputs).replaces:
+                if other.protect:
+                    raise ConfigError(f"{other.name} would be replaced with {old.name}, but is protected.")
+                gone.add(other.urn)
+                dependents.append((key, other))
+        return dependents[::-1]
+
+    def _create(
+        self,
+        provider: Provider,
+        want: Resource,
+        op: str = "create",
+        *,
+        key: int | None = None,
+        also: Changes | None = None,
+    ) -> Resource:
+        """Create and record it, under ``key`` or as an additional resource, in one step with what changes ``also``."""
+        self._report.begins(op, want)
+        if want.urn in self.state.pending:
+            self._report.diagnostic("warning", f"Creating {want.name} was cut off before; it is created again.")
+        new = replace(want, outputs=want.inputs)
+        if not self._preview:
+            with self._asking("creating", want):
+                identity, outputs = provider.create(want)
+            new = replace(want, id=identity, outputs=outputs, created=now(), modified=now())
+        self.state.put({key: new, **(also or {})}, ends=want.urn)
+        self._report.ends(op, new)
+        return new
+
+    def _delete(self, key: int, old: Resource, leaves: Resource | None = None) -> None:
+        """Delete it, unless that was done or it is to be retained; ``leaves`` is what stays recorded."""
+        counts = not (leaves or old.delete or old.pending_replacement)
+        self._report.begins("delete", old)
+        if old.custom and not (old.retain_on_delete or old.pending_replacement or self._preview):
+            with self._asking("deleting", old):
+                self._plugins.get(old.package).delete(old)
+        self.state.put({key: leaves}, ends=old.urn)
+        if counts:
+            self._report.ends("delete", old)
+
+    @contextmanager
+    def _asking(self, kind: str, resource: Resource) -> Iterator[None]:
+        """Around the one call that changes the world: recorded before, and forgotten only when its outcome is known."""
+        self.state.begin(kind, resource)
+        try:
+            yield
+        except Gone:
+            raise
+        except TrivetError:
+            self.state.end(resource.urn)
+            raise
+        faults.point(f"engine.{kind}.done")
+
+    def _finish_cut_off(self) -> None:
+        """A create that was cut off is done again, to learn the id by which it can be deleted."""
+        for operation in list(self.state.pending.values()):
+            want = operation.resource
+            if want.urn not in self._claimed:
+                with self._gate:
+                    self._create(self._plugins.get(want.package), want)
+
+    def _provider_reference(self, want: Resource) -> str:
+        """The package's default provider, which Pulumi keeps as a resource of its own."""
+        head, project, _ = want.urn.split("::", 2)
+        type_ = f"{PROVIDER_TYPE}{want.package}"
+        urn = make_urn(head.rsplit(":", 1)[-1], project, "", type_, "default")
+        with self._turn:
+            found = self.state.find([urn])
+            if found is None:
+                provider = Resource(urn, custom=True, type=type_, id=str(uuid4()), created=now(), modified=now())
+                self.state.put({None: provider})
+            else:
+                provider = found[1]
+        return f"{urn}::{provider.id}"
+
+    def _drop_idle_providers(self) -> None:
+        used = {urn for resource in self.state.resources.values() for urn in resource.needs}
+        idle: Changes = {
+            key: None
+            for key, resource in self.state.resources.items()
+            if resource.is_provider and resource.urn not in used
+        }
+        if idle:
+            self.state.put(idle)
+
+
+def _ignoring(want: Resource, old: Resource) -> Resource:
+    """The goal with the old value of every input whose changes are to be ignored."""
+    kept = {name: value for name, value in want.inputs.items() if name not in want.ignore_changes}
+    ignored = {name: old.inputs[name] for name in want.ignore_changes if name in old.inputs}
+    return replace(want, inputs=kept | ignored)

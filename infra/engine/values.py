@@ -1,0 +1,100 @@
+"""Property values as the engine holds them: plain JSON, plus Pulumi's marker objects for what JSON cannot say.
+
+A secret is ``{SIGNATURE: SECRET, "value": …}``, an unknown (its value comes with the apply) is the string ``UNKNOWN``.
+The same markers travel on the wire and, sealed, lie in the state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf import struct_pb2
+
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 a marker
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+Properties = dict[str, Any]
+
+
+def secret(value: Any) -> Properties:
+    """Mark a value as secret."""
+    return {SIGNATURE: SECRET, "value": value}
+
+
+def is_secret(value: Any) -> bool:
+    """Whether the value itself is marked."""
+    return isinstance(value, dict) and value.get(SIGNATURE) == SECRET
+
+
+def has_secret(value: Any) -> bool:
+    """Whether a marker is anywhere in the value."""
+    if isinstance(value, dict):
+        return is_secret(value) or any(map(has_secret, value.values()))
+    return isinstance(value, list) and any(map(has_secret, value))
+
+
+def reveal(value: Any) -> Any:
+    """The value without markers."""
+    if is_secret(value):
+        return reveal(value["value"])
+    if isinstance(value, dict):
+        return {key: reveal(item) for key, item in value.items()}
+    return [reveal(item) for item in value] if isinstance(value, list) else value
+
+
+def mask(value: Any) -> Any:
+    """The value as it may be shown: each secret as ``[secret]``."""
+    if is_secret(value):
+        return "[secret]"
+    if isinstance(value, dict):
+        return {key: mask(item) for key, item in value.items()}
+    return [mask(item) for item in value] if isinstance(value, list) else value
+
+
+def mark_like(values: Properties, model: Properties, also: tuple[str, ...] = ()) -> Properties:
+    """Mark again what a provider that takes no secrets gave back in clear.
+
+    A property of ``values`` is secret where the same-named one of ``model`` holds a secret, or where ``also`` names it.
+    """
+    return {
+        name: value if is_secret(value) else secret(value) if name in also else _mark(value, model.get(name))
+        for name, value in values.items()
+    }
+
+
+def _mark(value: Any, model: Any) -> Any:
+    if is_secret(value) or not has_secret(model):
+        return value
+    if isinstance(value, dict) and isinstance(model, dict) and not is_secret(model):
+        return mark_like(value, model)
+    return secret(value)
+
+
+def to_struct(properties: Properties) -> struct_pb2.Struct:
+    """The wire form."""
+    struct = struct_pb2.Struct()
+    struct.update(properties)
+    return struct
+
+
+def from_struct(struct: struct_pb2.Struct) -> Properties:
+    """From the wire. Pulumi's numbers are doubles: a whole one becomes an ``int``, as Pulumi's own state writes it."""
+    return {name: _from_value(value) for name, value in struct.fields.items()}
+
+
+def _from_value(value: struct_pb2.Value) -> Any:
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            return from_struct(value.struct_value)
+        case "list_value":
+            return [_from_value(item) for item in value.list_value.values]
+        case "number_value":
+            number = value.number_value
+            return int(number) if number.is_integer() else number
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+        case _:
+            return None
