@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
@@ -102,13 +101,19 @@ def check_key(key: str) -> str:
     """
     segments = key.split("/")
     good = (
-        all(segment not in ("", ".", "..") and len(os.fsencode(segment)) <= MAX_SEGMENT for segment in segments)
+        all(segment not in ("", ".", "..") and _bytes(segment) <= MAX_SEGMENT for segment in segments)
         and all(character.isprintable() and character not in _FORBIDDEN for character in key)
-        and len(key.encode(errors="replace")) <= MAX_KEY
+        and _bytes(key) <= MAX_KEY
     )
     if not good:
-        raise ConfigError(f"{key!r} is no key of a store.", "Use a relative path of printable names without \\ # : | and quotes.")
+        raise ConfigError(
+            f"{key!r} is no key of a store.", "Use a relative path of printable names without \\ # : | and quotes."
+        )
     return key
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode(errors="replace"))
 
 
 def put_folder(store: Store, folder: Path, prefix: str, *, last: str = "") -> list[str]:

@@ -1,0 +1,101 @@
+"""One machine as a rig: the stack's folder and outputs, as ``infra/stacks/local`` makes them, but without Pulumi."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import psutil
+
+from trivet.connect import connect
+from trivet.core.files import private_folder, write_atomic
+from trivet.core.layout import OUTPUTS_FILE, PROJECT_FILE
+from trivet.core.outputs import EndpointShell, LocalNative, Outputs, Signing
+from trivet.core.platform import Platform
+from trivet.core.refs import JobRef
+from trivet.core.signing import key_id, new_key, public_key
+from trivet.platforms.local import tasks
+from trivet.platforms.local.jobs import JOBS, stop
+from trivet.rehearsal.rigs import Rig
+
+STACK, HOST = "local", "127.0.0.1"
+ENDPOINTS = ("first", "second")
+FOLDERS = ("store", "records", "registry", "database", "jobs", "keys")
+
+
+class LocalRig(Rig):
+    """A stack named ``local`` in ``folder``, which is the project's root."""
+
+    evidence = "this machine"
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder
+        self.home = private_folder(folder / ".trivet" / STACK)
+        for name in FOLDERS:
+            private_folder(self.home / name)
+        write_atomic(folder / PROJECT_FILE, "name: rehearsal\nruntime: python\n")
+        key = new_key()
+        write_atomic(self.home / "keys" / "signing.pem", key)
+        outputs = Outputs(
+            version=1,
+            project="rehearsal",
+            stack=STACK,
+            cloud="local",
+            environment="dev",
+            region="local",
+            regulated=False,
+            store="file:store",
+            models="file:registry",
+            records="file:records",
+            ledger="file:database",
+            metrics="file:database",
+            workflows="file:jobs",
+            signing=Signing(
+                public_key=public_key(key), key_id=key_id(public_key(key)), private_key="file:keys/signing.pem"
+            ),
+            endpoints={name: self._shell(name) for name in ENDPOINTS},
+            native=LocalNative(home=f".trivet/{STACK}"),
+        )
+        write_atomic(self.home / OUTPUTS_FILE, outputs.model_dump_json(indent=2))
+        self.platform = self.reconnect()
+
+    def reconnect(self) -> Platform:
+        return connect(STACK, root=self.root)
+
+    def force_job_state(self, ref: JobRef, word: str) -> None:
+        path = self.home / "jobs" / JOBS / ref.id / tasks.STATE
+        write_atomic(path, tasks.TaskState.read(path).model_copy(update={"state": word}).canonical())
+
+    def move(self, folder: Path) -> None:
+        """Rename the project's folder, as somebody moves a checkout, and connect again."""
+        self.root.rename(folder)
+        self.root, self.home = folder, folder / self.home.relative_to(self.root)
+        self.platform = self.reconnect()
+
+    def close(self) -> None:
+        for name in ENDPOINTS:
+            self.platform.endpoints.delete(name)
+        stop(self.home / "jobs")
+        self.platform.close()
+        if left := processes_in(self.root):
+            raise RuntimeError(f"The rig left processes behind: {', '.join(left)}.")
+
+    def _shell(self, name: str) -> EndpointShell:
+        folder = private_folder(self.home / "endpoints" / name)
+        return EndpointShell(name=name, host=HOST, port=free_port(), folder=str(folder.relative_to(self.root)))
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody uses now."""
+    with socket.create_server((HOST, 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def processes_in(folder: Path) -> list[str]:
+    """The processes that work in a folder or below it, as ``pid command``."""
+    found = []
+    for process in psutil.process_iter(["pid", "cwd", "cmdline", "status"]):
+        cwd = process.info["cwd"]
+        if cwd and Path(cwd).is_relative_to(folder) and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(f"{process.pid} {' '.join(process.info['cmdline'] or [])}")
+    return found
