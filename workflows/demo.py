@@ -63,7 +63,7 @@ def demo(stack: str, progress: Progress) -> DemoReport:
             run=report,
             applications=applications,
             url=url,
-            curl=f"curl -s {url}/v2/models/{project.settings.model}/infer -d @{shlex.quote(_near(path))}",
+            curl=_curl(f"{url}/v2/models/{project.settings.model}/infer", path),
             registry=registry_ui(bench),
         )
 
@@ -115,6 +115,11 @@ def _three(bench: Bench, report: RunReport) -> tuple[list[int], list[dict[str, A
     rows = read_rows(bench.platform.store, read_snapshot(bench.platform.store, report.snapshot))
     records: list[dict[str, Any]] = rows.iloc[numbers].to_dict("records")  # pyright: ignore[reportAssignmentType]
     return numbers, records
+
+
+def _curl(url: str, path: Path) -> str:
+    """A request as one types it; without the header curl would call the file a form."""
+    return f"curl -s {url} -H 'Content-Type: application/json' -d {shlex.quote(f'@{_near(path)}')}"
 
 
 def _near(path: Path) -> str:
