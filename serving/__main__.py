@@ -42,7 +42,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _load(config: ServerConfig) -> Service:
-    engine = Engine.open(config.package, config.public_key)
+    try:
+        engine = Engine.open(config.package, config.public_key)
+    except OSError as error:
+        raise PlatformError(f"The model package cannot be read: {error.strerror}.") from error
     scribe = None
     if config.records is not None:
         scribe = Scribe(engine, config.endpoint, config.model, config.version)
@@ -58,7 +61,9 @@ async def _serve(config: ServerConfig, service: Service, listener: socket) -> in
     host, port, *_ = listener.getsockname()
 
     def started() -> None:
-        log.event("info", "ready", package=service.engine.digest, host=host, port=port, inline=service.inline_bytes)
+        log.event(
+            "info", "ready", package=service.engine.digest, host=host, port=port, inline_bytes=service.inline_bytes
+        )
         _tell(config.ready_fd, f"ready {service.engine.digest}")
 
     server = Server(app, config, started)

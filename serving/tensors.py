@@ -49,21 +49,17 @@ class Checker:
     """Checks tensors against the inputs of a model; all numbers at once, as a matrix ``[columns, rows]``."""
 
     def __init__(self, serving: Serving) -> None:
+        numbers = [column for column in serving.inputs if column.type != "category"]
         self._datatypes = {column.name: datatype(column) for column in serving.inputs}
-        self._numbers = [column for column in serving.inputs if column.type != "category"]
+        self._numbers = [column.name for column in numbers]
         self._categories = [column for column in serving.inputs if column.type == "category"]
-        self._lows = _bounds((column.minimum for column in self._numbers), -FINITE)
-        self._highs = _bounds((column.maximum for column in self._numbers), FINITE)
-        self._required = np.array([[not column.nullable] for column in self._numbers], dtype=bool)
-        self._integers = [row for row, column in enumerate(self._numbers) if column.type == "integer"]
-        self._listed = {
-            row: np.array(column.allowed, dtype=np.float64)
-            for row, column in enumerate(self._numbers)
-            if column.allowed is not None
-        }
-        self._texts = {
-            column.name: {str(value) for value in column.allowed}
-            for column in self._categories
+        self._lows = _by_column([-FINITE if column.minimum is None else column.minimum for column in numbers])
+        self._highs = _by_column([FINITE if column.maximum is None else column.maximum for column in numbers])
+        self._required = _by_column([not column.nullable for column in numbers]) > 0
+        self._whole = _by_column([column.type == "integer" for column in numbers]) > 0
+        self._allowed = {
+            column.name: frozenset([*map(str if column.type == "category" else float, column.allowed), None])
+            for column in serving.inputs
             if column.allowed is not None
         }
 
@@ -74,12 +70,15 @@ class Checker:
             holds no value of a row.
         """
         data, rows = self._by_name(tensors)
-        numbers = self._matrix([data[column.name] for column in self._numbers], rows)
-        narrow = numbers.astype(np.float32)
-        feeds = {column.name: narrow[row].reshape(rows, 1) for row, column in enumerate(self._numbers)}
+        numbers = self._matrix([data[name] for name in self._numbers], rows)
+        feeds = dict(zip(self._numbers, numbers.astype(np.float32).reshape(-1, rows, 1), strict=True))
         for column in self._categories:
-            feeds[column.name] = self._texts_of(column, data[column.name])
-        data |= zip((column.name for column in self._numbers), _lists(numbers), strict=True)
+            feeds[column.name] = _texts(column, data[column.name])
+        for name, allowed in self._allowed.items():
+            if not allowed.issuperset(data[name]):
+                row = next(row for row, value in enumerate(data[name]) if value not in allowed)
+                raise BadInput(f"Row {row} of input {name} is not among those allowed.")
+        data |= zip(self._numbers, _lists(numbers), strict=True)
         return Batch(rows, feeds, [data[name] for name in self._datatypes])
 
     def _by_name(self, tensors: Iterable[Tensor]) -> tuple[dict[str, list[Any]], int]:
@@ -104,45 +103,44 @@ class Checker:
     def _matrix(self, columns: list[list[Any]], rows: int) -> np.ndarray:
         """Numbers as float64, NaN where one is missing; all within their bounds and within float32."""
         flat = list(chain.from_iterable(columns))
-        kinds = set(map(type, flat))
-        if not kinds <= NUMBER_TYPES:
-            wrong = next(row for row, values in enumerate(columns) if not set(map(type, values)) <= NUMBER_TYPES)
-            raise BadInput(f"Input {self._numbers[wrong].name} takes numbers only.")
+        if not set(map(type, flat)) <= NUMBER_TYPES:
+            wrong = next(at for at, values in enumerate(columns) if not set(map(type, values)) <= NUMBER_TYPES)
+            raise BadInput(f"Input {self._numbers[wrong]} takes numbers only.")
         numbers = np.array(flat, dtype=np.float64).reshape(len(columns), rows)
-        if not ((numbers >= self._lows) & (numbers <= self._highs)).all():
-            self._refuse(np.isnan(numbers) & self._required, "has no value, which this input needs")
-            self._refuse(numbers < self._lows, "is below the minimum")
-            self._refuse(numbers > self._highs, "is above the maximum")
-        if self._integers:
-            whole = numbers[self._integers]
-            self._refuse(np.abs(whole - np.rint(whole)) > 0, "is no whole number", self._integers)
-        for row, allowed in self._listed.items():
-            values = numbers[[row]]
-            self._refuse(~np.isin(values, allowed) & ~np.isnan(values), "is not among those allowed", [row])
+        sound = (numbers >= self._lows) & (numbers <= self._highs) & ((numbers == np.rint(numbers)) | ~self._whole)
+        if not sound.all():
+            self._explain(numbers)
         return numbers
 
-    def _refuse(self, bad: np.ndarray, why: str, columns: Sequence[int] | None = None) -> None:
+    def _explain(self, numbers: np.ndarray) -> None:
+        """Say what is wrong, unless it is only that values are missing which may be."""
+        missing = np.isnan(numbers)
+        self._refuse(missing & self._required, "has no value, which this input needs")
+        self._refuse(numbers < self._lows, "is below the minimum")
+        self._refuse(numbers > self._highs, "is above the maximum")
+        self._refuse((numbers != np.rint(numbers)) & self._whole & ~missing, "is no whole number")
+
+    def _refuse(self, bad: np.ndarray, why: str) -> None:
         if bad.any():
             column, row = (int(index) for index in np.argwhere(bad)[0])
-            name = self._numbers[columns[column] if columns else column].name
-            raise BadInput(f"Row {row} of input {name} {why}.")
+            raise BadInput(f"Row {row} of input {self._numbers[column]} {why}.")
 
-    def _texts_of(self, column: Input, values: list[Any]) -> np.ndarray:
-        kinds = set(map(type, values))
-        if not kinds <= TEXT_TYPES:
-            raise BadInput(f"Input {column.name} takes strings only.")
-        if NoneType in kinds and not column.nullable:
+
+def _by_column(values: Sequence[float]) -> np.ndarray:
+    """One value per column, as wide as any number of rows."""
+    return np.array(values, dtype=np.float64).reshape(-1, 1)
+
+
+def _texts(column: Input, values: list[Any]) -> np.ndarray:
+    """Strings as ONNX takes them, ``[rows, 1]``."""
+    kinds = set(map(type, values))
+    if not kinds <= TEXT_TYPES:
+        raise BadInput(f"Input {column.name} takes strings only.")
+    if NoneType in kinds:
+        if not column.nullable:
             raise BadInput(f"Row {values.index(None)} of input {column.name} has no value, which this input needs.")
-        allowed = self._texts.get(column.name)
-        if allowed is not None and (unknown := set(values) - allowed - {None}):
-            row = next(row for row, value in enumerate(values) if value in unknown)
-            raise BadInput(f"Row {row} of input {column.name} is not among those allowed.")
-        filled = [MISSING_CATEGORY if value is None else value for value in values] if NoneType in kinds else values
-        return np.array(filled, dtype=object).reshape(len(values), 1)
-
-
-def _bounds(values: Iterable[float | None], otherwise: float) -> np.ndarray:
-    return np.array([[otherwise if value is None else value] for value in values], dtype=np.float64).reshape(-1, 1)
+        values = [MISSING_CATEGORY if value is None else value for value in values]
+    return np.array(values, dtype=object).reshape(-1, 1)
 
 
 def _rows(tensor: Tensor) -> int:

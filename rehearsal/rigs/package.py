@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trivet.core.modelpackage import (
     CONTRIBUTIONS,
@@ -20,9 +21,12 @@ from trivet.core.modelpackage import (
     seal,
 )
 
+if TYPE_CHECKING:
+    from onnx import NodeProto, TensorProto, ValueInfoProto
+
 INPUTS = ("amount", "income")
 SLOPES = (-0.02, 0.05)
-GOLDEN_ROWS = ({"amount": 100.0, "income": 50.0}, {"amount": 20.0, "income": 80.0})
+GOLDEN_ROWS: tuple[dict[str, float], ...] = ({"amount": 100.0, "income": 50.0}, {"amount": 20.0, "income": 80.0})
 _OPSET, _IR = 17, 9  # old enough for every ONNX Runtime that is supported
 
 
@@ -33,7 +37,9 @@ def make_package(folder: Path, *, name: str = "loan", intercept: float = 0.5, go
     """
     folder.mkdir(parents=True)
     golden = Golden(
-        rows=GOLDEN_ROWS, scores=tuple(score(row, intercept) + golden_error for row in GOLDEN_ROWS), tolerance=1e-5
+        rows=tuple(dict(row) for row in GOLDEN_ROWS),
+        scores=tuple(score(row, intercept) + golden_error for row in GOLDEN_ROWS),
+        tolerance=1e-5,
     )
     (folder / SERVING).write_bytes(serving_of(name, intercept).canonical())
     (folder / GOLDEN).write_bytes(golden.canonical())
@@ -90,7 +96,7 @@ def _contributions() -> bytes:
     return _graph(nodes, constants, helper.make_tensor_value_info("contributions", TensorProto.FLOAT, shape))
 
 
-def _graph(nodes: list, constants: list, output: object) -> bytes:
+def _graph(nodes: list[NodeProto], constants: list[TensorProto], output: ValueInfoProto) -> bytes:
     from onnx import TensorProto, helper
 
     inputs = [helper.make_tensor_value_info(column, TensorProto.FLOAT, ["rows", 1]) for column in INPUTS]

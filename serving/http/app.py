@@ -7,7 +7,9 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from pathlib import PurePath
 from time import perf_counter
+from traceback import extract_tb
 from typing import Any, NamedTuple
 
 import orjson
@@ -35,7 +37,7 @@ from trivet.serving.wire import v2
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
-STATUS: dict[type[TrivetError], int] = {
+STATUS: dict[type[BaseException], int] = {
     BadInput: 400,
     NotFound: 404,
     TooSlow: 408,
@@ -72,19 +74,20 @@ class Reply(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
     rows: int = 0
     id: str = ""  # the body's own, for the log; it may hold what a header must not
+    failure: str = ""  # for the log
 
 
 class Exchange:
     """One request while it is answered."""
 
-    __slots__ = ("failure", "headers", "id", "receive")
+    __slots__ = ("headers", "id", "receive", "start")
 
     def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.receive = receive
         given = self.headers.get(b"x-request-id", b"")
         self.id = given.decode() if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
-        self.failure: str | None = None
+        self.start = perf_counter()
 
 
 class App:
@@ -113,31 +116,29 @@ class App:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3, ``http`` only)."""
-        start = perf_counter()
         exchange = Exchange(scope, receive)
         methods = self._routes.get(scope["path"], {})
         route = methods.get(scope["method"])
         try:
             reply = await route.answer(self, exchange) if route else self._no_route(scope, methods)
-        except TrivetError as error:
-            reply = _refusal(error, exchange)
-        except Exception as error:  # noqa: BLE001  the last line of defence: an opaque answer, the kind in the log
-            exchange.failure = type(error).__name__
-            reply = _error(500, f"Internal error; its request id is {exchange.id}.")
-        milliseconds = round((perf_counter() - start) * 1000, 3)
+        except Exception as error:  # noqa: BLE001  the last line of defence: whatever it is, the client gets an answer
+            reply = _refusal(error, exchange.id)
+        self._note(reply, route, scope["method"], exchange)
+        if reply.status != STATUS[ClientGone]:
+            await self._send(reply, exchange, send)
+
+    def _note(self, reply: Reply, route: Route | None, method: str, exchange: Exchange) -> None:
         self._log.event(
             _level(reply.status, route),
             "request",
             id=reply.id or exchange.id,
-            method=scope["method"],
+            method=method,
             route=route.path if route else None,
             status=reply.status,
-            ms=milliseconds,
+            ms=round((perf_counter() - exchange.start) * 1000, 3),
             rows=reply.rows,
-            **({"failure": exchange.failure} if exchange.failure else {}),
+            **({"failure": reply.failure} if reply.failure else {}),
         )
-        if reply.status != STATUS[ClientGone]:
-            await self._send(reply, exchange, send)
 
     async def live(self, _: Exchange) -> Reply:
         """The process answers."""
@@ -257,17 +258,25 @@ def _json(value: dict[str, Any]) -> Reply:
     return Reply(200, orjson.dumps(value))
 
 
-def _error(status: int, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Reply:
-    return Reply(status, orjson.dumps({"error": message}), headers=headers)
+def _error(status: int, message: str, headers: tuple[tuple[bytes, bytes], ...] = (), failure: str = "") -> Reply:
+    return Reply(status, orjson.dumps({"error": message}), headers=headers, failure=failure)
 
 
-def _refusal(error: TrivetError, exchange: Exchange) -> Reply:
+def _refusal(error: Exception, request_id: str) -> Reply:
+    """The answer to a request that failed: the client's mistakes in full, ours without any detail."""
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
-    exchange.failure = type(error).__name__
     if status == 500:
-        return _error(status, f"The model could not answer; the request id is {exchange.id}.")
+        return _error(status, f"The server failed; the request id is {request_id}.", failure=_failure(error))
     retry = RETRY.get(status)
-    return _error(status, str(error), ((b"retry-after", retry),) if retry else ())
+    return _error(status, str(error), ((b"retry-after", retry),) if retry else (), type(error).__name__)
+
+
+def _failure(error: Exception) -> str:
+    """What the log says of a failure of ours. A library's text is left out: it may hold the values of a row."""
+    kinds = " from ".join(type(each).__name__ for each in (error, error.__cause__) if each)
+    place = extract_tb(error.__traceback__)[-1]
+    sentence = f": {error.message}" if isinstance(error, TrivetError) else ""
+    return f"{kinds} at {PurePath(place.filename).name}:{place.lineno}{sentence}"
 
 
 def _level(status: int, route: Route | None) -> LogLevel:

@@ -107,7 +107,7 @@ def check_key(key: str) -> str:
     )
     if not good:
         raise ConfigError(
-            f"{key!r} is no key of a store.", "Use a relative path of printable names without \\ # : | and quotes."
+            f"{key!r} is no key of a store.", "Use a relative path of plain names, without \\ # : | or quotes."
         )
     return key
 

@@ -58,7 +58,10 @@ class LocalEndpoints(Endpoints):
                 get_package(self._store, wanted.release.digest, folder / _place(wanted.release), self._public_key)
                 ask(folder, wanted)
                 _remove_others(folder / PACKAGES, _place(wanted.release).name)
-        return self.state(spec.name)
+        state = self.state(spec.name)
+        if state.status is not EndpointStatus.READY:
+            raise NotReady(f"The endpoint {spec.name} is {state.status}: {state.reason}", "Its log may say why.")
+        return state
 
     def state(self, name: str) -> EndpointState:
         shell, folder = self._shell(name)
@@ -81,7 +84,7 @@ class LocalEndpoints(Endpoints):
             return told
         try:
             return told.model_copy(update={"releases": (_answering(shell, word.serving.release),)})
-        except NotReady as error:
+        except (NotReady, PlatformError) as error:
             return told.model_copy(update={"status": EndpointStatus.FAILED, "reason": error.message})
 
     def invoke(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -165,8 +168,11 @@ def _answering(shell: EndpointShell, release: Release) -> Release:
     status, answer = _exchange(shell, "GET", f"/v2/models/{release.model}", PROBE_SECONDS)
     if status != 200:
         raise NotReady(f"The server answered {status}: {answer.get('error', 'it gave no reason')}.")
-    package = answer.get("parameters", {}).get("package", release.digest)
-    return release.model_copy(update={"version": int(answer["versions"][0]), "digest": package})
+    try:
+        told = {"version": int(answer["versions"][0]), "digest": str(answer["parameters"]["package"])}
+    except (LookupError, TypeError, ValueError) as error:
+        raise _not_ours(shell) from error
+    return release.model_copy(update=told)
 
 
 def _exchange(
@@ -185,9 +191,13 @@ def _exchange(
     except (OSError, http.client.HTTPException) as error:
         raise NotReady(f"Nothing answers at {shell.host}:{shell.port}.", "`trivet status` says why.") from error
     except ValueError as error:
-        raise PlatformError(f"What answers at {shell.host}:{shell.port} is not Trivet's server.") from error
+        raise _not_ours(shell) from error
     finally:
         connection.close()
     if not isinstance(answer, dict):
-        raise PlatformError(f"What answers at {shell.host}:{shell.port} is not Trivet's server.")
+        raise _not_ours(shell)
     return response.status, answer
+
+
+def _not_ours(shell: EndpointShell) -> PlatformError:
+    return PlatformError(f"What answers at {shell.host}:{shell.port} is not Trivet's server.")

@@ -6,15 +6,12 @@ it: a package is found by its digest. What MLflow has no field for is in tags th
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -25,22 +22,18 @@ from trivet.core.modelpackage import Package
 from trivet.core.platform import Models, Store
 from trivet.core.refs import ModelRef
 from trivet.core.specs import Approval, ModelVersion
-from trivet.platforms.extras import extra
-from trivet.platforms.local.errors import told, told_by_mlflow
+from trivet.platforms.local.errors import told
 from trivet.platforms.local.processes import QUIET
+from trivet.platforms.local.registry import every, open_client, told_by_mlflow, uri
 from trivet.platforms.packages import put_package
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion as MlflowVersion
-    from mlflow.store.entities import PagedList
 
-OURS, UNFINISHED = "trivet.", ".unfinished"
+OURS = "trivet."
 DIGEST, AUTHOR, KEY, APPROVAL = f"{OURS}digest", f"{OURS}author", f"{OURS}key", f"{OURS}approval"
 _PAGE = 200
-NO_POOL = {"MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool"}  # no connection outlives a verb
-
-T = TypeVar("T")
 
 
 class LocalModels(Models):
@@ -106,17 +99,10 @@ class LocalModels(Models):
         return self.get(ModelRef(version.name, version.version))
 
     def ui_command(self) -> tuple[str, ...]:
-        """The command that shows this registry in MLflow's own browser page, on the loopback address."""
-        return (
-            sys.executable,
-            "-m",
-            "mlflow",
-            "ui",
-            "--backend-store-uri",
-            _uri(self._database),
-            "--host",
-            "127.0.0.1",
-        )
+        """The command that shows this registry in MLflow's own browser page: on loopback only, without telemetry."""
+        quietly = ("env", *(f"{name}={value}" for name, value in QUIET.items()))
+        options = ("--backend-store-uri", uri(self._database), "--host", "127.0.0.1")
+        return (*quietly, sys.executable, "-m", "mlflow", "ui", *options)
 
     def _signing_key(self) -> bytes:
         with told("The stack's signing key"):
@@ -137,53 +123,21 @@ class LocalModels(Models):
 
     def _aliases(self, name: str) -> Mapping[str, Mapping[str, int]]:
         """Alias to version number, by model."""
-        wanted = f"name = '{_check_name(name)}'" if name else None
-        return {
-            model.name: {alias: int(number) for alias, number in model.aliases.items()}
-            for page in _pages(lambda token: self._client().search_registered_models(wanted, _PAGE, page_token=token))
-            for model in page
-        }
+        found = every(lambda token: self._client().search_registered_models(_named(name), _PAGE, page_token=token))
+        return {model.name: {alias: int(number) for alias, number in model.aliases.items()} for model in found}
 
     def _every_version(self, name: str) -> Iterator[MlflowVersion]:
-        wanted = f"name = '{_check_name(name)}'" if name else None
-        for page in _pages(lambda token: self._client().search_model_versions(wanted, _PAGE, page_token=token)):
-            yield from page
+        return every(lambda token: self._client().search_model_versions(_named(name), _PAGE, page_token=token))
 
     def _client(self) -> MlflowClient:
         if self._known is None:
-            os.environ.update(QUIET | NO_POOL)
-            for noisy in ("mlflow", "alembic"):
-                logging.getLogger(noisy).setLevel(logging.WARNING)
-            with extra("local"):
-                from mlflow import MlflowClient
-            if not self._database.exists():
-                self._make_database(MlflowClient)
-            self._known = _open(MlflowClient, self._database)
+            self._known = open_client(self._database)
         return self._known
-
-    def _make_database(self, client: type[MlflowClient]) -> None:
-        """Many migrations make MLflow's tables: done beside and renamed, lest a kill leave half of them."""
-        self._database.parent.mkdir(parents=True, exist_ok=True)
-        for left in self._database.parent.glob(f"*{UNFINISHED}"):
-            left.unlink()
-        # MLflow remembers by path which databases it has made, so each attempt has a path of its own.
-        beside = self._database.with_name(f"{uuid.uuid4().hex}{UNFINISHED}")
-        _open(client, beside)
-        point("register.database")
-        beside.rename(self._database)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         with lock(self._database.with_suffix(".lock"), "The model registry"):
             yield
-
-
-def _open(client: type[MlflowClient], database: Path) -> MlflowClient:
-    return client(tracking_uri=_uri(database), registry_uri=_uri(database))
-
-
-def _uri(database: Path) -> str:
-    return f"sqlite:///{database}"
 
 
 def _version(made: MlflowVersion, aliases: Mapping[str, int]) -> ModelVersion:
@@ -208,14 +162,8 @@ def _approval(text: str | None, model: str) -> Approval | None:
         raise IntegrityError(f"The approval of model {model} in the registry is none that Trivet wrote.") from error
 
 
-def _pages(search: Callable[[str | None], PagedList[T]]) -> Iterator[PagedList[T]]:
-    token = None
-    while True:
-        page = search(token)
-        yield page
-        token = page.token
-        if not token:
-            return
+def _named(name: str) -> str | None:
+    return f"name = '{_check_name(name)}'" if name else None
 
 
 def _check_name(name: str) -> str:

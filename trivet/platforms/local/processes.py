@@ -131,25 +131,31 @@ def launch(module: str, folder: Path, log: Path, *, seconds: float = 60) -> None
     """
     reader, writer = os.pipe()
     try:
-        with log.open("ab") as out:
-            starter = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, str(writer)],
-                cwd=folder,
-                env=python_environment(os.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-                pass_fds=[writer],
-            )
-        os.close(writer)
-        starter.wait()
+        try:
+            _start([sys.executable, "-P", "-m", module, str(writer)], folder, log, writer)
+        finally:
+            os.close(writer)
         ready, _, _ = select.select([reader], [], [], seconds)
         answer = os.read(reader, 4096).decode() if ready else ""
     finally:
         os.close(reader)
     if answer != "up":
         raise NotReady(answer or f"A process for {folder.name} did not start; {log} says why.")
+
+
+def _start(command: Sequence[str], folder: Path, log: Path, writer: int) -> None:
+    with log.open("ab") as out:
+        starter = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=python_environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            pass_fds=[writer],
+        )
+    starter.wait()  # it ends at once: see ``detach``
 
 
 def detach() -> None:

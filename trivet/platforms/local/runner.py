@@ -45,6 +45,28 @@ class Cancelled(BaseException):
     """SIGTERM came."""
 
 
+class Cancellation:
+    """SIGTERM interrupts the block that this guards and nothing else; one that came earlier does so when it begins."""
+
+    def __init__(self) -> None:
+        self._asked = self._guarding = False
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def __enter__(self) -> None:
+        self._guarding = True
+        if self._asked:
+            raise Cancelled
+
+    def __exit__(self, *_: object) -> None:
+        self._guarding = False
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._asked:
+            self._asked = True
+            if self._guarding:
+                raise Cancelled
+
+
 def main() -> None:
     """Take the lock, say that it is up, run."""
     detach()
@@ -59,25 +81,25 @@ def main() -> None:
 def run(task: Task, writer: int) -> None:
     """Run the task of the working folder and write what became of it."""
     begun = TaskState(attempt=task.attempt, state=JobState.RUNNING, started=_now(), **myself()._asdict())
-    signal.signal(signal.SIGTERM, _cancelled)
+    cancellation = Cancellation()
     _log_afresh()
     _write(begun)
     tell(writer)
     os.nice(task.nice)
-    state, reason = _outcome(task)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    state, reason = _outcome(task, cancellation)
     if reason:
         sys.stderr.write(f"{reason}\n")
         sys.stderr.flush()
     _write(begun.model_copy(update={"state": state, "ended": _now(), "reason": reason}))
 
 
-def _outcome(task: Task) -> tuple[JobState, str]:
+def _outcome(task: Task, cancellation: Cancellation) -> tuple[JobState, str]:
     try:
-        if task.files:
-            _run_job(task, task.files)
-        else:
-            _run_command(task, Path(task.directory), {})
+        with cancellation:
+            if task.files:
+                _run_job(task, task.files)
+            else:
+                _run_command(task, Path(task.directory), {})
     except Cancelled:
         return JobState.CANCELLED, "Cancelled."
     except TrivetError as error:
@@ -159,10 +181,6 @@ def _ended(process: subprocess.Popen[bytes], seconds: float | None) -> bool:
 
 def _code(code: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-
-
-def _cancelled(_number: int, _frame: FrameType | None) -> None:
-    raise Cancelled
 
 
 def _log_afresh() -> None:

@@ -52,7 +52,7 @@ def main() -> None:
     except Locked as error:
         tell(writer, str(error))
     except OSError as error:
-        tell(writer, f"Port {wanted['port']} of {wanted['host']} cannot be had: {error.strerror}.")
+        tell(writer, _no_port(wanted, error))
 
 
 class Supervisor:
@@ -240,6 +240,11 @@ class Supervisor:
 
 def _identity(port: int) -> dict[str, Any]:
     return {**myself()._asdict(), "port": port, "at": str(Path.cwd())}
+
+
+def _no_port(wanted: Wanted, error: OSError) -> str:
+    reason = os.strerror(error.errno or 0).lower()
+    return f"Port {wanted['port']} of {wanted['host']} cannot be had, {reason}: end what uses it, then call again."
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -1,0 +1,111 @@
+"""One suite for every cloud: each test takes a ``rig``, and gets one per cloud of ``trivet.clouds``."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from trivet.clouds import CLOUDS
+from trivet.core.platform import Platform
+from trivet.core.refs import JobRef
+from trivet.core.specs import EndpointSpec, JobSpec, JobState, ModelVersion, Release
+from trivet.platforms.waiting import wait_for
+from trivet.rehearsal.rigs import Rig, rig_of, without_rig
+from trivet.rehearsal.rigs.package import make_package
+
+if missing := without_rig(CLOUDS):
+    raise pytest.UsageError(f"No rig makes these clouds ready: {', '.join(missing)}.")
+
+PATIENCE = 60.0  # seconds
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # MLflow 3.17 on SQLAlchemy 2.1; nobody but MLflow can mend it.
+    config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+
+@pytest.fixture(scope="session", params=sorted(CLOUDS))
+def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with rig_of(request.param)(tmp_path_factory.mktemp(request.param)) as ready:
+        yield ready
+
+
+@pytest.fixture
+def platform(rig: Rig) -> Platform:
+    return rig.platform
+
+
+@pytest.fixture(scope="session")
+def new_name() -> Callable[[], str]:
+    """A name that no other test has."""
+    numbers = itertools.count()
+    return lambda: f"name-{next(numbers)}"
+
+
+@pytest.fixture(scope="session")
+def new_package(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """A model package that no other test has."""
+    numbers = itertools.count(1)
+
+    def make() -> Path:
+        folder = tmp_path_factory.mktemp("package") / "package"
+        make_package(folder, intercept=next(numbers) / 10)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def registered(platform: Platform, new_package: Callable[[], Path]) -> Callable[[], ModelVersion]:
+    return lambda: platform.models.register("loan", new_package(), author="ada", tags={})
+
+
+@pytest.fixture(scope="session")
+def spec_of() -> Callable[[str, ModelVersion], EndpointSpec]:
+    def make(endpoint: str, version: ModelVersion) -> EndpointSpec:
+        release = Release(model=version.name, version=version.version, digest=version.digest)
+        return EndpointSpec(name=endpoint, releases=(release,))
+
+    return make
+
+
+@pytest.fixture
+def job(platform: Platform, new_name: Callable[[], str]) -> Callable[..., JobSpec]:
+    """A job that runs ``main.py`` with the given text."""
+
+    def make(main: str, **fields: object) -> JobSpec:
+        name = new_name()
+        platform.store.put(f"source/{name}.tar.gz", pack({"main.py": main}))
+        given = {"name": name, "source": f"source/{name}.tar.gz", "command": ("python", "main.py")}
+        return JobSpec.model_validate({**given, "output": f"outputs/{name}", **fields})
+
+    return make
+
+
+@pytest.fixture
+def ended(platform: Platform) -> Callable[[JobRef], JobState]:
+    """Wait for a job's end."""
+
+    def wait(ref: JobRef) -> JobState:
+        def probe() -> JobState | None:
+            state = platform.jobs.state(ref)
+            return None if state is JobState.RUNNING else state
+
+        return wait_for(probe, f"The end of {ref.id}", seconds=PATIENCE, longest=0.1)
+
+    return wait
+
+
+def pack(files: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trivet.core.canonical import digest
+from trivet.core.errors import ConfigError, NotFound
+from trivet.core.platform import Platform
+
+
+def test_put_gives_the_digest_and_get_the_bytes(platform: Platform, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"from a file")
+    assert platform.store.put("put/bytes", b"as bytes") == digest(b"as bytes")
+    assert platform.store.put("put/file", tmp_path / "file") == digest(b"from a file")
+    assert platform.store.get("put/bytes") == b"as bytes"
+    assert platform.store.get("put/file") == b"from a file"
+
+
+def test_put_again_changes_nothing_and_other_bytes_replace(platform: Platform) -> None:
+    assert platform.store.put("again/key", b"one") == platform.store.put("again/key", b"one")
+    assert platform.store.get("again/key") == b"one"
+    platform.store.put("again/key", b"two")
+    assert platform.store.get("again/key") == b"two"
+
+
+def test_list_is_sorted_and_by_prefix_not_by_folder(platform: Platform) -> None:
+    for key in ("list/b/1", "list/a", "list/bc", "other/b"):
+        platform.store.put(key, b"")
+    assert list(platform.store.list("list/")) == ["list/a", "list/b/1", "list/bc"]
+    assert list(platform.store.list("list/b")) == ["list/b/1", "list/bc"]
+    assert list(platform.store.list("list/nothing")) == []
+    assert "other/b" in platform.store.list("")
+
+
+def test_delete_is_idempotent_and_what_is_deleted_is_not_found(platform: Platform) -> None:
+    platform.store.put("delete/key", b"here")
+    platform.store.delete("delete/key")
+    platform.store.delete("delete/key")
+    with pytest.raises(NotFound, match="delete/key"):
+        platform.store.get("delete/key")
+
+
+@pytest.mark.parametrize(
+    "key", ["", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\\b", "a\0b", "a\nb", "a#1", "a" * 241]
+)
+def test_a_bad_key_is_refused_by_every_verb(platform: Platform, key: str) -> None:
+    with pytest.raises(ConfigError):
+        platform.store.put(key, b"")
+    with pytest.raises(ConfigError):
+        platform.store.get(key)
+    with pytest.raises(ConfigError):
+        platform.store.delete(key)
+
+
+def test_a_large_file_arrives_whole(platform: Platform, tmp_path: Path) -> None:
+    data = bytes(range(256)) * (80 << 10)  # 20 MiB: more than one part of a multipart upload
+    (tmp_path / "large").write_bytes(data)
+    assert platform.store.put("large", tmp_path / "large") == digest(data)
+    assert platform.store.get("large") == data

@@ -1,0 +1,250 @@
+"""Records: what they hold, when they are durable, and what happens when they cannot be written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trivet.core.canonical import digest_json
+from trivet.core.errors import ConfigError
+from trivet.core.modelpackage import PROFILE, Profile, seal
+from trivet.core.records import Prediction, read_records
+from trivet.serving.appender import LIMIT, Appender
+from trivet.serving.capture import Recorder, Scribe
+from trivet.serving.engine import Engine
+from trivet.serving.errors import NotRecorded
+from trivet.serving.segments import Segments
+from trivet.serving.service import Service
+
+NO_LIMIT = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+
+
+def predictions(folder: Path) -> list[Prediction]:
+    """Every prediction of a folder, read as monitoring reads it."""
+    return [record for record in read_records(folder, "prediction") if isinstance(record, Prediction)]
+
+
+def test_a_record_says_what_was_decided_and_not_who_was(made):
+    engine = Engine.open(made.folder)
+    service = Service(engine, "loan", "3", Scribe(engine, "loans", "loan", "3"))
+    rows = made.rows(40)
+    done = service.infer(json.dumps(made.request(40)).encode(), None, "r-1")
+    records = [Prediction.model_validate_json(line) for line in done.records.splitlines()]
+    response = {output["name"]: output["data"] for output in json.loads(done.body)["outputs"]}
+    [profile] = [one for one in Profile.read(made.folder / PROFILE).features if one.name == "income"]
+    for at, (record, row) in enumerate(zip(records, rows, strict=True)):
+        assert record.id == f"r-1#{at}"
+        assert (record.endpoint, record.model, record.version, record.package) == ("loans", "loan", "3", made.digest)
+        assert record.inputs == row | {"income": {"bin": profile.bin_of(row["income"])}}
+        assert record.score == response["score"][at]
+        assert record.decision == response["decision"][at]
+        as_floats = {name: float(value) if isinstance(value, int) else value for name, value in row.items()}
+        assert record.input_digest == digest_json(as_floats)
+        parts = dict(zip(engine.features, response["contributions"][4 * at : 4 * at + 4], strict=True))
+        against = sorted((value, name) for name, value in parts.items() if value < 0)
+        assert list(record.reasons) == [(name, value) for value, name in against]
+    assert any(row["income"] is None for row in rows), "no row has a missing income"
+
+
+def test_one_row_has_the_id_of_its_request(made):
+    engine = Engine.open(made.folder)
+    service = Service(engine, "loan", "3", Scribe(engine, "loans", "loan", "3"))
+    done = service.infer(json.dumps(made.request(1)).encode(), None, "r-2")
+    assert Prediction.model_validate_json(done.records).id == "r-2"
+
+
+def test_a_personal_input_without_profile_is_not_served_with_records(made, tmp_path):
+    import shutil
+
+    copy = Path(shutil.copytree(made.folder, tmp_path / "copy"))
+    (copy / PROFILE).unlink()
+    seal(copy)
+    with pytest.raises(ConfigError, match="personal inputs income"):
+        Scribe(Engine.open(copy), "loans", "loan", "1")
+
+
+def test_those_who_wait_share_a_write():
+    calls: list[bytes] = []
+    go = threading.Event()
+
+    def write(data: bytes) -> None:
+        go.wait(10)
+        calls.append(data)
+
+    async def run() -> None:
+        appender = Appender(write, "test")
+        waiting = [asyncio.ensure_future(appender.commit(b"%d\n" % number)) for number in range(50)]
+        await asyncio.sleep(0.01)
+        assert not any(each.done() for each in waiting)
+        go.set()
+        await asyncio.gather(*waiting)
+        await appender.close()
+
+    asyncio.run(run())
+    assert b"".join(calls) == b"".join(b"%d\n" % number for number in range(50))
+    assert len(calls) == 2
+
+
+def test_a_full_buffer_drops_and_counts_but_never_blocks():
+    stuck = threading.Event()
+    dropped: list[int] = []
+    written: list[bytes] = []
+
+    def write(data: bytes) -> None:
+        stuck.wait(10)
+        written.append(data)
+
+    async def run() -> None:
+        appender = Appender(write, "test", dropped.append)
+        line = b"x" * (LIMIT // 4)
+        for _ in range(3):
+            appender.put(line, 10)
+            await asyncio.sleep(0.1)
+        for _ in range(4):
+            appender.put(line, 10)
+        stuck.set()
+        await appender.close()
+
+    asyncio.run(run())
+    assert sum(map(len, written)) == 5 * (LIMIT // 4)
+    assert dropped == [10, 10]
+
+
+@settings(database=None)
+@given(sizes=st.lists(st.integers(1, 60), min_size=1, max_size=40))
+def test_segments_hold_every_line_once_and_in_order(tmp_path_factory, sizes):
+    folder = tmp_path_factory.mktemp("segments")
+    segments = Segments(folder, "prediction", 100, durable=True)
+    lines = [b"%02d" % at + b"." * size + b"\n" for at, size in enumerate(sizes)]
+    for line in lines:
+        segments.write(line)
+    segments.close()
+    files = sorted(folder.iterdir())
+    assert b"".join(file.read_bytes() for file in files) == b"".join(lines)
+    assert all(file.stat().st_size >= 100 for file in files[:-1])
+    assert all(file.name.startswith("prediction-2") and f"-{os.getpid()}-" in file.name for file in files)
+
+
+@pytest.fixture
+def limited_files() -> Iterator[None]:
+    """No file of this process may grow beyond 100 bytes, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_failed_write_ends_the_segment_with_a_torn_line(tmp_path, limited_files):
+    segments = Segments(tmp_path, "prediction", 1000, durable=True)
+    segments.write(b"a" * 59 + b"\n")
+    with pytest.raises(OSError, match="too large"):
+        segments.write(b"b" * 59 + b"\n")
+    segments.write(b"c" * 59 + b"\n")
+    segments.close()
+    first, second = (file.read_bytes() for file in sorted(tmp_path.iterdir()))
+    assert first == b"a" * 59 + b"\n" + b"b" * 40
+    assert second == b"c" * 59 + b"\n"
+
+
+def test_an_empty_segment_does_not_stay(tmp_path, limited_files):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    segments = Segments(tmp_path, "prediction", 1000, durable=False)
+    for _ in range(3):
+        with pytest.raises(OSError, match="too large"):
+            segments.write(b"a" * 200)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_complete_raises_and_sampled_counts_when_the_disk_is_full(tmp_path, limited_files):
+    dropped: list[int] = []
+
+    async def run() -> None:
+        complete = Recorder(tmp_path / "complete", "complete", 1000, dropped.append)
+        with pytest.raises(NotRecorded, match="withheld"):
+            await complete.write(b"x" * 200 + b"\n", 1)
+        await complete.close()
+        assert dropped == []
+        sampled = Recorder(tmp_path / "sampled", "sampled", 1000, dropped.append)
+        await sampled.write(b"x" * 200 + b"\n", 3)
+        await sampled.close()
+
+    asyncio.run(run())
+    assert dropped == [3]
+
+
+@pytest.mark.parametrize("mode", ["complete", "sampled"])
+def test_every_answer_has_its_record(start, made, client, tmp_path, mode):
+    server = start(made, records=str(tmp_path / "records"), records_mode=mode, segment_bytes=4000)
+    with ThreadPoolExecutor(4) as pool:
+        ids = list(
+            pool.map(lambda _: client.post(f"{server.model}/infer", json=made.request()).json()["id"], range(60))
+        )
+    client.post(f"{server.model}/infer", json=made.request(5, request_id="many"))
+    server.stop()
+    assert {record.id for record in predictions(tmp_path / "records")} == {*ids, *(f"many#{row}" for row in range(5))}
+    assert len(list((tmp_path / "records").iterdir())) > 1
+    assert {oct(file.stat().st_mode & 0o777) for file in (tmp_path / "records").iterdir()} == {"0o600"}
+
+
+def test_complete_survives_a_kill(start, made, tmp_path):
+    """Whatever was answered before SIGKILL is on the disk."""
+    server = start(made, records=str(tmp_path / "records"))
+    ids: list[str] = []
+
+    def ask() -> None:
+        with httpx.Client(trust_env=False) as client:
+            for _ in range(400):
+                try:
+                    ids.append(client.post(f"{server.model}/infer", json=made.request()).json()["id"])
+                except httpx.TransportError:
+                    return
+                if len(ids) == 100:
+                    server.process.send_signal(signal.SIGKILL)
+
+    with ThreadPoolExecutor(4) as pool:
+        for each in [pool.submit(ask) for _ in range(4)]:
+            each.result()
+    assert len(ids) >= 100
+    assert set(ids) <= {record.id for record in predictions(tmp_path / "records")}
+
+
+def test_complete_withholds_what_it_cannot_write_and_recovers(start, made, client, tmp_path):
+    records = tmp_path / "records"
+    server = start(made, records=str(records))
+    url = f"{server.model}/infer"
+    first = client.post(url, json=made.request()).json()["id"]
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    for _ in range(3):
+        refused = client.post(url, json=made.request())
+        assert refused.status_code == 503
+        assert "withheld" in refused.json()["error"]
+        assert refused.headers["retry-after"] == "1"
+    assert client.get(f"{server.url}/v2/health/live").status_code == 200
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, NO_LIMIT)
+    last = client.post(url, json=made.request()).json()["id"]
+    server.stop()
+    assert [record.id for record in predictions(records)] == [first, last]
+
+
+def test_sampled_answers_although_it_cannot_write_and_says_so(start, made, client, tmp_path):
+    """A hundred records do not fit within the limit; the log's few lines do."""
+    records = tmp_path / "records"
+    server = start(made, records=str(records), records_mode="sampled", log_level="info")
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+    for _ in range(7):
+        assert client.post(f"{server.model}/infer", json=made.request(100)).status_code == 200
+    server.stop()
+    assert sum(line["count"] for line in server.lines("records dropped")) == 700
+    assert predictions(records) != []  # what fitted
