@@ -24,11 +24,6 @@ if missing := without_rig(CLOUDS):
 PATIENCE = 60.0  # seconds
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    # MLflow 3.17 on SQLAlchemy 2.1; nobody but MLflow can mend it.
-    config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy:DeprecationWarning")
-
-
 @pytest.fixture(scope="session", params=sorted(CLOUDS))
 def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with rig_of(request.param)(tmp_path_factory.mktemp(request.param)) as ready:

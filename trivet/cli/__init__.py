@@ -39,12 +39,11 @@ def main() -> None:
     """Run the command line; every error leaves as one sentence and an exit code."""
     debug = "--debug" in sys.argv
     try:
-        sys.exit(app(prog_name="trivet", standalone_mode=False) or ExitCode.OK)
+        code = app(prog_name="trivet", standalone_mode=False) or ExitCode.OK  # Typer makes Ctrl-C a code, without a word
     except typer.Abort:
         sys.exit(ExitCode.INTERRUPTED)
     except KeyboardInterrupt:
-        say("Interrupted; the same command goes on from here.", error=True)
-        sys.exit(ExitCode.INTERRUPTED)
+        code = ExitCode.INTERRUPTED
     except TrivetError as error:
         if debug:
             raise
@@ -61,3 +60,6 @@ def main() -> None:
             error=True,
         )
         sys.exit(ExitCode.BUG)
+    if code == ExitCode.INTERRUPTED:
+        say("Interrupted; the same command goes on from here.", error=True)
+    sys.exit(code)

@@ -1,7 +1,8 @@
 """What a stack gives: the one Pulumi output named ``trivet``, checked where it is written and where it is read.
 
-Locations are URLs. On ``local`` they are relative (``file:store``) to ``native.home``, itself relative to the project
-root, so that a checkout may move.
+Locations are URLs. On ``local`` they are folders relative (``file:store``) to ``native.home``, itself relative to the
+project root, so that a checkout may move; ``models``, ``metrics`` and ``ledger`` hold ``registry.db``, ``metrics.db``
+and ``ledger.db``, and ``workflows`` holds ``jobs/`` and ``workflows/``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class EndpointShell(Document):
     name: str
     host: str
     port: int = Field(ge=1, le=65535)
-    folder: str
+    folder: str = Field(description="Relative to the project root on `local`.")
 
 
 class Signing(Document):

@@ -16,11 +16,6 @@ from trivet.rehearsal.rigs.local import LocalRig
 from trivet.rehearsal.rigs.package import make_package
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    # MLflow 3.17 on SQLAlchemy 2.1; nobody but MLflow can mend it.
-    config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy:DeprecationWarning")
-
-
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[LocalRig]:
     """A stack in a folder whose name needs care in URLs and shells."""

@@ -189,10 +189,11 @@ class Supervisor:
         if self._current and wanted is self._current.wanted:
             self._crashed(sentence)
             return
-        self._report(asked=wanted["asked"], reason=sentence)
         if not self._current:
-            self._give_up()
-        elif self._current.gone:
+            self._give_up(sentence)
+            return
+        self._report(asked=wanted["asked"], reason=sentence)
+        if self._current.gone:
             self._restart_at = time.monotonic()
 
     def _crashed(self, sentence: str) -> None:
@@ -206,14 +207,14 @@ class Supervisor:
         if self._candidate:
             self._report(status="starting", reason=sentence)
         elif len(self._crashes) > limit:
-            self._report(reason=f"{sentence} That was more than {limit} times within a minute.")
-            self._give_up()
+            self._give_up(f"{sentence} That was more than {limit} times within a minute.")
         else:
             self._report(status="starting", reason=sentence, restarts=self._state["restarts"] + 1)
             self._restart_at = now + min(FIRST_PAUSE * 2 ** (len(self._crashes) - 1), LONGEST_PAUSE)
 
-    def _give_up(self) -> None:
-        self._report(asked=self._seen, status="failed", serving=None)
+    def _give_up(self, reason: str) -> None:
+        """Say all at once that it failed and why: a caller must never see the one without the other."""
+        self._report(asked=self._seen, status="failed", reason=reason, serving=None)
         self._done = True
 
     def _stop(self) -> None:
