@@ -55,9 +55,13 @@ def predictions(folder: Path, start: datetime, end: datetime, package: str = "")
             yield record
 
 
-def last_prediction(folder: Path) -> datetime | None:
-    """When the newest prediction was made; ``None`` when there is none."""
-    return max((record.time for record in _records(folder, "prediction")), default=None)
+def last_prediction(folder: Path, endpoint: str) -> datetime | None:
+    """When an endpoint made its newest prediction; ``None`` when it made none."""
+    records = _records(folder, "prediction")
+    return max(
+        (record.time for record in records if isinstance(record, Prediction) and record.endpoint == endpoint),
+        default=None,
+    )
 
 
 def labels(folder: Path) -> dict[str, Label]:

@@ -22,7 +22,7 @@ def add_labels(source: Path, records: Path, now: datetime) -> int:
     """
     found = list(_read(source, now))
     lines = b"".join(label.model_dump_json().encode() + b"\n" for label in found)
-    write_atomic(records / f"label-{now:%Y%m%dT%H%M%S%f}-{os.getpid()}-0.jsonl", lines)
+    write_atomic(records / f"label-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}-0.jsonl", lines)
     return len(found)
 
 

@@ -73,12 +73,18 @@ def register(bench: Bench, name: str, package: Path, judged: Judged, tags: dict[
 
 
 def approve(bench: Bench, version: ModelVersion, judged: Judged, person: Person | None = None) -> ModelVersion:
-    """Record the approval that the stack's profile asks for; an approved version stays as it is.
+    """Record the approval that the stack's profile asks for; what a person decided before stands until a person acts.
 
     :raises GateRefused: when the rule does not let it through, naming who must do what.
     """
-    if version.approval and version.approval.status == "approved" and person is None:
-        return version
+    before = version.approval
+    if before and person is None:
+        if before.status == "approved":
+            return version
+        raise GateRefused(
+            f"{version} was rejected by {before.actor}: {before.reason}",
+            f"Train another, or a person runs `trivet models approve {version} --reason '...'`.",
+        )
     approval = decide(
         judged.gate,
         judged.policy,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -16,6 +17,7 @@ from trivet.core.findings import Finding
 from trivet.core.modelpackage import PROFILE, Profile, package_key
 from trivet.core.project import Drift
 from trivet.core.specs import EndpointState
+from trivet.governance.ledger import Entry
 from trivet.governance.verification import Verification, verify
 from trivet.monitoring import capture, drift
 from trivet.monitoring.heartbeat import heartbeat
@@ -58,10 +60,16 @@ def monitor(bench: Bench, labels: Path | None = None) -> list[Finding]:
 
 
 def seal(bench: Bench) -> None:
-    """Write the digests of what was recorded so far to the ledger."""
-    sealed = [segment.model_dump(mode="json") for segment in capture.segments(records_folder(bench))]
-    if sealed:
-        bench.note("records", "records", {"segments": sealed})
+    """Write the digests of what was recorded since the last time to the ledger."""
+    known = {(one["name"], one["size"]) for entry in bench.ledger.entries("records") for one in _sealed(entry)}
+    grown = [one for one in capture.segments(records_folder(bench)) if (one.name, one.size) not in known]
+    if grown:
+        bench.note("records", "records", {"segments": [segment.model_dump(mode="json") for segment in grown]})
+
+
+def _sealed(entry: Entry) -> list[dict[str, Any]]:
+    segments = entry.body.get("segments", [])
+    return [one for one in segments if isinstance(one, dict)] if isinstance(segments, list) else []
 
 
 def verify_ledger(bench: Bench) -> Verification:
@@ -116,7 +124,7 @@ def _watch(bench: Bench, name: str, records: Path) -> Sequence[Finding]:
     start = now - settings.window
     profile = Profile.model_validate_json(bench.platform.store.get(f"{package_key(digest)}/{PROFILE}"))
     window = drift.sample(profile, capture.predictions(records, start, now, digest))
-    alive = heartbeat(capture.last_prediction(records), state, settings.window, now)
+    alive = heartbeat(capture.last_prediction(records, name), state, settings.window, now)
     return [alive, *drift.findings(profile, window, settings, start, now, now)]
 
 
