@@ -76,5 +76,5 @@ def _facts(column: Column, values: pd.Series) -> ColumnFacts:
         distinct=int(known.nunique()),
         minimum=None if numbers is None else float(numbers.min()),
         maximum=None if numbers is None else float(numbers.max()),
-        mean=None if numbers is None else float(numbers.mean()),
+        mean=None if numbers is None else float((numbers / len(numbers)).sum()),  # a sum of all might overflow
     )

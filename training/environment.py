@@ -5,8 +5,6 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from trivet import __version__
-
 # What a package's digest depends on, beside data, source and plan.
 MAKERS = (
     "mlflow",
@@ -18,12 +16,13 @@ MAKERS = (
     "scikit-learn",
     "scipy",
     "skl2onnx",
+    "trivet",
 )
 
 
 def versions() -> dict[str, str]:
-    """Version by name: Trivet, Python, the CPU architecture, and those of ``MAKERS`` that are installed."""
-    found = {"trivet": __version__, "python": platform.python_version(), "machine": platform.machine()}
+    """Version by name: Python, the CPU architecture, and those of ``MAKERS`` that are installed."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
     for name in MAKERS:
         try:
             found[name] = version(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -13,6 +13,9 @@ from trivet.core.datacontract import ColumnType
 from trivet.core.document import describe
 from trivet.core.errors import ConfigError, NotFound
 from trivet.core.modelpackage import Input
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MLMODEL = "MLmodel"
 NUMBERS: dict[str, ColumnType] = {
@@ -68,6 +71,18 @@ def read_mlmodel(folder: Path) -> MlModel:
         raise ConfigError(f"{path} is not valid: {describe(error)}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no YAML: {error}.") from error
+
+
+def example_of(folder: Path, described: MlModel) -> pd.DataFrame | None:
+    """The table that MLflow saved as the model's input example, if there is one."""
+    import pandas as pd
+
+    info = described.saved_input_example_info or {}
+    path = (folder / str(info.get("artifact_path", ""))).resolve()
+    if info.get("type") != "dataframe" or not path.is_relative_to(folder.resolve()) or not path.is_file():
+        return None
+    content: dict[str, Any] = json.loads(path.read_text())
+    return pd.DataFrame(content["data"], columns=content.get("columns"))
 
 
 def _input(column: dict[str, Any]) -> Input:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from trivet.core.datacontract import DataContract, Tag
 from trivet.core.document import Document
+from trivet.core.inference import CONTRIBUTIONS, SCORE
 from trivet.core.modelpackage import Decision
 from trivet.core.project import Project, Variant
 
@@ -74,6 +75,10 @@ class Plan(Document):
             raise ValueError(f"there is no candidate {self.package} to pack")
         if barred := sorted(set(self.features) - set(self.contract.features)):
             raise ValueError(f"the data contract bars or lacks these features: {', '.join(barred)}")
+        if taken := sorted({SCORE, CONTRIBUTIONS} & set(self.features)):
+            raise ValueError(
+                f"no feature may be named {' or '.join(taken)}: that is an output of every model; rename it"
+            )
         return self
 
     @property
@@ -101,29 +106,26 @@ def make_plan(
 
     ``variants`` are the candidates to measure, with all their parameters; ``package`` names the one that is packed.
 
-    :raises pydantic.ValidationError: when a feature is barred, or ``package`` is no variant.
+    :raises ConfigError: when a feature is barred, or ``package`` is no variant.
     """
     threshold = project.decision.threshold
-    return Plan(
-        model=project.model,
-        intended_use=project.intended_use,
-        contract=contract,
-        features=project.features or contract.features,
-        decision=project.decision,
-        candidates=tuple(
-            Candidate(
-                name=name,
-                params=variant.params,
-                threshold=threshold if variant.threshold is None else variant.threshold,
-            )
-            for name, variant in variants.items()
-        ),
-        package=package,
-        seed=project.seed,
-        folds=project.folds,
-        confidence=confidence,
-        snapshot=SnapshotFacts(
-            digest=snapshot.digest, data=snapshot.data, rows=snapshot.rows, quarantined=snapshot.quarantined
-        ),
-        source=source,
-    )
+    candidates = [
+        {"name": name, "params": own.params, "threshold": threshold if own.threshold is None else own.threshold}
+        for name, own in variants.items()
+    ]
+    facts = {name: getattr(snapshot, name) for name in SnapshotFacts.model_fields}
+    plan = {
+        "model": project.model,
+        "intended_use": project.intended_use,
+        "contract": contract,
+        "features": project.features or contract.features,
+        "decision": project.decision,
+        "candidates": candidates,
+        "package": package,
+        "seed": project.seed,
+        "folds": project.folds,
+        "confidence": confidence,
+        "snapshot": facts,
+        "source": source,
+    }
+    return Plan.parse(plan, f"The training plan of {project.name}")

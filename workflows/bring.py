@@ -20,6 +20,7 @@ from trivet.serving.engine import Engine
 from trivet.serving.service import Service
 from trivet.training.convert import convert as convert_pickle
 from trivet.training.registerable import HALF, as_package
+from trivet.training.runtime.rows import outcomes
 from trivet.workflows.ask import rows_of
 from trivet.workflows.bench import Bench
 from trivet.workflows.prepare import prepare
@@ -98,8 +99,7 @@ def _judge(project: ProjectFiles, package: Path, rows: pd.DataFrame) -> GateRepo
     service = Service(engine, project.settings.model, "0")
     request = request_of(rows_of(rows.to_dict("records"), engine.serving), engine.serving)
     answers = decided(json.loads(service.infer(json.dumps(request).encode(), None, "gate").body), engine.features)
-    target = rows[project.contract.target]
-    positive = target == (project.settings.decision.positive if target.dtype == object else 1)
-    table = rows.assign(target=positive.astype(int), score=[answer.score for answer in answers])
+    target = outcomes(rows[project.contract.target], project.contract, project.settings.decision)
+    table = rows.assign(target=target, score=[answer.score for answer in answers])
     features = [name for name in engine.features if name in project.contract.features]
     return judge(CANDIDATE, engine.serving.decision.threshold, table, {}, project.policy, features=features)

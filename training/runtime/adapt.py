@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import shorten
 
 import onnx
 from onnx import TensorProto, compose, helper
@@ -14,7 +15,7 @@ from trivet.core.inference import SCORE
 from trivet.core.modelpackage import Input
 from trivet.training.runtime.graphs import assemble
 
-INNER = "inner."  # before every name of the graph that is wrapped
+INNER = "inner:"  # before every name of the graph that is wrapped; no column has a colon
 NUMERIC = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.INT32}
 
 
@@ -38,12 +39,20 @@ def adapted(path: Path, columns: Sequence[Input]) -> tuple[onnx.ModelProto, tupl
 def _read(path: Path) -> onnx.ModelProto:
     try:
         model = onnx.load(path, load_external_data=False)
-        onnx.checker.check_model(model)
     except Exception as error:
-        raise ConfigError(f"{path} is no valid ONNX model: {str(error).partition(chr(10))[0]}.") from error
+        raise _invalid(path, error) from error
     if any(uses_external_data(tensor) for tensor in _tensors(model.graph)):
         raise ConfigError(f"{path} takes values from another file.", "Save it with save_as_external_data=False.")
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise _invalid(path, error) from error
     return model
+
+
+def _invalid(path: Path, error: Exception) -> ConfigError:
+    reason = shorten(str(error), 200, placeholder="...").rstrip(".")
+    return ConfigError(f"{path} is no valid ONNX model: {reason}.", "Export it again.")
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
@@ -87,8 +96,8 @@ def _matrix(
             f"The model takes a matrix of {width or 'some'} numbers, and its signature names {len(columns)} columns.",
             "Save it with the signature of the table that it was trained on: infer_signature(frame).",
         )
-    join = helper.make_node("Concat", [column.name for column in columns], ["adapter.matrix"], "adapter.join", axis=1)
-    return [join, _cast("adapter.matrix", value)], tuple(columns)
+    join = helper.make_node("Concat", [column.name for column in columns], ["adapter:matrix"], "adapter:join", axis=1)
+    return [join, _cast("adapter:matrix", value)], tuple(columns)
 
 
 def _column(value: onnx.ValueInfoProto, known: dict[str, Input]) -> Input:
@@ -103,8 +112,8 @@ def _column(value: onnx.ValueInfoProto, known: dict[str, Input]) -> Input:
 def _cast(source: str, value: onnx.ValueInfoProto) -> onnx.NodeProto:
     kind = value.type.tensor_type.elem_type
     if kind in (TensorProto.STRING, TensorProto.FLOAT):
-        return helper.make_node("Identity", [source], [value.name], f"adapter.{value.name}")
-    return helper.make_node("Cast", [source], [value.name], f"adapter.{value.name}", to=kind)
+        return helper.make_node("Identity", [source], [value.name], f"adapter:{value.name}")
+    return helper.make_node("Cast", [source], [value.name], f"adapter:{value.name}", to=kind)
 
 
 def _plain(value: onnx.ValueInfoProto) -> str:
@@ -117,18 +126,18 @@ def _score(graph: onnx.GraphProto) -> tuple[list[onnx.NodeProto], onnx.TensorPro
     pairs = [zipped.get(value.name, value.name) for value in graph.output if value.name in zipped or _is_pair(value)]
     single = [value.name for value in graph.output if _is_single(value)]
     if len(pairs) == 1:
-        constant = helper.make_tensor("adapter.positive_class", TensorProto.INT64, [], [1])
-        take = helper.make_node("Gather", [pairs[0], constant.name], ["adapter.score"], "adapter.take", axis=1)
+        constant = helper.make_tensor("adapter:positive_class", TensorProto.INT64, [], [1])
+        take = helper.make_node("Gather", [pairs[0], constant.name], ["adapter:score"], "adapter:take", axis=1)
     elif len(single) == 1 and not pairs:
-        constant = helper.make_tensor("adapter.flat", TensorProto.INT64, [1], [-1])
-        take = helper.make_node("Reshape", [single[0], constant.name], ["adapter.score"], "adapter.take")
+        constant = helper.make_tensor("adapter:flat", TensorProto.INT64, [1], [-1])
+        take = helper.make_node("Reshape", [single[0], constant.name], ["adapter:score"], "adapter:take")
     else:
         given = ", ".join(map(_plain, graph.output))
         raise ConfigError(
             f"No one output of the model is the probability of a class: it gives {given}.",
             "Export a binary classifier with its probabilities.",
         )
-    return [take, helper.make_node("Cast", ["adapter.score"], [SCORE], "adapter.cast", to=TensorProto.FLOAT)], constant
+    return [take, helper.make_node("Cast", ["adapter:score"], [SCORE], "adapter:cast", to=TensorProto.FLOAT)], constant
 
 
 def _is_pair(value: onnx.ValueInfoProto) -> bool:

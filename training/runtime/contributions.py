@@ -162,12 +162,12 @@ def _graph(prepare: Pipeline, inputs: Sequence[Input], mean: np.ndarray, by_inpu
     model = convert(prepare, inputs, CONTRIBUTIONS)
     transformed = model.graph.output[0].name
     constants = [
-        numpy_helper.from_array(mean.astype(np.float32), "mean_row"),
-        numpy_helper.from_array(by_input.astype(np.float32), "weights_by_input"),
+        numpy_helper.from_array(mean.astype(np.float32), "trivet:mean"),
+        numpy_helper.from_array(by_input.astype(np.float32), "trivet:weights"),
     ]
     nodes = [
-        helper.make_node("Sub", [transformed, "mean_row"], ["deviation"], name="deviation_from_mean"),
-        helper.make_node("MatMul", ["deviation", "weights_by_input"], [CONTRIBUTIONS], name="contributions_by_input"),
+        helper.make_node("Sub", [transformed, "trivet:mean"], ["trivet:deviation"]),
+        helper.make_node("MatMul", ["trivet:deviation", "trivet:weights"], [CONTRIBUTIONS]),
     ]
     output = helper.make_tensor_value_info(CONTRIBUTIONS, TensorProto.FLOAT, [None, len(inputs)])
     return assemble(model, [*model.graph.node, *nodes], [*model.graph.initializer, *constants], inputs, output)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from trivet.core.errors import ConfigError, ExitCode, TrivetError
 from trivet.core.modelpackage import Decision, Input, Serving, make_manifest
-from trivet.training.mlflowfolder import MlModel, read_mlmodel
+from trivet.training.mlflowfolder import MlModel, example_of, read_mlmodel
 from trivet.training.runtime.usercode import Fitted
 from trivet.training.submit import FAILED
 
@@ -40,13 +40,13 @@ def convert(folder: Path, into: Path, name: str, sample: Path | None) -> str:
 
     :raises ConfigError: when there are no rows to prove equal scores on, or the estimator cannot be converted.
     """
+    described = read_mlmodel(folder)
+    given = _sample(folder, described, sample)
+    estimator = _load(folder)
     from trivet.training.runtime.contributions import contributions_of
     from trivet.training.runtime.foreign import typed, write_foreign
     from trivet.training.runtime.onnxexport import proved_score, score_graph
 
-    described = read_mlmodel(folder)
-    given = _sample(folder, described, sample)
-    estimator = _load(folder)
     inputs = _inputs(estimator, described, given)
     fitted = Fitted(estimator, tuple(column.name for column in inputs))
     rows = typed(given, inputs)
@@ -66,8 +66,6 @@ def convert(folder: Path, into: Path, name: str, sample: Path | None) -> str:
 
 
 def _sample(folder: Path, described: MlModel, sample: Path | None) -> pd.DataFrame:
-    from trivet.training.runtime.foreign import example_of
-
     rows = pd.read_csv(sample) if sample else example_of(folder, described)
     if rows is None or rows.empty:
         raise ConfigError(

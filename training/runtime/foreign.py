@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from textwrap import shorten
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from trivet.core.errors import ConfigError
 from trivet.core.modelpackage import CARD, GOLDEN, Decision, Input, Lineage, Serving, make_manifest
 from trivet.training.cardfacts import CardFacts, FeatureFacts
 from trivet.training.environment import versions
-from trivet.training.mlflowfolder import MlModel
+from trivet.training.mlflowfolder import MlModel, example_of
 from trivet.training.runtime.adapt import adapted
 from trivet.training.runtime.package import write_package
 from trivet.training.runtime.profiles import make_golden
@@ -65,8 +65,10 @@ def write_foreign(
     try:
         golden = make_golden(model.SerializeToString(deterministic=True), rows, serving.inputs)
     except Exception as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"The model cannot score a row of the columns that it names: {reason}.") from error
+        raise ConfigError(
+            f"The model cannot score a row of its columns: {shorten(str(error), 200, placeholder='...')}.",
+            "Save it with an input_example, so that it is known what its columns hold.",
+        ) from error
     scores = np.array(golden.scores)
     if not (np.isfinite(scores) & (scores >= 0) & (scores <= 1)).all():
         raise ConfigError(
@@ -85,16 +87,6 @@ def write_foreign(
         documents={GOLDEN: golden, CARD: _card(serving)},
         versions=found,
     )
-
-
-def example_of(folder: Path, described: MlModel) -> pd.DataFrame | None:
-    """The table that MLflow saved as the model's input example, if there is one."""
-    info = described.saved_input_example_info or {}
-    path = (folder / str(info.get("artifact_path", ""))).resolve()
-    if info.get("type") != "dataframe" or not path.is_relative_to(folder.resolve()) or not path.is_file():
-        return None
-    content: dict[str, Any] = json.loads(path.read_text())
-    return pd.DataFrame(content["data"], columns=content.get("columns"))
 
 
 def typed(rows: pd.DataFrame | None, inputs: Sequence[Input]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import onnxruntime as ort
 import pandas as pd
 from onnx import TensorProto, helper
 
+from trivet.core.errors import ConfigError
 from trivet.core.modelpackage import Input
 
 
@@ -20,10 +21,17 @@ def assemble(
     inputs: Sequence[Input],
     output: onnx.ValueInfoProto,
 ) -> onnx.ModelProto:
-    """A checked model of these nodes with every input, used or not, and one output."""
+    """A checked model of these nodes with every input, used or not, and one output.
+
+    :raises ConfigError: when an input has the name of the output.
+    """
+    if any(column.name == output.name for column in inputs):
+        raise ConfigError(
+            f"A column is named {output.name}, which is an output of every model.", "Train it with another name."
+        )
     kinds = {"category": TensorProto.STRING, "number": TensorProto.FLOAT, "integer": TensorProto.FLOAT}
     takes = [helper.make_tensor_value_info(column.name, kinds[column.type], [None, 1]) for column in inputs]
-    graph = helper.make_graph(list(nodes), output.name, takes, [output], list(initializers))
+    graph = helper.make_graph(list(nodes), output.name, takes, [output], _needed(initializers, nodes))
     opsets = {opset.domain: opset.version for opset in like.opset_import}
     model = helper.make_model(
         graph,
@@ -34,6 +42,14 @@ def assemble(
     )
     onnx.checker.check_model(model)
     return model
+
+
+def _needed(initializers: Sequence[onnx.TensorProto], nodes: Sequence[onnx.NodeProto]) -> Sequence[onnx.TensorProto]:
+    """The constants that a node takes; all of them where a node holds a graph of its own, which may take any."""
+    if any(attribute.type == onnx.AttributeProto.GRAPH for node in nodes for attribute in node.attribute):
+        return initializers
+    taken = {name for node in nodes for name in node.input}
+    return [tensor for tensor in initializers if tensor.name in taken]
 
 
 def feeds(frame: pd.DataFrame, inputs: Sequence[Input]) -> dict[str, np.ndarray]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
 import onnx
 import pandas as pd
-from onnx import TensorProto, helper
+from onnx import TensorProto, compose, helper
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from skl2onnx.helpers.onnx_helper import select_model_inputs_outputs
@@ -36,8 +38,8 @@ def score_graph(fitted: Fitted, inputs: Sequence[Input]) -> onnx.ModelProto:
     model = convert(fitted.estimator, inputs, SCORE)
     probabilities = model.graph.output[-1].name
     graph = select_model_inputs_outputs(model, outputs=[probabilities]).graph
-    positive = helper.make_tensor("positive_class", TensorProto.INT64, [], [1])
-    pick = helper.make_node("Gather", [probabilities, positive.name], [SCORE], name="positive_score", axis=1)
+    positive = helper.make_tensor("trivet:positive", TensorProto.INT64, [], [1])
+    pick = helper.make_node("Gather", [probabilities, positive.name], [SCORE], name="trivet:score", axis=1)
     output = helper.make_tensor_value_info(SCORE, TensorProto.FLOAT, [None])
     return assemble(model, [*graph.node, pick], [*graph.initializer, positive], inputs, output)
 
@@ -51,18 +53,37 @@ def convert(estimator: Any, inputs: Sequence[Input], name: str) -> onnx.ModelPro
     types = [(column.name, kinds[column.type]([None, 1])) for column in inputs]
     model: Any
     try:
-        model = convert_sklearn(
-            _by_column(estimator), name, types, target_opset=OPSET, options={"zipmap": False}, doc_string=""
-        )
+        with warnings.catch_warnings():  # skl2onnx hands NumPy's booleans to protobuf as numbers
+            warnings.simplefilter("ignore", DeprecationWarning)
+            model = convert_sklearn(
+                _by_column(estimator), name, types, target_opset=OPSET, options={"zipmap": False}, doc_string=""
+            )
     except Exception as error:
         culprit = re.search(r"<class '(?:[\w.]*\.)?(\w+)'>", str(error))
         kind = culprit[1] if culprit else type(estimator).__name__
-        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        reason = shorten(str(error).partition("\n")[0], 200, placeholder="...").rstrip(".")
         raise ConfigError(
             f"{kind} cannot be converted to ONNX: {reason}.",
             "Use one that skl2onnx converts, such as LogisticRegression, RandomForestClassifier or "
             f"HistGradientBoostingClassifier, with a ColumnTransformer for categories; all are listed at {SUPPORTED}.",
         ) from error
+    return _with_names(model, [column.name for column in inputs])
+
+
+def _with_names(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """The model with inputs of these names: skl2onnx renames what is no identifier, or what it wants for itself."""
+    if [value.name for value in model.graph.input] == list(names):
+        return model
+    model = compose.add_prefix(model, "trivet:")
+    wires = [
+        helper.make_node("Identity", [name], [value.name], f"trivet:wire:{name}")
+        for name, value in zip(names, model.graph.input, strict=True)
+    ]
+    nodes = [*wires, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    for name, value in zip(names, model.graph.input, strict=True):
+        value.name = name
     return model
 
 
@@ -91,6 +112,6 @@ def proved_score(model: bytes, fitted: Fitted, frame: pd.DataFrame, inputs: Sequ
     if not difference <= SAME:
         raise ConfigError(
             f"As ONNX the model's scores differ by up to {difference:.2g} from scikit-learn's, more than {SAME:g}.",
-            "ONNX computes in 32 bits: bring features to like scales, or use another estimator.",
+            "ONNX computes in 32 bits: leave scalers out before trees, or use another estimator.",
         )
     return score

@@ -57,8 +57,10 @@ def read_rows(folder: Path, plan: Plan) -> Rows:
 
 def without_missing_categories(frame: pd.DataFrame, contract: DataContract) -> pd.DataFrame:
     """The frame with the empty string for every missing category."""
-    names = [column.name for column in contract.columns if column.type == "category" and column.name in frame]
-    return frame.assign(**{name: frame[name].fillna(MISSING_CATEGORY) for name in names})
+    categories = [column.name for column in contract.columns if column.type == "category"]
+    filled = frame.copy()
+    filled[categories] = frame[categories].fillna(MISSING_CATEGORY)
+    return filled
 
 
 def outcomes(values: pd.Series, contract: DataContract, decision: Decision) -> np.ndarray:
