@@ -18,23 +18,10 @@ CSV_COMPRESSION = {".csv": None, ".csv.gz": "gzip", ".csv.bz2": "bz2"}
 PARQUET = ".parquet"
 # What pandas takes for missing, unless the contract allows it as a category.
 MISSING = frozenset(
-    (
-        "",
-        " ",
-        "#N/A",
-        "#N/A N/A",
-        "#NA",
-        "-1.#IND",
-        "-1.#QNAN",
-        "-NaN",
-        "-nan",
-        "1.#IND",
-        "1.#QNAN",
-        "<NA>",
-        "N/A",
-        "NA",
-    )
-) | frozenset(("NULL", "NaN", "None", "n/a", "nan", "null"))
+    {"", " "}
+    | {"NA", "N/A", "n/a", "#NA", "#N/A", "#N/A N/A", "<NA>", "NULL", "null", "None"}
+    | {"NaN", "nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
+)
 
 
 def read_frame(collected: Collected, contract: DataContract) -> pd.DataFrame:

@@ -17,15 +17,16 @@ from trivet.core.modelpackage import Package
 from trivet.core.platform import Platform, Store
 from trivet.core.refs import JobRef
 from trivet.core.specs import JobSpec, JobState
+from trivet.core.waiting import wait_for
 from trivet.training.environment import versions
 from trivet.training.evaluation import EVALUATION, SCORES, Evaluation
 from trivet.training.plan import PLAN, Plan, SnapshotLike
 from trivet.training.source import PackedSource
-from trivet.training.waiting import Clock, wait
 
 PACKAGE_FOLDER, EVALUATION_FOLDER = "package", "evaluation"
 SNAPSHOT_CHANNEL, PLAN_CHANNEL = "snapshot", "plan"
 SERVED_CHANNEL, SERVED_EVALUATION_CHANNEL = "served", "served-evaluation"
+GRACE = timedelta(minutes=5)  # beyond a job's own timeout, for the cloud to say that it has ended
 
 COMMAND = ("python", "-P", "-m", "trivet.training.runtime")
 REPRODUCIBLE = {
@@ -118,10 +119,9 @@ def collect_result(
     submitted: Submitted,
     folder: Path,
     *,
-    progress: Callable[[timedelta], None] = lambda _: None,
-    clock: Clock | None = None,
+    progress: Callable[[float], None] = lambda _: None,
 ) -> Trained:
-    """Wait for the training and fetch what it left into ``folder``.
+    """Wait for the training and fetch what it left into ``folder``; ``progress`` is told the seconds so far.
 
     :raises JobFailed: when it ended without a result; the sentence has the last line of its log.
     :raises NotReady: when it takes longer than its timeout.
@@ -133,9 +133,8 @@ def collect_result(
         return None if state is JobState.RUNNING else state
 
     what = f"The training {submitted.job.id}"
-    patience = submitted.timeout + timedelta(minutes=5)
-    more = {"clock": clock} if clock else {}
-    if (state := wait(ended, timeout=patience, what=what, progress=progress, **more)) is not JobState.SUCCEEDED:
+    patience = (submitted.timeout + GRACE).total_seconds()
+    if (state := wait_for(ended, what, seconds=patience, progress=progress)) is not JobState.SUCCEEDED:
         raise JobFailed(f"{what} {_ending(platform, submitted.job, state)}", "Its log has the whole story.")
     _fetch(platform.store, submitted.output, folder)
     package = Package(folder / PACKAGE_FOLDER)

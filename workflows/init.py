@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from importlib import resources
@@ -34,33 +35,30 @@ def init(
 
     :raises ConfigError: when a name, the file or a column will not do.
     """
-    import pandas as pd
-
     if not _NAME.match(name):
         raise ConfigError(f"{name!r} is no project name.", "Use lower-case letters, digits and hyphens.")
     home = folder / name
     if home.exists():
         raise ConfigError(f"{home} exists.", "Choose another name, or remove it.")
-    if not source.is_file():
-        raise ConfigError(f"There is no file {source}.")
-    frame = pd.read_csv(source)
+    frame = _read(source)
     _check_columns(frame, target, protected)
     yes, no = _classes(frame[target], target, positive)
-    home.mkdir(parents=True)
     columns = [_column(frame[column], column, target, protected) for column in frame.columns]
     features = [column["name"] for column in columns if _usable(frame[column["name"]], column)]
+    if not features:
+        raise ConfigError(f"{source.name} has no column beside {target} that a model could learn from.")
     values = {
         "name": name,
-        "target": target,
-        "path": os.path.relpath(source.resolve(), home.resolve()),
+        "path": json.dumps(os.path.relpath(source.resolve(), home.resolve())),
         "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "features": _dump(features),
         "left_out": ", ".join(_left_out(columns, features)) or "none",
-        "positive": yes,
-        "negative": no,
+        "positive": json.dumps(yes),
+        "negative": json.dumps(no),
         "columns": _dump(columns, indent=2),
         "fairness": _fairness(frame, protected),
     }
+    home.mkdir(parents=True)
     for file in (CONTRACT, TRAIN, POLICY, SETTINGS):
         (home / file).write_text(_template(file).substitute(values))
     scaffold(folder)
@@ -81,6 +79,26 @@ def scaffold(folder: Path) -> None:
 
 def _template(name: str) -> Template:
     return Template((resources.files("trivet.workflows") / "templates" / f"{name}.txt").read_text())
+
+
+def _read(source: Path) -> pd.DataFrame:
+    """The table as ``data.frames`` will read it: what is no number is text as it is spelled, booleans too."""
+    import pandas as pd
+
+    if not source.is_file():
+        raise ConfigError(f"There is no file {source}.")
+    try:
+        typed, text = pd.read_csv(source, low_memory=False), pd.read_csv(source, dtype="str")
+    except (ValueError, OSError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise ConfigError(f"{source.name} cannot be read: {reason}.", "Give a CSV file in UTF-8.") from error
+    return pd.DataFrame({name: typed[name] if _is_number(typed[name]) else text[name] for name in typed.columns})
+
+
+def _is_number(values: pd.Series) -> bool:
+    import pandas as pd
+
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
 def _check_columns(frame: pd.DataFrame, target: str, protected: tuple[str, ...]) -> None:
@@ -111,14 +129,10 @@ def _column(values: pd.Series[Any], name: str, target: str, protected: tuple[str
     import pandas as pd
 
     column: dict[str, Any] = {"name": name}
-    if pd.api.types.is_bool_dtype(values):
+    if not _is_number(values):
         column["type"] = "category"
-    elif pd.api.types.is_integer_dtype(values):
-        column["type"] = "integer"
-    elif pd.api.types.is_numeric_dtype(values):
-        column["type"] = "number"
     else:
-        column["type"] = "category"
+        column["type"] = "integer" if pd.api.types.is_integer_dtype(values) else "number"
     if name == target:
         column["tags"] = ["target"]
     elif name in protected:

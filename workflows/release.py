@@ -109,9 +109,10 @@ def reject(bench: Bench, version: ModelVersion, person: Person) -> ModelVersion:
 
 
 def _record(bench: Bench, version: ModelVersion, approval: Approval) -> ModelVersion:
-    tagged = bench.platform.models.tag(version, approval=approval)
+    # The ledger first: what counts as approved is in it, also where the process died in between.
     body = {"digest": version.digest, **approval.model_dump(mode="json", exclude={"time"})}
     bench.note("approval", str(version), body, actor=approval.actor)
+    tagged = bench.platform.models.tag(version, approval=approval)
     faults.point("run.approved")
     return tagged
 

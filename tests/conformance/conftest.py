@@ -14,7 +14,7 @@ from trivet.clouds import CLOUDS
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.specs import EndpointSpec, JobSpec, JobState, ModelVersion, Release
-from trivet.platforms.waiting import wait_for
+from trivet.core.waiting import wait_for
 from trivet.rehearsal.rigs import Rig, rig_of, without_rig
 from trivet.rehearsal.rigs.package import make_package
 

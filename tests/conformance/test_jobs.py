@@ -9,7 +9,7 @@ from trivet.core.errors import ConfigError, NotFound, PlatformError
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.specs import JobSpec, JobState
-from trivet.platforms.waiting import wait_for
+from trivet.core.waiting import wait_for
 from trivet.rehearsal.rigs import Rig
 
 Make = Callable[..., JobSpec]

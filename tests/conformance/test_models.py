@@ -13,8 +13,8 @@ from trivet.core.platform import Platform
 from trivet.core.refs import ModelRef
 from trivet.core.signing import verify
 from trivet.core.specs import Approval, ModelVersion
+from trivet.core.waiting import wait_for
 from trivet.platforms.store import get_folder
-from trivet.platforms.waiting import wait_for
 from trivet.rehearsal.rigs import Rig
 
 NewPackage = Callable[[], Path]

@@ -9,7 +9,7 @@ from trivet.core.errors import NotFound
 from trivet.core.platform import Platform
 from trivet.core.refs import RunRef, WorkflowRef
 from trivet.core.specs import JobState, WorkflowSpec
-from trivet.platforms.waiting import wait_for
+from trivet.core.waiting import wait_for
 from trivet.rehearsal.rigs import Rig
 
 NewName = Callable[[], str]

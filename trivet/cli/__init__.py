@@ -39,7 +39,8 @@ def main() -> None:
     """Run the command line; every error leaves as one sentence and an exit code."""
     debug = "--debug" in sys.argv
     try:
-        code = app(prog_name="trivet", standalone_mode=False) or ExitCode.OK  # Typer makes Ctrl-C a code, without a word
+        # Typer makes a code of Ctrl-C, without a word.
+        code = app(prog_name="trivet", standalone_mode=False) or ExitCode.OK
     except typer.Abort:
         sys.exit(ExitCode.INTERRUPTED)
     except KeyboardInterrupt:

@@ -18,9 +18,9 @@ from trivet.core.modelpackage import MANIFEST, MODEL, Package
 from trivet.core.refs import JobRef
 from trivet.core.signing import verify
 from trivet.core.specs import EndpointSpec, EndpointStatus, JobSpec, JobState, Release
+from trivet.core.waiting import wait_for
 from trivet.platforms.local.processes import python_environment
 from trivet.platforms.packages import get_package, put_package
-from trivet.platforms.waiting import wait_for
 from trivet.rehearsal.rigs.local import LocalRig, processes_in
 from trivet.rehearsal.rigs.package import make_package
 

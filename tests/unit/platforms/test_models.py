@@ -14,9 +14,9 @@ import pytest
 from trivet.core.errors import ConfigError, IntegrityError, Locked, PlatformError
 from trivet.core.locks import lock
 from trivet.core.specs import EndpointSpec, EndpointStatus, Release
+from trivet.core.waiting import wait_for
 from trivet.platforms.local.models import APPROVAL, LocalModels
 from trivet.platforms.local.processes import end, identify, python_environment
-from trivet.platforms.waiting import wait_for
 from trivet.rehearsal.rigs.local import LocalRig, free_port
 from trivet.rehearsal.rigs.package import make_package
 

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from trivet.core.errors import NotReady
+from trivet.core.waiting import wait_for
 from trivet.platforms.local.processes import (
     ProcessId,
     alive,
@@ -24,7 +25,6 @@ from trivet.platforms.local.processes import (
     tethered,
     wait,
 )
-from trivet.platforms.waiting import wait_for
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"

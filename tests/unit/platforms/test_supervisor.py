@@ -15,11 +15,11 @@ from trivet.core.errors import ConfigError, Locked, NotReady, PlatformError
 from trivet.core.inference import request_of
 from trivet.core.locks import lock
 from trivet.core.specs import EndpointNative, EndpointSpec, EndpointStatus, LocalEndpoint, Release
+from trivet.core.waiting import wait_for
 from trivet.platforms.local import supervisor
 from trivet.platforms.local.endpoints import LocalEndpoints
 from trivet.platforms.local.processes import alive, wait
 from trivet.platforms.local.supervision import Identity, Wanted, ask, running, stop, supervised
-from trivet.platforms.waiting import wait_for
 from trivet.rehearsal.rigs.local import LocalRig, processes_in
 from trivet.rehearsal.rigs.package import GOLDEN_ROWS, serving_of
 

@@ -12,10 +12,10 @@ from trivet.core.errors import Locked, NotFound
 from trivet.core.locks import lock
 from trivet.core.refs import JobRef
 from trivet.core.specs import JobNative, JobSpec, JobState, LocalJob, WorkflowSpec
+from trivet.core.waiting import wait_for
 from trivet.platforms.local import jobs
 from trivet.platforms.local.runner import Cancellation, Cancelled
 from trivet.platforms.local.workflows import LocalWorkflows
-from trivet.platforms.waiting import wait_for
 from trivet.rehearsal.rigs.local import LocalRig, processes_in
 
 Run = Callable[..., JobRef]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from trivet.core.datacontract import Column, DataContract, Tag
-from trivet.core.errors import ConfigError, NotReady
+from trivet.core.errors import ConfigError
 from trivet.core.modelpackage import Decision
 from trivet.core.project import Variant
 from trivet.training.plan import Plan, make_plan
 from trivet.training.runtime.rows import outcomes
-from trivet.training.waiting import LONGEST_PAUSE, wait
 
 
 def test_a_plan_has_every_candidate_at_its_threshold(loan_plan: Plan) -> None:
@@ -87,40 +85,3 @@ def test_the_positive_outcome_is_the_one_that_the_decision_names(
 def test_any_other_target_is_refused(values: list[Any], complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         outcomes(pd.Series(values, dtype=float), contract(type="integer"), Decision(threshold=0.5, positive="approve"))
-
-
-class Stopwatch:
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.pauses: list[float] = []
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float, /) -> None:
-        self.pauses.append(seconds)
-        self.now += seconds
-
-
-def test_waiting_grows_patient_and_tells_how_long_it_took() -> None:
-    clock, told = Stopwatch(), []
-    found = wait(
-        lambda: "done" if clock.now > 100 else None,
-        timeout=timedelta(hours=1),
-        what="it",
-        progress=lambda elapsed: told.append(elapsed.total_seconds()),
-        clock=clock,
-    )
-    assert found == "done"
-    assert clock.pauses == sorted(clock.pauses)
-    assert clock.pauses[0] < 1
-    assert max(clock.pauses) == LONGEST_PAUSE
-    assert told == sorted(told)
-    assert len(told) == len(clock.pauses)
-
-
-def test_waiting_ends_in_time() -> None:
-    clock = Stopwatch()
-    with pytest.raises(NotReady, match="it is not done after 0:00:10"):
-        wait(lambda: None, timeout=timedelta(seconds=10), what="it", clock=clock)
-    assert clock.now == pytest.approx(10)

@@ -15,9 +15,9 @@ from trivet.core.errors import NotReady
 from trivet.core.faults import point
 from trivet.core.files import write_atomic
 from trivet.core.specs import Release
+from trivet.core.waiting import wait_for
 from trivet.platforms.local import supervisor
 from trivet.platforms.local.processes import ProcessId, alive, end, launch, send
-from trivet.platforms.waiting import wait_for
 
 SERVER = (sys.executable, "-P", "-m", "trivet.serving")
 READY_SECONDS = 60.0

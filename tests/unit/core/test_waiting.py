@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from trivet.core.errors import NotReady
-from trivet.platforms.waiting import FIRST, GROWTH, wait_for
+from trivet.core.waiting import FIRST, GROWTH, wait_for
 
 
 class Clock:
@@ -36,3 +36,18 @@ def test_it_gives_up_in_time_and_asks_at_the_very_end() -> None:
 
 def test_what_is_false_but_not_none_is_an_answer() -> None:
     assert wait_for(lambda: False, "It", seconds=0) is False
+
+
+def test_it_tells_how_long_it_has_taken() -> None:
+    clock, told = Clock(), []
+    wait_for(
+        lambda: clock.now > 60 or None,
+        "It",
+        seconds=3600,
+        progress=told.append,
+        clock=lambda: clock.now,
+        sleep=clock.sleep,
+    )
+    assert told == sorted(told)
+    assert told[0] == 0
+    assert len(told) == len(clock.pauses)

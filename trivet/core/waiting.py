@@ -19,17 +19,22 @@ def wait_for(
     *,
     seconds: float,
     longest: float = LONGEST,
+    progress: Callable[[float], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
     """Ask ``probe`` until it gives something else than None, and return that.
 
+    ``progress`` is told before each pause how many seconds it has taken so far.
+
     :raises NotReady: naming ``what``, when nothing came within ``seconds``.
     """
-    end, pause = clock() + seconds, FIRST
+    start, pause = clock(), FIRST
+    end = start + seconds
     while (answer := probe()) is None:
         if clock() >= end:
             raise NotReady(f"{what} did not come within {seconds:.0f} s.", "Try again.")
+        progress(clock() - start)
         sleep(min(pause, longest, max(end - clock(), 0)))
         pause *= GROWTH
     return answer
