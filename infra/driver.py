@@ -123,8 +123,6 @@ class Driver:
         """Delete every resource. The empty state and the config stay; any engine may begin again."""
         changes = self._operate("destroy", on_output)
         self._record.unlink(missing_ok=True)
-        with suppress(OSError):  # the program may keep more in it
-            self.home.rmdir()
         return changes
 
     def outputs(self) -> dict[str, Any]:
@@ -140,7 +138,7 @@ class Driver:
 
     @property
     def _record(self) -> Path:
-        return self.home / "engine"
+        return record_of(self.home)
 
     @property
     def _is_here(self) -> bool:
@@ -195,7 +193,7 @@ class Driver:
 
     def _claim(self) -> None:
         """Record that the stack belongs to the engine in use."""
-        write_atomic(private_folder(self.home) / self._record.name, f"{self._engine}\n")
+        write_atomic(self._record, f"{self._engine}\n")
 
     def _operate(self, verb: str, on_output: Show | None) -> Changes:
         told: list[str] = []
@@ -233,6 +231,11 @@ class Driver:
             return NotFound(f"There is no stack '{self.stack}'.", "Make it with `trivet up`.")
         said = [line.partition("error:")[2].strip() for line in str(error).splitlines() if "error:" in line]
         return failure("pulumi failed", next(iter([*told, *said, str(error)])))
+
+
+def record_of(home: Path) -> Path:
+    """The file that names the engine of the stack with that home; not in the home, which the program may delete."""
+    return home.with_name(f".{home.name}.engine")
 
 
 def _belongs(stack: str, engine: str) -> ConfigError:

@@ -15,6 +15,7 @@ from trivet.core.outputs import EnvironmentName
 from trivet.core.specs import NAME
 
 NAMESPACE = "trivet"
+HOW = f"Set each with `trivet up --config KEY=VALUE` or `pulumi config set {NAMESPACE}:KEY VALUE`."
 
 
 class EndpointSettings(Document):
@@ -71,4 +72,4 @@ class Settings(Document):
         try:
             return cls.parse(dict(config), "The stack's config")
         except ConfigError as error:
-            raise ConfigError(error.message, f"Set each with `pulumi config set {NAMESPACE}:KEY VALUE`.") from error
+            raise ConfigError(error.message, HOW) from error

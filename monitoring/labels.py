@@ -27,13 +27,19 @@ def add_labels(source: Path, records: Path, now: datetime) -> int:
 
 
 def _read(source: Path, now: datetime) -> Iterator[Label]:
-    if not source.is_file():
-        raise ConfigError(f"There is no file {source}.")
-    with source.open(newline="") as file:
-        table = csv.DictReader(file)
-        if set(table.fieldnames or ()) != COLUMNS:
-            raise ConfigError(f"{source.name} has not the columns id and label.", "Write just these two.")
-        for number, row in enumerate(table, start=2):
-            if not row["id"] or not row["label"]:
-                raise ConfigError(f"Line {number} of {source.name} lacks its id or its label.")
-            yield Label(id=row["id"], time=now, label=row["label"])
+    try:
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            yield from _labels(csv.DictReader(file), source.name, now)
+    except OSError as error:
+        raise ConfigError(f"{source} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{source.name} cannot be read: {error}.", "Give a CSV file in UTF-8.") from error
+
+
+def _labels(table: csv.DictReader[str], name: str, now: datetime) -> Iterator[Label]:
+    if set(table.fieldnames or ()) != COLUMNS:
+        raise ConfigError(f"{name} has not the columns id and label.", "Write just these two.")
+    for row in table:
+        if not row["id"] or not row["label"]:
+            raise ConfigError(f"Line {table.line_num} of {name} lacks its id or its label.")
+        yield Label(id=row["id"], time=now, label=row["label"])

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from trivet.core.errors import ConfigError, NotFound, NotReady
+from trivet.core.errors import NotFound, NotReady
 from trivet.core.inference import Decided, Value, decided, request_of
 from trivet.core.modelpackage import SERVING, Serving, package_key
 from trivet.core.platform import Platform
 from trivet.core.specs import EndpointState, EndpointStatus, Release
+from trivet.workflows.rowfiles import rows_in, writer_of
 
 BATCH = 256
 
@@ -66,20 +65,16 @@ def predict(platform: Platform, rows: Sequence[Mapping[str, Value]], endpoint: s
 def predict_file(platform: Platform, source: Path, target: Path, endpoint: str = "") -> int:
     """Ask about every row of a CSV or JSON-lines file and write the answers to another; returns how many.
 
-    Rows are read, asked and written in batches, so that the file may be larger than memory.
+    Rows are read, asked and written in batches, so that the file may be larger than memory. Where one of them cannot
+    be asked about, nothing is written.
+
+    :raises ConfigError: naming the file or the line that will not do.
     """
     name = only_endpoint(platform, endpoint)
     serving = serving_of(platform, released(platform.endpoints.state(name)).digest)
-    count = 0
-    temporary = target.with_name(f".{target.name}.part")
-    with temporary.open("w", newline="") as file:
-        write = _writer(target, file)
-        for batch in _batches(_rows(source, serving)):
-            for answer in _ask(platform, name, serving, batch):
-                write(answer)
-                count += 1
-    temporary.replace(target)
-    return count
+    rows = rows_in(source, serving)
+    with writer_of(target) as write:
+        return sum(write(_ask(platform, name, serving, batch)) for batch in _batches(rows))
 
 
 def _batches(rows: Iterable[Mapping[str, Value]]) -> Iterator[list[Mapping[str, Value]]]:
@@ -91,44 +86,6 @@ def _batches(rows: Iterable[Mapping[str, Value]]) -> Iterator[list[Mapping[str, 
 def _ask(platform: Platform, name: str, serving: Serving, rows: Sequence[Mapping[str, Value]]) -> list[Decided]:
     response = platform.endpoints.invoke(name, request_of(rows, serving, uuid4().hex))
     return decided(response, [column.name for column in serving.inputs])
-
-
-def _rows(source: Path, serving: Serving) -> Iterator[dict[str, Value]]:
-    kinds = {column.name: column.type for column in serving.inputs}
-    if not source.is_file():
-        raise ConfigError(f"There is no file {source}.")
-    with source.open(newline="") as file:
-        if source.suffix == ".csv":
-            for number, row in enumerate(csv.DictReader(file), start=2):
-                yield {name: _value(text, kinds[name], number, name) for name, text in row.items() if name in kinds}
-        elif source.suffix == ".jsonl":
-            for line in file:
-                yield json.loads(line)
-        else:
-            raise ConfigError(f"{source.name} is neither .csv nor .jsonl.")
-
-
-def _value(text: str | None, kind: str, line: int, name: str) -> Value:
-    if not text:
-        return None
-    if kind == "category":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigError(f"Line {line}: {name} is {text!r}, which is no number.") from None
-
-
-def _writer(target: Path, file: Any) -> Any:
-    if target.suffix == ".jsonl":
-        return lambda answer: file.write(answer.model_dump_json() + "\n")
-    if target.suffix != ".csv":
-        raise ConfigError(f"{target.name} is neither .csv nor .jsonl.")
-    table = csv.writer(file)
-    table.writerow(["id", "decision", "score", "reasons"])
-    return lambda answer: table.writerow(
-        [answer.id, answer.decision, f"{answer.score:.6f}", "; ".join(name for name, _ in answer.reasons)]
-    )
 
 
 def rows_of(rows: Iterable[Mapping[Any, Any]], serving: Serving) -> list[dict[str, Value]]:

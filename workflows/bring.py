@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from trivet.core.errors import NotFound
 from trivet.core.findings import GateReport
 from trivet.core.inference import decided, request_of
@@ -19,7 +21,9 @@ from trivet.governance.gate import judge
 from trivet.serving.engine import Engine
 from trivet.serving.service import Service
 from trivet.training.convert import convert as convert_pickle
+from trivet.training.evaluation import AUC, OVER_BASELINE
 from trivet.training.registerable import HALF, as_package
+from trivet.training.runtime.metrics import auc
 from trivet.training.runtime.rows import outcomes
 from trivet.workflows.ask import rows_of
 from trivet.workflows.bench import Bench
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CANDIDATE = "registered"
+BLIND = 0.5  # the area of a baseline that knows no row from another
 
 
 def register_folder(bench: Bench, folder: Path, name: str = "", project: ProjectFiles | None = None) -> ModelVersion:
@@ -47,7 +52,9 @@ def register_folder(bench: Bench, folder: Path, name: str = "", project: Project
         package = as_package(folder, Path(scratch) / "package", name=wanted, decision=decision)
         known = name or (project.settings.model if project else serving_of_folder(package).name)
         if project is None:
-            return bench.platform.models.register(known, package, author=bench.actor.name, tags={})
+            version = bench.platform.models.register(known, package, author=bench.actor.name, tags={})
+            bench.note("registered", str(version), {"digest": version.digest, "identity": bench.actor.identity})
+            return version
         return register(bench, known, package, _judged(bench, project, package), {"project": project.settings.name})
 
 
@@ -81,6 +88,8 @@ def _judged(bench: Bench, project: ProjectFiles, package: Path) -> Judged:
         rows = read_rows(bench.platform.store, prepared.snapshot)
         report = _judge(project, package, rows)
         note(report.verdict)
+    body = {"candidate": project.settings.name, "verdict": report.verdict, "reasons": list(report.reasons)}
+    bench.note("gate", Package(package).digest, body)
     return Judged(
         project=project.settings.name,
         endpoint=project.settings.endpoint,
@@ -100,6 +109,17 @@ def _judge(project: ProjectFiles, package: Path, rows: pd.DataFrame) -> GateRepo
     request = request_of(rows_of(rows.to_dict("records"), engine.serving), engine.serving)
     answers = decided(json.loads(service.infer(json.dumps(request).encode(), None, "gate").body), engine.features)
     target = outcomes(rows[project.contract.target], project.contract, project.settings.decision)
-    table = rows.assign(target=target, score=[answer.score for answer in answers])
-    features = [name for name in engine.features if name in project.contract.features]
-    return judge(CANDIDATE, engine.serving.decision.threshold, table, {}, project.policy, features=features)
+    scores = np.array([answer.score for answer in answers])
+    area = auc(target, scores, confidence=project.policy.confidence, seed=project.settings.seed)
+    metrics = {
+        AUC: (area.value, area.low, area.high),
+        OVER_BASELINE: (area.value - BLIND, area.low - BLIND, area.high - BLIND),
+    }
+    return judge(
+        CANDIDATE,
+        engine.serving.decision.threshold,
+        rows.assign(target=target, score=scores),
+        metrics,
+        project.policy,
+        features=[name for name in engine.features if name in project.contract.features],
+    )

@@ -73,7 +73,9 @@ def down(stack: str, progress: Progress) -> stacks.StackChange:
     root = _root()
     if not stacks.read_config(root, stack):
         raise NotFound(f"There is no stack {stack} here.", "Nothing is left to destroy.")
-    return stacks.destroy(root, stack, progress)
+    change = stacks.destroy(root, stack, progress)
+    stacks.forget_endpoint(root, stack, ProjectFiles.read(EXAMPLE).settings.endpoint)
+    return change
 
 
 def _root() -> Path:

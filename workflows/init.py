@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_CATEGORIES = 50
+SHOWN = 5
+AFFIRMATIVE = {"1", "1.0", "yes", "y", "true", "t"}
 _NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 _COLUMN = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]*$")
 
@@ -30,7 +32,7 @@ def init(
 ) -> ProjectFiles:
     """Write the project ``folder/name`` for the table in ``source``, and the Pulumi files above it if there are none.
 
-    ``positive`` is the target's value that counts as a yes; it may be left out where the target is 0 and 1.
+    ``positive`` is the target's value that counts as a yes; it may be left out where one of the two is 1, yes or true.
     Each protected column is compared by its rarest against its commonest value.
 
     :raises ConfigError: when a name, the file or a column will not do.
@@ -106,6 +108,8 @@ def _check_columns(frame: pd.DataFrame, target: str, protected: tuple[str, ...])
         raise ConfigError(
             f"The file has no column {', '.join(missing)}.", f"Its columns are: {', '.join(map(str, frame.columns))}."
         )
+    if target in protected:
+        raise ConfigError(f"{target} is the target and cannot be protected as well.")
     if wrong := [column for column in frame.columns if not _COLUMN.match(str(column))]:
         raise ConfigError(
             f"These column names will not do: {', '.join(map(repr, wrong))}.",
@@ -116,12 +120,14 @@ def _check_columns(frame: pd.DataFrame, target: str, protected: tuple[str, ...])
 def _classes(values: pd.Series[Any], target: str, positive: str) -> tuple[str, str]:
     found = sorted(str(value) for value in values.dropna().unique())
     if len(found) != 2:
-        raise ConfigError(f"{target} has {len(found)} values; a binary decision needs two.")
+        shown = f"{', '.join(found[:SHOWN])}{' ...' if len(found) > SHOWN else ''}"
+        raise ConfigError(f"{target} has {len(found)} values ({shown}); a binary decision needs two.")
     if positive and positive not in found:
         raise ConfigError(f"{target} has no value {positive!r}.", f"It has: {', '.join(found)}.")
-    if not positive and set(found) not in ({"0", "1"}, {"0.0", "1.0"}):
+    plain = [value for value in found if value.casefold() in AFFIRMATIVE]
+    if not positive and len(plain) != 1:
         raise ConfigError(f"Which value of {target} is the positive one?", f"Add --positive {found[0]} or {found[1]}.")
-    yes = positive or found[1]
+    yes = positive or plain[0]
     return yes, next(value for value in found if value != yes)
 
 
@@ -137,7 +143,7 @@ def _column(values: pd.Series[Any], name: str, target: str, protected: tuple[str
         column["tags"] = ["target"]
     elif name in protected:
         column["tags"] = ["protected"]
-    if bool(values.isna().any()):
+    if name != target and bool(values.isna().any()):  # a row without an outcome goes to quarantine
         column["nullable"] = True
     if column["type"] == "category" and values.nunique() <= MAX_CATEGORIES:
         column["allowed"] = sorted(str(value) for value in values.dropna().unique())

@@ -85,15 +85,20 @@ def approve(bench: Bench, version: ModelVersion, judged: Judged, person: Person 
             f"{version} was rejected by {before.actor}: {before.reason}",
             f"Train another, or a person runs `trivet models approve {version} --reason '...'`.",
         )
-    approval = decide(
-        judged.gate,
-        judged.policy,
-        bench.profile,
-        version=str(version),
-        author=version.author,
-        now=bench.now(),
-        person=person,
-    )
+    try:
+        approval = decide(
+            judged.gate,
+            judged.policy,
+            bench.profile,
+            version=str(version),
+            author=version.author,
+            now=bench.now(),
+            person=person,
+        )
+    except GateRefused as refused:
+        body = {"digest": version.digest, "status": "refused", "reason": refused.message}
+        bench.note("approval", str(version), body, actor=person.name if person else "")
+        raise
     return _record(bench, version, approval)
 
 

@@ -190,6 +190,8 @@ def _served(bench: Bench, endpoint: str, plan: Plan) -> Served | None:
         return None
     if judged.plan == plan.content_digest():
         return judged.served and Served(*judged.served)
+    if not judged.evaluation:
+        return None
     return Served(package=package_key(digest), evaluation=judged.evaluation)
 
 

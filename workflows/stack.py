@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import yaml
@@ -12,9 +13,11 @@ from trivet.connect import read_outputs
 from trivet.core.document import Document
 from trivet.core.errors import ConfigError
 from trivet.core.layout import stack_home
+from trivet.core.locks import lock
 from trivet.core.outputs import Outputs
 from trivet.core.progress import Progress, Silent
 from trivet.infra.driver import CLOUD, LOCAL, Driver
+from trivet.infra.settings import Settings
 from trivet.workflows.project import ProjectFiles
 
 NAMESPACE = "trivet:"
@@ -48,7 +51,10 @@ def configure(
 ) -> None:
     """Write the stack's config where it lacks something: values given, an endpoint per project, defaults of ``local``.
 
-    Only a stack named ``local`` has defaults; another one is told what it is by ``config``.
+    Only a stack named ``local`` has defaults; another one is told what it is by ``config``. Nothing is written that the
+    program would refuse.
+
+    :raises ConfigError: naming every setting that is wrong or missing.
     """
     there = read_config(root, stack)
     wanted = {f"{NAMESPACE}{key}": value for key, value in (config or {}).items()}
@@ -59,6 +65,10 @@ def configure(
         known = {one if isinstance(one, str) else one.get("name") for one in names}
         names += [name for name in dict.fromkeys(one.settings.endpoint for one in projects) if name not in known]
         wanted[ENDPOINTS] = json.dumps(names)
+    ours = {
+        key.removeprefix(NAMESPACE): value for key, value in {**there, **wanted}.items() if key.startswith(NAMESPACE)
+    }
+    Settings.of(ours)
     changed = {key: value for key, value in wanted.items() if there.get(key) != value}
     if changed:
         driver_of(root, stack).set_config(changed)
@@ -91,8 +101,28 @@ def preview(root: Path, stack: str, progress: Progress | None = None) -> StackCh
 def destroy(root: Path, stack: str, progress: Progress | None = None) -> StackChange:
     """Delete everything that the stack has, its processes too."""
     driver = driver_of(root, stack)
-    with (progress or Silent()).step(f"Destroy stack {stack} with {driver.engine}"):
+    with _quiet(stack_home(root, stack), stack), (progress or Silent()).step(f"Destroy {stack} with {driver.engine}"):
         return StackChange(stack=stack, engine=driver.engine, changes=driver.destroy())
+
+
+@contextmanager
+def _quiet(home: Path, stack: str) -> Iterator[None]:
+    """Hold every lock of the stack: nothing of it is at work.
+
+    :raises Locked: naming who is.
+    """
+    with ExitStack() as locks:
+        for path in sorted((home / "locks").glob("*.lock")):
+            locks.enter_context(lock(path, f"Stack {stack}"))
+        yield
+
+
+def forget_endpoint(root: Path, stack: str, name: str) -> None:
+    """Take an endpoint out of the stack's config, so that the next ``up`` does not make it again."""
+    names = _endpoint_list(read_config(root, stack).get(ENDPOINTS, "[]"))
+    kept = [one for one in names if name != (one if isinstance(one, str) else one.get("name"))]
+    if kept != names:
+        driver_of(root, stack).set_config({ENDPOINTS: json.dumps(kept)})
 
 
 def read_config(root: Path, stack: str) -> dict[str, str]:

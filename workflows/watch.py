@@ -19,6 +19,7 @@ from trivet.core.project import Drift
 from trivet.core.specs import EndpointState
 from trivet.governance.ledger import Entry
 from trivet.governance.verification import Verification, verify
+from trivet.infra.driver import record_of
 from trivet.monitoring import capture, drift
 from trivet.monitoring.heartbeat import heartbeat
 from trivet.monitoring.labels import add_labels
@@ -88,7 +89,7 @@ def verify_ledger(bench: Bench) -> Verification:
 def status(bench: Bench) -> Status:
     """What serves now and what was found last."""
     head = bench.ledger.head()
-    engine = bench.home / "engine"
+    engine = record_of(bench.home)
     return Status(
         stack=bench.platform.outputs.stack,
         engine=engine.read_text().strip() if engine.is_file() else "unknown",

@@ -13,7 +13,6 @@ It serves the cloud ``local`` and rehearsals only. What it does not implement it
 ``provider``    one resource provider, spoken to in Pulumi's provider protocol
 ``plugins``     the child processes, whose life ends with the engine's
 ``host``        the language host: the child that runs the program
-``tether``      the first code of every child
 ``state``       the resources of a stack in memory, their order and their integrity
 ``checkpoint``  the state file in Pulumi's file-backend layout, the journal and its replay
 ``crypt``       Pulumi's passphrase secrets

@@ -93,7 +93,6 @@ def _config(parser: argparse.ArgumentParser) -> None:
     put_all = _command(commands.add_parser("set-all"), "config_set_all")
     put_all.add_argument("--secret", action="append", default=[])
     put_all.add_argument("--plaintext", action="append", default=[])
-    put_all.add_argument("--json")
     _command(commands.add_parser("rm"), "config_rm").add_argument("keys", nargs=1)
     _command(commands.add_parser("rm-all"), "config_rm").add_argument("keys", nargs="*")
 

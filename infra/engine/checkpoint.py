@@ -134,8 +134,6 @@ class StateFile:
                 raise
             raise IntegrityError(f"{self.path} is not a state that Pulumi writes.") from error
         verify(resource for _, resource in state.ordered())
-        # The old state still holds what was cut off in an update or a delete: only a create is in no other place.
-        state.pending = {urn: op for urn, op in state.pending.items() if op.kind == "creating"}
         return state
 
     def save(self, state: State) -> None:

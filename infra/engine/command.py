@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -111,8 +112,8 @@ class _Call:
     def refresh(self) -> None:
         def work(update: Update, state: State) -> None:
             if self._options.clear_pending_creates:
-                for urn in list(state.pending):
-                    state.end(urn)
+                for operation in list(state.pending.values()):
+                    state.put({}, operation.resource)
             update.refresh(state)
 
         self._operate("refresh", work, preview=self._options.preview_only)
@@ -205,14 +206,14 @@ class _Call:
 
     def config_set_all(self) -> None:
         settings = self._settings
-        values = {key: (item["value"], item["secret"]) for key, item in json.loads(self._options.json or "{}").items()}
+        values: dict[str, tuple[str, bool]] = {}
         for secret, pairs in ((False, self._options.plaintext), (True, self._options.secret)):
             for pair in pairs:
                 key, separator, value = pair.partition("=")
                 if not separator:
                     raise UsageError(f"'{pair}' is not KEY=VALUE.")
-                values[key] = (value, secret)
-        settings.set({settings.key(key): value for key, value in values.items()})
+                values[settings.key(key)] = (value, secret)
+        settings.set(values)
 
     def config_rm(self) -> None:
         settings = self._settings
@@ -234,15 +235,16 @@ class _Call:
             self._file.require()
             target = self._target()
             report.line(f"{'Previewing' if preview else _TITLES[kind]} ({self._stack}) with the embedded engine")
-            with Update(
-                target, report, packages=self._file.packages(), preview=preview, runs_program=runs_program
-            ) as update:
-                if preview:
-                    work(update, self._file.load(self._settings.vault))
-                else:
-                    with self._file.writing(self._settings.vault) as state:
-                        work(update, state)
-            report.summary()
+            with (
+                Update(
+                    target, report, packages=self._file.packages(), preview=preview, runs_program=runs_program
+                ) as update,
+                self._state(preview=preview) as state,
+            ):
+                try:
+                    work(update, state)
+                finally:
+                    report.summary()
             if options.expect_no_changes and report.changes.keys() - {"same"}:
                 raise ConfigError("No changes were expected, but there were.", "See the lines above.")
             result = "succeeded"
@@ -253,6 +255,11 @@ class _Call:
             report.close()
             if not preview:
                 self._remember(kind, result, started, report)
+
+    def _state(self, *, preview: bool) -> AbstractContextManager[State]:
+        if preview:
+            return nullcontext(self._file.load(self._settings.vault))
+        return self._file.writing(self._settings.vault)
 
     def _remember(self, kind: str, result: str, started: str, report: Report) -> None:
         entry = {
@@ -317,4 +324,5 @@ class _Call:
         )
 
     def _print(self, value: Any) -> None:
-        self._show(json.dumps(value, indent=2, ensure_ascii=False))
+        for line in json.dumps(value, indent=2).splitlines():
+            self._show(line)

@@ -19,10 +19,10 @@ from typing import IO, cast
 import grpc
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 
+from trivet.core import tether
 from trivet.core.errors import PlatformError, Unsupported
 from trivet.infra.engine.provider import Provider
 
-_TETHER = Path(__file__).with_name("tether.py")
 _HOST = Path(__file__).with_name("host.py")
 _GRACE_S = 2.0
 
@@ -49,7 +49,7 @@ class Child:
         self._last: deque[str] = deque(maxlen=1)
         self._show = show
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid()), *command],
+            [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command],
             cwd=cwd,
             env={"GRPC_VERBOSITY": "NONE", **env},
             stdin=subprocess.DEVNULL,
@@ -59,6 +59,7 @@ class Child:
             errors="replace",
             start_new_session=True,
         )
+        self._connected = False
         self._stdout = cast("IO[str]", self._process.stdout)
         self._pumps = [self._pump(cast("IO[str]", self._process.stderr))]
 
@@ -70,6 +71,7 @@ class Child:
         port = self._stdout.readline().strip()
         if not port.isdigit():
             raise self.ended()
+        self._connected = True
         self._pumps.append(self._pump(self._stdout))
         return grpc.insecure_channel(f"127.0.0.1:{port}", options=_GRPC_CHANNEL_OPTIONS)
 
@@ -98,7 +100,8 @@ class Child:
         self._process.wait()
         for pump in self._pumps:
             pump.join(_GRACE_S)
-        self._stdout.close()
+        if not self._connected:  # else its pump closes it
+            self._stdout.close()
 
     def _pump(self, stream: IO[str]) -> threading.Thread:
         def pump() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from trivet.core import faults
@@ -61,6 +61,11 @@ class Resource:
         return self.urn.rsplit("::", 1)[-1]
 
     @property
+    def object(self) -> tuple[str, str]:
+        """Which object outside it stands for: two may share a URN while one of them waits to be deleted."""
+        return self.urn, self.id
+
+    @property
     def package(self) -> str:
         """The package whose provider serves this type."""
         return self.type.split(":", 1)[0]
@@ -80,13 +85,13 @@ class Resource:
         yield from self.dependencies
 
     def to_json(self, vault: Vault, *, show_secrets: bool = False) -> dict[str, Any]:
-        """The entry in a deployment; fields at their default are left out, as Pulumi does."""
-        result: dict[str, Any] = {}
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            default = entry.default if entry.default is not MISSING else None
-            if entry.name in _ALWAYS or (value and value != default):
-                result[_camel(entry.name)] = list(value) if isinstance(value, tuple) else value
+        """The entry in a deployment; fields without a value are left out, as Pulumi does."""
+        values = ((entry.name, getattr(self, entry.name)) for entry in fields(self))
+        result: dict[str, Any] = {
+            _camel(name): list(value) if isinstance(value, tuple) else value
+            for name, value in values
+            if value or name == "custom"
+        }
         for name in ("inputs", "outputs"):
             if name in result:
                 result[name] = vault.seal(result[name], f"{self.urn}:{name}", show=show_secrets)
@@ -110,9 +115,6 @@ class Resource:
         for name in ("inputs", "outputs"):
             values[name] = vault.open(values.get(name) or {}, f"{data['urn']}:{name}")
         return cls(**values)
-
-
-_ALWAYS = {"urn", "custom", "type"}
 
 
 def _camel(name: str) -> str:
@@ -146,7 +148,7 @@ class State:
         vault: Vault,
     ) -> None:
         self.resources = dict(enumerate(resources))
-        self.pending = {operation.resource.urn: operation for operation in pending}
+        self.pending = {operation.resource.object: operation for operation in pending}
         self.vault = vault
         self.journal: Journal | None = None
         self._next = len(self.resources)
@@ -164,47 +166,53 @@ class State:
         with self._lock:
             if self.journal:
                 self.journal({"begin": kind, "resource": resource.to_json(self.vault)})
-            self.pending[resource.urn] = Operation(kind, resource)
+            self.pending[resource.object] = Operation(kind, resource)
         faults.point(f"engine.{kind}.begun")
 
-    def put(self, changes: Changes, *, ends: str = "", durable: bool = True) -> None:
-        """Set, add (key ``None``) or drop (value ``None``) resources in one step, ending the operation on ``ends``.
+    def put(self, changes: Changes, *ends: Resource) -> None:
+        """Set, add (key ``None``) or drop (value ``None``) resources in one step, ending the operations on ``ends``.
 
-        :param durable: ``False`` for what a repeated run works out again by itself.
+        What changes nothing is not journaled.
         """
         with self._lock:
             keyed = {self._next if key is None else key: value for key, value in changes.items()}
-            if durable and self.journal:
+            keyed = {key: value for key, value in keyed.items() if value is None or value != self.resources.get(key)}
+            ended = [resource.object for resource in ends if resource.object in self.pending]
+            if not (keyed or ended):
+                return
+            if self.journal:
                 sealed = {key: value and value.to_json(self.vault) for key, value in keyed.items()}
-                self.journal({"put": sealed, "ends": ends})
-            self._apply(keyed, ends)
+                self.journal({"put": sealed, "ends": ended})
+            self._apply(keyed, ended)
         faults.point("engine.put")
 
-    def end(self, urn: str) -> None:
-        """The operation on ``urn`` ended and changed nothing."""
-        self.put({}, ends=urn)
-
-    def _apply(self, changes: dict[int, Resource | None], ends: str) -> None:
+    def _apply(self, changes: dict[int, Resource | None], ended: Iterable[tuple[str, str]]) -> None:
         for key, value in changes.items():
             self._next = max(self._next, key + 1)
             if value is None:
                 self.resources.pop(key, None)
             else:
                 self.resources[key] = value
-        self.pending.pop(ends, None)
+        for asked in ended:
+            del self.pending[asked]
+
+    def unfinished(self, resource: Resource) -> str:
+        """What a provider was asked about this very object and never answered; empty for nothing."""
+        operation = self.pending.get(resource.object)
+        return operation.kind if operation else ""
 
     def replay(self, entries: Iterable[dict[str, Any]]) -> None:
         """Apply what a journal holds."""
         for entry in entries:
             if "begin" in entry:
                 resource = Resource.from_json(entry["resource"], self.vault)
-                self.pending[resource.urn] = Operation(entry["begin"], resource)
+                self.pending[resource.object] = Operation(entry["begin"], resource)
             else:
                 changes = {
                     int(key): Resource.from_json(value, self.vault) if value else None
                     for key, value in entry["put"].items()
                 }
-                self._apply(changes, entry["ends"])
+                self._apply(changes, [(urn, identity) for urn, identity in entry["ends"]])
 
     def forget(self, key: int) -> None:
         """Drop a resource that is gone outside of Pulumi, and every reference to it."""

@@ -65,6 +65,8 @@ class Steps:
             found = self.state.find((want.urn, *want.aliases), self._matched)
             if found:
                 self._matched.add(found[0])
+        if found and found[1].custom != want.custom:
+            raise ConfigError(f"{want.urn} cannot turn from a component into another resource, or back.", "Rename it.")
         with self._slots:
             self._gate.check()  # another one may have failed while this one waited
             return self._custom(goal, found) if want.custom else self._component(want, found)
@@ -80,7 +82,10 @@ class Steps:
 
         :raises ConfigError: before anything is deleted, when one of them is protected.
         """
-        self._finish_cut_off()
+        for operation in list(self.state.pending.values()):
+            if operation.kind == "creating":
+                with self._gate:
+                    self._recover(operation.resource)
         doomed = {
             key: resource
             for key, resource in self.state.ordered()
@@ -102,6 +107,9 @@ class Steps:
         for key, _ in self.state.ordered():
             with self._gate:
                 self._refresh(key, self.state.resources[key])
+        for operation in list(self.state.pending.values()):
+            if operation.kind != "creating":
+                self.state.put({}, operation.resource)
 
     def _refresh(self, key: int, old: Resource) -> None:
         if old.delete or old.pending_replacement:
@@ -123,7 +131,7 @@ class Steps:
         op = "create" if old is None else "same" if old.inputs == want.inputs else "update"
         new = replace(want, outputs=old.outputs, created=old.created, modified=old.modified) if old else want
         new = new if op == "same" else replace(new, created=new.created or now(), modified=now())
-        self.state.put({key: new}, durable=op != "same")
+        self.state.put({key: new})
         self._report.ends(op, new)
         return new
 
@@ -136,12 +144,13 @@ class Steps:
         want = _ignoring(want, old)
         checked = replace(want, inputs=provider.check(want, old.inputs))
         diff = provider.diff(old, checked.inputs, want.ignore_changes)
-        if old.pending_replacement or diff.replaces:
+        unfinished = self.state.unfinished(old)  # it may have been done, or not
+        if diff.replaces or old.pending_replacement or unfinished == "deleting":
             # Without the old inputs, or a name that the provider chose would be chosen again and the old one's deletion
             # would take the new one with it.
             fresh = replace(want, inputs=provider.check(want, {}))
-            first = diff.delete_before_replace
-            first = first if goal.delete_before_replace is None else goal.delete_before_replace
+            wish = goal.delete_before_replace
+            first = (diff.delete_before_replace if wish is None else wish) or unfinished == "deleting"
             return self._replace(provider, key, old, fresh, delete_first=first)
         new = replace(
             checked,
@@ -150,10 +159,9 @@ class Steps:
             created=old.created,
             modified=old.modified,
         )
-        return self._update(provider, key, old, new) if diff.changes else self._same(key, new)
-
-    def _same(self, key: int, new: Resource) -> Resource:
-        self.state.put({key: new}, durable=False)
+        if diff.changes or unfinished == "updating":
+            return self._update(provider, key, old, new)
+        self.state.put({key: new})
         self._report.ends("same", new)
         return new
 
@@ -163,7 +171,7 @@ class Steps:
         if not self._preview:
             with self._asking("updating", old):
                 new = replace(want, outputs=provider.update(old, want), modified=now())
-        self.state.put({key: new}, ends=old.urn)
+        self.state.put({key: new}, old)
         self._report.ends("update", new)
         return new
 
@@ -210,16 +218,22 @@ class Steps:
     ) -> Resource:
         """Create and record it, under ``key`` or as an additional resource, in one step with what changes ``also``."""
         self._report.begins(op, want)
-        if want.urn in self.state.pending:
-            self._report.diagnostic("warning", f"Creating {want.name} was cut off before; it is created again.")
+        cut_off = self.state.pending.get(want.object)
+        if cut_off and cut_off.resource.inputs != want.inputs:
+            self._recover(cut_off.resource)
         new = replace(want, outputs=want.inputs)
         if not self._preview:
             with self._asking("creating", want):
                 identity, outputs = provider.create(want)
             new = replace(want, id=identity, outputs=outputs, created=now(), modified=now())
-        self.state.put({key: new, **(also or {})}, ends=want.urn)
+        self.state.put({**(also or {}), **self._reborn(new, also or {}), key: new}, want, new)
         self._report.ends(op, new)
         return new
+
+    def _reborn(self, new: Resource, also: Changes) -> Changes:
+        """Drop what waits to be deleted but is the very object that was created now."""
+        waiting = {**self.state.resources, **also}.items()
+        return {key: None for key, old in waiting if old and old.delete and (old.urn, old.id) == (new.urn, new.id)}
 
     def _delete(self, key: int, old: Resource, leaves: Resource | None = None) -> None:
         """Delete it, unless that was done or it is to be retained; ``leaves`` is what stays recorded."""
@@ -228,7 +242,7 @@ class Steps:
         if old.custom and not (old.retain_on_delete or old.pending_replacement or self._preview):
             with self._asking("deleting", old):
                 self._plugins.get(old.package).delete(old)
-        self.state.put({key: leaves}, ends=old.urn)
+        self.state.put({key: leaves}, old)
         if counts:
             self._report.ends("delete", old)
 
@@ -241,17 +255,20 @@ class Steps:
         except Gone:
             raise
         except TrivetError:
-            self.state.end(resource.urn)
+            self.state.put({}, resource)
             raise
         faults.point(f"engine.{kind}.done")
 
-    def _finish_cut_off(self) -> None:
-        """A create that was cut off is done again, to learn the id by which it can be deleted."""
-        for operation in list(self.state.pending.values()):
-            want = operation.resource
-            if want.urn not in self._claimed:
-                with self._gate:
-                    self._create(self._plugins.get(want.package), want)
+    def _recover(self, lost: Resource) -> None:
+        """Do a create again that was cut off and is not wanted any more, to learn the id by which to delete it."""
+        lost = replace(lost, delete=True)
+        self._report.diagnostic("warning", f"Creating {lost.name} was cut off: it is done again, then undone.")
+        found = lost
+        if not self._preview:
+            with self._asking("creating", lost):
+                identity, outputs = self._plugins.get(lost.package).create(lost)
+            found = replace(lost, id=identity, outputs=outputs, created=now(), modified=now())
+        self.state.put({None: found}, lost)
 
     def _provider_reference(self, want: Resource) -> str:
         """The package's default provider, which Pulumi keeps as a resource of its own."""

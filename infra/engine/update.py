@@ -73,14 +73,15 @@ class Update:
 
     def __enter__(self) -> Self:
         self._ending.callback(self._plugins.stop)
-        with ExitStack() as undo:
-            undo.push(self._ending)
+        try:
             for package in self._packages:
                 self._plugins.start(package)
             if self._runs_program:
                 self._host = language_host(self._target.program, self._target.env, self._report.line)
                 self._ending.callback(self._host.stop)
-            undo.pop_all()
+        except BaseException:
+            self._ending.close()
+            raise
         return self
 
     def __exit__(
@@ -99,7 +100,7 @@ class Update:
         def work() -> None:
             with self._language_host() as channel, self._monitor(steps) as address:
                 self._run_program(channel, address)
-            steps.prune()
+                steps.prune()  # before the monitor's threads end, and with them the plugins that they started
 
         self._attend(work)
 

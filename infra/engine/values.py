@@ -57,10 +57,8 @@ def mark_like(values: Properties, model: Properties, also: tuple[str, ...] = ())
 
     A property of ``values`` is secret where the same-named one of ``model`` holds a secret, or where ``also`` names it.
     """
-    return {
-        name: value if is_secret(value) else secret(value) if name in also else _mark(value, model.get(name))
-        for name, value in values.items()
-    }
+    marked = {name: _mark(value, model.get(name)) for name, value in values.items()}
+    return marked | {name: secret(reveal(values[name])) for name in also if name in values}
 
 
 def _mark(value: Any, model: Any) -> Any:

@@ -60,8 +60,11 @@ def write_foreign(
     """Write the package of a model from elsewhere; ``rows`` show what it takes, ``source`` is the digest of what was
     brought.
 
+    A column that lacks a value in one of the rows may lack it in a request too.
+
     :raises ConfigError: when what it gives for the rows are no probabilities.
     """
+    serving = serving.model_copy(update={"inputs": tuple(_as_shown(one, rows) for one in serving.inputs)})
     try:
         golden = make_golden(model.SerializeToString(deterministic=True), rows, serving.inputs)
     except Exception as error:
@@ -89,15 +92,24 @@ def write_foreign(
     )
 
 
-def typed(rows: pd.DataFrame | None, inputs: Sequence[Input]) -> pd.DataFrame:
-    """The rows with the types of the inputs; without rows a blank one: zeros and empty texts.
+def _as_shown(column: Input, rows: pd.DataFrame) -> Input:
+    values = rows[column.name]
+    missing = values.eq(MISSING_CATEGORY) if column.type == "category" else values.isna()
+    return column.model_copy(update={"nullable": column.nullable or bool(missing.any())})
 
-    :raises ConfigError: when a column is missing or holds something else.
+
+def typed(rows: pd.DataFrame | None, inputs: Sequence[Input]) -> pd.DataFrame:
+    """The rows with the types of the inputs; without rows one of zeros, which texts have no like of.
+
+    :raises ConfigError: when a column is missing or holds something else, or takes texts that nobody showed.
     """
     if rows is None:
-        rows = pd.DataFrame(
-            [{column.name: MISSING_CATEGORY if column.type == "category" else 0.0 for column in inputs}]
-        )
+        if texts := [column.name for column in inputs if column.type == "category"]:
+            raise ConfigError(
+                f"The model takes texts ({', '.join(texts)}) and shows none that it knows.",
+                "Save it with an input_example.",
+            )
+        rows = pd.DataFrame([{column.name: 0.0 for column in inputs}])
     if missing := [column.name for column in inputs if column.name not in rows]:
         raise ConfigError(f"The example rows lack {', '.join(missing)}.", "Give every column that it takes.")
     try:

@@ -52,6 +52,12 @@ def main() -> None:
     except typer.TyperException as error:
         say(f"{error.format_message()} See `trivet --help`.", error=True)
         sys.exit(ExitCode.USAGE)
+    except OSError as error:
+        if debug:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        say(f"Error: {error.strerror or error}{where}. Mend that, then call again.", error=True)
+        sys.exit(ExitCode.PLATFORM)
     except Exception as error:
         if debug:
             raise

@@ -21,7 +21,7 @@ class Stack(StackComponent):
         super().__init__(stack, settings)
         root = project_root()
         self.home = _relative(stack_home(root, stack), root)
-        home = storage.Folder("home", path=self.home, opts=pulumi.ResourceOptions(parent=self))
+        home = storage.HomeFolder("home", path=self.home, opts=pulumi.ResourceOptions(parent=self))
         inside = pulumi.ResourceOptions(parent=self, depends_on=[home])
         self.storage = storage.create(self.home, inside)
         self.key = keys.create(self.home, inside)

@@ -8,18 +8,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider
+from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Resource, ResourceProvider
 
 from trivet.core.errors import ConfigError
 from trivet.core.files import private_folder
 from trivet.infra.settings import EndpointSettings
-from trivet.infra.stacks.local.storage import located
+from trivet.infra.stacks.local.storage import ENDPOINTS, located
 
 HOST = "127.0.0.1"
 
 
 class ShellProvider(ResourceProvider):
     """Reserves a port by writing it down: nothing listens until the first release."""
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        wanted = news.get("wanted_port")
+        if wanted and wanted != (_olds or {}).get("wanted_port"):
+            _port(wanted)  # asked before anything is touched: a replacement deletes first
+        return CheckResult(news, [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         port = _port(props.get("wanted_port"))
@@ -72,4 +78,4 @@ class Shell(Resource):
 
 def create(home: str, endpoints: Sequence[EndpointSettings], options: pulumi.ResourceOptions) -> list[Shell]:
     """A shell for each endpoint."""
-    return [Shell(one, f"{home}/endpoints/{one.name}", options) for one in endpoints]
+    return [Shell(one, f"{home}/{ENDPOINTS}/{one.name}", options) for one in endpoints]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pulumi
@@ -34,10 +35,9 @@ class SigningKeyProvider(ResourceProvider):
         return ReadResult(id_, {**props, **_described(path.read_bytes())})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        path = located(_id)
-        path.unlink(missing_ok=True)
-        if path.parent.is_dir():
-            path.parent.rmdir()
+        folder = located(_id).parent
+        if folder.exists():
+            shutil.rmtree(folder)  # with what a create that was cut short left beside the key
 
 
 def _described(private: bytes) -> dict[str, str]:

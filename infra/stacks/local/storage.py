@@ -12,6 +12,8 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, Resou
 from trivet.core.files import private_folder
 from trivet.core.layout import project_root
 
+ENDPOINTS = "endpoints"
+
 
 def located(path: str) -> Path:
     """A path of the state on this machine: relative to the project root, unless ``TRIVET_HOME`` moved it."""
@@ -44,14 +46,32 @@ class FolderProvider(ResourceProvider):
             shutil.rmtree(folder)
 
 
+class HomeProvider(FolderProvider):
+    """The stack's folder: an endpoint that an update cut short has left in it ends before it goes."""
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        from trivet.platforms.local.endpoints import stop
+
+        for folder in located(_id).glob(f"{ENDPOINTS}/*"):
+            stop(folder)
+        super().delete(_id, _props)
+
+
 class Folder(Resource):
     """A folder of the stack."""
 
     path: pulumi.Output[str]
+    provider: type[FolderProvider] = FolderProvider
 
     def __init__(self, name: str, path: str, home: str = "", opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(FolderProvider(), name, {"path": path}, opts)
+        super().__init__(self.provider(), name, {"path": path}, opts)
         self.url = self.path.apply(lambda at: file_url(at, home or path))
+
+
+class HomeFolder(Folder):
+    """The folder in which everything of the stack lies."""
+
+    provider = HomeProvider
 
 
 def create(home: str, options: pulumi.ResourceOptions) -> dict[str, Folder]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -98,13 +97,11 @@ def test_only_the_owner_may_read_it(ledger: Ledger) -> None:
 
 def test_many_processes_make_one_chain(tmp_path: Path, store: FolderStore) -> None:
     path = tmp_path / "ledger.db"
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=append_entries, args=(path, store.folder, writer, 10)) for writer in range(3)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    code = "import sys; from pathlib import Path; from folder_store import append_entries\n"
+    code += "append_entries(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), 10)"
+    commands = [[sys.executable, "-c", code, str(path), str(store.folder), str(writer)] for writer in range(3)]
+    writers = [subprocess.Popen(command, cwd=Path(__file__).parent) for command in commands]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
     found = verify(Ledger(path, store))
     assert (found.entries, found.anchored, found.problems) == (30, 30, ())
 

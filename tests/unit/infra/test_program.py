@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,16 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("TRIVET_HOME", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def loop() -> Iterator[None]:
+    """Pulumi's mocks want an event loop in this thread, which another file's tests may have taken away."""
+    fresh = asyncio.new_event_loop()
+    asyncio.set_event_loop(fresh)
+    yield
+    asyncio.set_event_loop(None)
+    fresh.close()
 
 
 def run(mocks: Recorder, config: dict[str, str], preview: bool = False) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def test_a_matrix_model_takes_the_columns_of_its_signature(
 def test_a_model_with_an_input_a_column_keeps_them(mixed: Any, table: pd.DataFrame, tmp_path: Path) -> None:
     narrow = table.astype({"a": "float32", "b": "float32"})
     saved = save_graph(tmp_path / "saved", to_onnx(mixed, narrow.head(1), options={"zipmap": False}))
-    with pytest.raises(ConfigError, match=r"Unknown Category.*Save it with an input_example"):
+    with pytest.raises(ConfigError, match=r"takes texts \(k\).*Save it with an input_example"):
         as_package(saved, tmp_path / "out", name="theirs")
     info = "saved_input_example_info: {artifact_path: example.json, type: dataframe, pandas_orient: split}\n"
     (saved / "MLmodel").write_text((saved / "MLmodel").read_text() + info)

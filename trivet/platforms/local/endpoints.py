@@ -70,7 +70,9 @@ class LocalEndpoints(Endpoints):
         if word is None:
             return EndpointState(name=name, status=EndpointStatus.EMPTY, url=url)
         if running(folder) is None and word.status != "failed":
-            reason = "No server runs: it was stopped, or the machine was started afresh; deploy starts it."
+            last = word.serving and f"{word.serving.release.model}/{word.serving.release.version}"
+            again = f"`trivet deploy {last}` starts it again" if last else "deploy a release"
+            reason = f"No server runs: it was stopped, or the machine was started afresh; {again}."
             return EndpointState(name=name, status=EndpointStatus.STOPPED, url=url, reason=reason)
         told = EndpointState(
             name=name,

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import trivet
+from trivet.core import tether
 from trivet.core.errors import NotReady
-from trivet.platforms.local import tether
 
 _START_TIME = 19  # position in /proc/PID/stat after the command's name; proc_pid_stat(5), field 22
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}

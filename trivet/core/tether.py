@@ -1,7 +1,8 @@
 """``tether.py PARENT COMMAND…``: the first code of a child, which ties its life to its parent's and becomes COMMAND.
 
-The kernel kills the child when its parent ends, be it by kill -9, and keeps that promise across the exec. A preexec_fn
-would do the same in less time, but is unsafe where the parent has threads, as it has once it used the store.
+The kernel kills the child when the thread that started it ends, be it by kill -9, and keeps that promise across the
+exec. Started by path with ``-I -S``: it costs about 20 ms. A preexec_fn would do the same in less time, but is unsafe
+where the parent has threads, as it has once it used the store.
 """
 
 from __future__ import annotations
