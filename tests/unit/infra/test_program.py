@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
-from collections.abc import Iterator
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +51,18 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture(autouse=True)
-def loop() -> Iterator[None]:
-    """Pulumi's mocks want an event loop in this thread, which another file's tests may have taken away."""
-    fresh = asyncio.new_event_loop()
-    asyncio.set_event_loop(fresh)
-    yield
-    asyncio.set_event_loop(None)
-    fresh.close()
-
-
 def run(mocks: Recorder, config: dict[str, str], preview: bool = False) -> dict[str, Any]:
+    """Run the program in a thread of its own: Pulumi and its mocks leave event loops behind wherever they ran."""
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        with ThreadPoolExecutor(1) as pool:
+            seen = pool.submit(_run, mocks, config, preview).result()
+        gc.collect()
+    return seen
+
+
+def _run(mocks: Recorder, config: dict[str, str], preview: bool) -> dict[str, Any]:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     pulumi.runtime.set_mocks(mocks, project="trivet", stack="local", preview=preview)
     pulumi.runtime.set_all_config({f"trivet:{key}": value for key, value in config.items()})
     seen: dict[str, Any] = {}
@@ -71,7 +74,10 @@ def run(mocks: Recorder, config: dict[str, str], preview: bool = False) -> dict[
         component = program.build(program.Settings.of(program.configured()), "local")
         return export(component).apply(seen.update)
 
-    body()
+    try:
+        body()
+    finally:
+        loop.close()
     return seen
 
 

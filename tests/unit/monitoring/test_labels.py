@@ -36,5 +36,5 @@ def test_a_file_that_is_no_list_of_labels_is_refused_whole(tmp_path: Path, text:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no file"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         add_labels(tmp_path / "none.csv", tmp_path, NOW)
