@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import json
 import socket
-import warnings
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
-from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
 from trivet.core.errors import ConfigError
 from trivet.core.outputs import Outputs
-from trivet.infra import program
 from trivet.infra.stacks.local.endpoint import ShellProvider
 from trivet.infra.stacks.local.keys import SigningKeyProvider
 from trivet.infra.stacks.local.storage import FolderProvider
-
-
-class Recorder(Mocks):
-    """Answers as the providers do and remembers what was registered."""
-
-    def __init__(self) -> None:
-        self.resources: dict[str, dict[str, Any]] = {}
-
-    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        inputs = {key: value for key, value in args.inputs.items() if key != "__provider"}
-        self.resources[args.name] = inputs
-        known: dict[str, Any] = {}
-        if args.name.startswith("endpoint-"):
-            known = {"host": "127.0.0.1", "port": 8123.0}
-        if args.name == "signing-key":
-            known = {"public_key": "PEM", "key_id": "0123"}
-        return args.name, {**inputs, **known}
-
-    def call(self, args: MockCallArgs) -> dict[str, Any]:
-        raise AssertionError(f"the local stack calls nothing, yet {args.token}")
 
 
 @pytest.fixture
@@ -51,43 +26,17 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(mocks: Recorder, config: dict[str, str], preview: bool = False) -> dict[str, Any]:
-    """Run the program in a thread of its own: Pulumi and its mocks leave event loops behind wherever they ran."""
-    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
-        with ThreadPoolExecutor(1) as pool:
-            seen = pool.submit(_run, mocks, config, preview).result()
-        gc.collect()
-    return seen
-
-
-def _run(mocks: Recorder, config: dict[str, str], preview: bool) -> dict[str, Any]:
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    pulumi.runtime.set_mocks(mocks, project="trivet", stack="local", preview=preview)
-    pulumi.runtime.set_all_config({f"trivet:{key}": value for key, value in config.items()})
-    seen: dict[str, Any] = {}
-
-    @pulumi.runtime.test
-    def body() -> Any:
-        from trivet.infra.export import export
-
-        component = program.build(program.Settings.of(program.configured()), "local")
-        return export(component).apply(seen.update)
-
-    try:
-        body()
-    finally:
-        loop.close()
-    return seen
+def run(config: dict[str, str], mode: str = "up") -> dict[str, Any]:
+    command = [sys.executable, str(Path(__file__).with_name("mocked.py")), json.dumps(config), mode]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
 CONFIG = {"cloud": "local", "environment": "dev", "region": "local", "endpoints": '["loan"]'}
 
 
 def test_the_graph_gives_valid_outputs_and_writes_their_copy(root: Path) -> None:
-    mocks = Recorder()
-    seen = run(mocks, CONFIG)
-    assert set(mocks.resources) == {
+    done = run(CONFIG)
+    assert set(done["resources"]) == {
         "local",
         "home",
         "store",
@@ -98,16 +47,16 @@ def test_the_graph_gives_valid_outputs_and_writes_their_copy(root: Path) -> None
         "jobs",
         "endpoint-loan",
     }
-    outputs = Outputs.parse(seen, "seen")
+    outputs = Outputs.parse(done["output"], "output")
     assert outputs.endpoints["loan"].port == 8123
     assert outputs.store == "file:store"
     assert outputs.native.home == ".trivet/local"
     assert Outputs.read(root / ".trivet" / "local" / "outputs.json") == outputs
-    assert str(root) not in json.dumps(seen), "a checkout must be able to move"
+    assert str(root) not in json.dumps(done), "a checkout must be able to move"
 
 
 def test_a_preview_writes_nothing(root: Path) -> None:
-    run(Recorder(), CONFIG, preview=True)
+    run(CONFIG, "preview")
     assert not (root / ".trivet").exists()
 
 
