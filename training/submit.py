@@ -135,7 +135,9 @@ def collect_result(
     what = f"The training {submitted.job.id}"
     patience = (submitted.timeout + GRACE).total_seconds()
     if (state := wait_for(ended, what, seconds=patience, progress=progress)) is not JobState.SUCCEEDED:
-        raise JobFailed(f"{what} {_ending(platform, submitted.job, state)}", "Its log has the whole story.")
+        raise JobFailed(
+            f"{what} {_ending(platform, submitted.job, state)}", f"The whole log: trivet logs --job {submitted.job.id}"
+        )
     _fetch(platform.store, submitted.output, folder)
     package = Package(folder / PACKAGE_FOLDER)
     package.verify()

@@ -301,14 +301,23 @@ def status(stack: str | None = None, *, outputs: Path | None = None, root: Path 
 
 
 def logs(
-    stack: str | None = None, *, endpoint: str = "", outputs: Path | None = None, root: Path | None = None
+    stack: str | None = None,
+    *,
+    endpoint: str = "",
+    job: str = "",
+    outputs: Path | None = None,
+    root: Path | None = None,
 ) -> Iterator[str]:
-    """The lines that an endpoint's server wrote."""
+    """The lines that an endpoint's server, or a ``job`` such as a training, wrote."""
     from trivet.connect import connect
+    from trivet.core.refs import JobRef
     from trivet.workflows.ask import only_endpoint
 
     with connect(stack, outputs, root) as platform:
-        yield from platform.endpoints.logs(only_endpoint(platform, endpoint))
+        if job:
+            yield from platform.jobs.logs(JobRef(job))
+        else:
+            yield from platform.endpoints.logs(only_endpoint(platform, endpoint))
 
 
 def monitor(

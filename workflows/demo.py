@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trivet.core.document import Document
-from trivet.core.errors import ConfigError, NotFound
+from trivet.core.errors import ConfigError
 from trivet.core.files import write_atomic
 from trivet.core.inference import Decided, request_of
 from trivet.core.layout import project_root
@@ -70,9 +70,7 @@ def demo(stack: str, progress: Progress) -> DemoReport:
 
 def down(stack: str, progress: Progress) -> stacks.StackChange:
     """Destroy what ``demo`` made."""
-    root = _root()
-    if not stacks.read_config(root, stack):
-        raise NotFound(f"There is no stack {stack} here.", "Nothing is left to destroy.")
+    root = project_root()
     change = stacks.destroy(root, stack, progress)
     stacks.forget_endpoint(root, stack, ProjectFiles.read(EXAMPLE).settings.endpoint)
     return change

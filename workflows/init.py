@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
+import shutil
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -51,19 +51,22 @@ def init(
         raise ConfigError(f"{source.name} has no column beside {target} that a model could learn from.")
     values = {
         "name": name,
-        "path": json.dumps(os.path.relpath(source.resolve(), home.resolve())),
+        "path": _quoted(os.path.relpath(source.resolve(), home.resolve())),
         "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "features": _dump(features),
         "left_out": ", ".join(_left_out(columns, features)) or "none",
-        "positive": json.dumps(yes),
-        "negative": json.dumps(no),
+        "positive": _quoted(yes),
+        "negative": _quoted(no),
         "columns": _dump(columns, indent=2),
         "fairness": _fairness(frame, protected),
     }
-    home.mkdir(parents=True)
+    draft = folder / f".{name}.part"  # a project is there as a whole or not at all
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
     for file in (CONTRACT, TRAIN, POLICY, SETTINGS):
-        (home / file).write_text(_template(file).substitute(values))
+        (draft / file).write_text(_template(file).substitute(values), encoding="utf-8")
     scaffold(folder)
+    draft.rename(home)
     return ProjectFiles.read(home)
 
 
@@ -80,7 +83,7 @@ def scaffold(folder: Path) -> None:
 
 
 def _template(name: str) -> Template:
-    return Template((resources.files("trivet.workflows") / "templates" / f"{name}.txt").read_text())
+    return Template((resources.files("trivet.workflows") / "templates" / f"{name}.txt").read_text("utf-8"))
 
 
 def _read(source: Path) -> pd.DataFrame:
@@ -182,6 +185,10 @@ def _fairness(frame: pd.DataFrame, protected: tuple[str, ...]) -> str:
 
 def _plain(value: Any) -> float | str:
     return value if isinstance(value, str) else float(value)
+
+
+def _quoted(text: str) -> str:
+    return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=float("inf")).rstrip()
 
 
 def _dump(value: Any, indent: int = 2) -> str:

@@ -11,7 +11,7 @@ import yaml
 
 from trivet.connect import read_outputs
 from trivet.core.document import Document
-from trivet.core.errors import ConfigError
+from trivet.core.errors import ConfigError, NotFound
 from trivet.core.layout import stack_home
 from trivet.core.locks import lock
 from trivet.core.outputs import Outputs
@@ -99,7 +99,13 @@ def preview(root: Path, stack: str, progress: Progress | None = None) -> StackCh
 
 
 def destroy(root: Path, stack: str, progress: Progress | None = None) -> StackChange:
-    """Delete everything that the stack has, its processes too."""
+    """Delete everything that the stack has, its processes too.
+
+    :raises NotFound: when there is no such stack.
+    :raises Locked: naming who is at it.
+    """
+    if not read_config(root, stack):
+        raise NotFound(f"There is no stack {stack} here.", "Nothing is left to destroy.")
     driver = driver_of(root, stack)
     with _quiet(stack_home(root, stack), stack), (progress or Silent()).step(f"Destroy {stack} with {driver.engine}"):
         return StackChange(stack=stack, engine=driver.engine, changes=driver.destroy())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 import typer
 
 from trivet.cli import demo, endpoints, ledger, models, projects, stacks
-from trivet.cli.output import fail, say
+from trivet.cli.output import say
 from trivet.core.errors import ExitCode, TrivetError
 
 app = typer.Typer(
@@ -37,36 +38,37 @@ def options(
 
 def main() -> None:
     """Run the command line; every error leaves as one sentence and an exit code."""
-    debug = "--debug" in sys.argv
     try:
         # Typer makes a code of Ctrl-C, without a word.
         code = app(prog_name="trivet", standalone_mode=False) or ExitCode.OK
-    except typer.Abort:
-        sys.exit(ExitCode.INTERRUPTED)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before Typer took over
         code = ExitCode.INTERRUPTED
-    except TrivetError as error:
-        if debug:
-            raise
-        fail(error)
-    except typer.TyperException as error:
-        say(f"{error.format_message()} See `trivet --help`.", error=True)
-        sys.exit(ExitCode.USAGE)
-    except OSError as error:
-        if debug:
-            raise
-        where = f": {error.filename}" if error.filename else ""
-        say(f"Error: {error.strerror or error}{where}. Mend that, then call again.", error=True)
-        sys.exit(ExitCode.PLATFORM)
-    except Exception as error:
-        if debug:
-            raise
-        say(
-            f"This is a bug of Trivet ({type(error).__name__}: {error}). "
-            "Call again with --debug right after `trivet` and report what it shows.",
-            error=True,
-        )
-        sys.exit(ExitCode.BUG)
+    except Exception as error:  # noqa: BLE001  what it was, the exit code says
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        sentence, code = _told(error)
+        say(sentence, error=True)
+        sys.exit(code)
     if code == ExitCode.INTERRUPTED:
         say("Interrupted; the same command goes on from here.", error=True)
     sys.exit(code)
+
+
+def _told(error: Exception) -> tuple[str, ExitCode]:
+    """What to say of an error, and the exit code."""
+    match error:
+        case TrivetError():
+            return f"Error: {error}", error.exit_code
+        case typer.Abort():
+            return "Nothing was done.", ExitCode.INTERRUPTED
+        case typer.TyperException():
+            message = error.format_message()
+            is_help = "\n" in message
+            return message if is_help else f"Error: {message.rstrip('.')}. See `trivet --help`.", ExitCode.USAGE
+        case OSError():
+            where = f": {error.filename}" if error.filename else ""
+            return f"Error: {error.strerror or error}{where}. Mend that, then call again.", ExitCode.PLATFORM
+    return (
+        f"This is a bug of Trivet ({type(error).__name__}: {error}). "
+        "Call again with --debug right after `trivet` and report what it shows."
+    ), ExitCode.BUG

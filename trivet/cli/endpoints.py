@@ -11,7 +11,7 @@ import typer
 from trivet import api
 from trivet.cli.options import LOCAL, Endpoint, Json, Outputs, Stack
 from trivet.cli.output import Progress, pairs, say, show, table
-from trivet.core.errors import ConfigError
+from trivet.core.errors import ConfigError, UsageError
 
 
 def deploy(
@@ -39,12 +39,12 @@ def predict(
     """Ask an endpoint for decisions with their reasons."""
     if file is not None:
         if out is None or rows:
-            raise ConfigError("--file needs --out, and no rows beside it.")
+            raise UsageError("--file needs --out, and no rows beside it.")
         count = api.predict_file(file, out, stack, endpoint=endpoint, outputs=outputs)
         show({"rows": count, "out": str(out)}, json, lambda _: say(f"Wrote {count} answers to {out}."))
         return
     if not rows:
-        raise ConfigError("There are no rows.", "Give rows as JSON objects, or --file and --out.")
+        raise UsageError("There are no rows.", "Give rows as JSON objects, or --file and --out.")
     answers = api.predict([_row(text) for text in rows], stack, endpoint=endpoint, outputs=outputs)
     show(answers, json, draw_answers)
 
@@ -54,9 +54,15 @@ def status(stack: Stack = LOCAL, outputs: Outputs = None, json: Json = False) ->
     show(api.status(stack, outputs=outputs), json, draw_status)
 
 
-def logs(endpoint: Endpoint = "", stack: Stack = LOCAL, outputs: Outputs = None, json: Json = False) -> None:
-    """Show what an endpoint's server wrote."""
-    lines = api.logs(stack, endpoint=endpoint, outputs=outputs)
+def logs(
+    endpoint: Endpoint = "",
+    job: Annotated[str, typer.Option("--job", help="A job, such as a training, instead of an endpoint.")] = "",
+    stack: Stack = LOCAL,
+    outputs: Outputs = None,
+    json: Json = False,
+) -> None:
+    """Show what an endpoint's server, or a job, wrote."""
+    lines = api.logs(stack, endpoint=endpoint, job=job, outputs=outputs)
     show(list(lines) if json else lines, json, lambda found: [say(line) for line in found])
 
 

@@ -7,9 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn
-
-from trivet.core.errors import TrivetError
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,12 +42,6 @@ def console(error: bool = False) -> Console:
 def say(text: str = "", *, error: bool = False) -> None:
     """Write a line as it is."""
     console(error).print(text, markup=False, soft_wrap=True)
-
-
-def fail(error: TrivetError) -> NoReturn:
-    """End the process with the error's sentence and exit code."""
-    say(f"Error: {error}", error=True)
-    sys.exit(error.exit_code)
 
 
 def show(value: Any, as_json: bool, render: Callable[[Any], object]) -> None:
