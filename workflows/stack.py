@@ -147,8 +147,8 @@ def _endpoint_list(text: str) -> list[str | dict[str, object]]:
         names = json.loads(text)
     except ValueError:
         names = None
-    if not isinstance(names, list):
-        raise ConfigError(f"{ENDPOINTS} is no JSON list.", 'Write one, such as ["loan"].')
+    if not isinstance(names, list) or not all(isinstance(one, str | dict) for one in names):
+        raise ConfigError(f"{ENDPOINTS} is no JSON list of endpoints.", 'Write one, such as ["loan"].')
     return names
 
 

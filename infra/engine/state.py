@@ -177,7 +177,8 @@ class State:
         with self._lock:
             keyed = {self._next if key is None else key: value for key, value in changes.items()}
             keyed = {key: value for key, value in keyed.items() if value is None or value != self.resources.get(key)}
-            ended = [resource.object for resource in ends if resource.object in self.pending]
+            # In a preview what is wanted and what is made are one object: neither has an id.
+            ended = [asked for asked in dict.fromkeys(one.object for one in ends) if asked in self.pending]
             if not (keyed or ended):
                 return
             if self.journal:

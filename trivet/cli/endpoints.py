@@ -10,7 +10,7 @@ import typer
 
 from trivet import api
 from trivet.cli.options import LOCAL, Endpoint, Json, Outputs, Stack
-from trivet.cli.output import Progress, pairs, say, show, table
+from trivet.cli.output import Progress, busy, pairs, say, show, table
 from trivet.core.errors import ConfigError, UsageError
 
 
@@ -40,7 +40,8 @@ def predict(
     if file is not None:
         if out is None or rows:
             raise UsageError("--file needs --out, and no rows beside it.")
-        count = api.predict_file(file, out, stack, endpoint=endpoint, outputs=outputs)
+        with busy(f"Ask about the rows of {file}"):
+            count = api.predict_file(file, out, stack, endpoint=endpoint, outputs=outputs)
         show({"rows": count, "out": str(out)}, json, lambda _: say(f"Wrote {count} answers to {out}."))
         return
     if not rows:

@@ -9,10 +9,11 @@ import typer
 
 from trivet import api
 from trivet.cli.options import LOCAL, Json, Stack
-from trivet.cli.output import Progress, say, show, table
+from trivet.cli.output import Progress, busy, say, show, table
 
 app = typer.Typer(help="The model registry: list, register, approve, show, convert.", no_args_is_help=True)
 
+OPENING = "Open the registry"
 Reference = Annotated[str, typer.Argument(help="NAME/VERSION, NAME@ALIAS or NAME.")]
 
 
@@ -21,13 +22,16 @@ def list_(
     name: Annotated[str, typer.Argument(help="One model only.")] = "", stack: Stack = LOCAL, json: Json = False
 ) -> None:
     """List every version, newest first."""
-    show(api.models(name, stack), json, _draw)
+    with busy(OPENING):
+        versions = api.models(name, stack)
+    show(versions, json, _draw)
 
 
 @app.command("show")
 def show_(reference: Reference, stack: Stack = LOCAL, json: Json = False) -> None:
     """Show one version with its model card."""
-    card = api.model_card(reference, stack)
+    with busy(OPENING):
+        card = api.model_card(reference, stack)
     show(card, json, lambda found: say(found.markdown()))
 
 
@@ -56,7 +60,8 @@ def approve(
     json: Json = False,
 ) -> None:
     """Approve a version as yourself. TRIVET_ACTOR declares another name, which is recorded as not verified."""
-    version = api.approve(reference, reason, stack, reject=reject)
+    with busy(OPENING):
+        version = api.approve(reference, reason, stack, reject=reject)
     show(version, json, lambda one: say(f"{one} is {one.approval.status} by {one.approval.actor}."))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ def console(error: bool = False) -> Console:
     from rich.console import Console
 
     terminal = (sys.stderr if error else sys.stdout).isatty()
-    return Console(stderr=error, highlight=False, width=None if terminal else PIPED_WIDTH)
+    return Console(stderr=error, highlight=False, emoji=False, width=None if terminal else PIPED_WIDTH)
 
 
 def say(text: str = "", *, error: bool = False) -> None:
@@ -80,6 +80,11 @@ def pairs(rows: Sequence[tuple[str, str]]) -> None:
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
         say(f"{name.ljust(width)}  {value}")
+
+
+def busy(title: str) -> AbstractContextManager[object]:
+    """A spinner on a terminal while the block runs, and nothing elsewhere: for a command whose result says it all."""
+    return console(error=True).status(title)
 
 
 class Progress:

@@ -11,6 +11,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SECRET = re.compile(r"secrets\.|ghp_|AKIA|-----BEGIN|password|token:", re.IGNORECASE)
 
 
@@ -23,9 +24,11 @@ def steps(workflow: dict[Any, Any]) -> list[dict[str, Any]]:
 
 
 def readme_commands() -> set[str]:
-    """The lines of the README's sh blocks, without comments."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    return {re.sub(r"\s+#.*", "", line).strip() for block in blocks for line in block.splitlines()}
+    """The lines of the README's sh blocks, and the commands that it names in a sentence."""
+    text = (ROOT / "README.md").read_text()
+    lines = "".join(block for kind, block in FENCE.findall(text) if kind == "sh").splitlines()
+    named = re.findall(r"`([^`]+)`", FENCE.sub("", text))
+    return {re.sub(r"\s+#.*", "", command).strip().removeprefix(".venv/bin/") for command in (*lines, *named)}
 
 
 def test_there_is_one_for_changes_and_one_for_training_again() -> None:
@@ -34,7 +37,7 @@ def test_there_is_one_for_changes_and_one_for_training_again() -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_every_step_is_a_command_of_the_readme(path: Path) -> None:
-    known = {command.removeprefix(".venv/bin/") for command in readme_commands()} | {"make install"}
+    known = readme_commands() | {"make install"}
     commands = [line for step in steps(read(path)) for line in step.get("run", "").splitlines()]
     assert commands
     assert [line for line in commands if line.removeprefix(".venv/bin/") not in known] == []

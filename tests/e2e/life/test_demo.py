@@ -13,8 +13,10 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 import pytest
+import yaml
 
-VERIFIER = Path(__file__).parents[3] / "tools" / "verify_ledger.py"
+ROOT = Path(__file__).parents[3]
+VERIFIER = ROOT / "tools" / "verify_ledger.py"
 VERDICTS = {"default": "inconclusive", "strict": "fail", "mitigated": "pass"}
 CURL_SAYS = "application/x-www-form-urlencoded"  # where -d is given and no header
 
@@ -116,6 +118,22 @@ def test_up_again_and_preview_change_nothing(demo) -> None:
     assert preview == up["changes"]
     assert {path: path.read_bytes() for path in kept} == kept
     assert httpx.get(f"{demo.url}/v2/health/ready").status_code == 200
+
+
+def ci_commands() -> list[list[str]]:
+    """What the workflows of .github call of ours."""
+    found = []
+    for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
+        jobs = yaml.safe_load(path.read_text())["jobs"].values()
+        found += [step["run"] for job in jobs for step in job["steps"] if "trivet" in step.get("run", "")]
+    return [shlex.split(line.removeprefix(".venv/bin/trivet ")) for line in found]
+
+
+def test_what_ci_calls_works_and_trains_nothing_without_need(demo) -> None:
+    called = {words[0]: demo.checkout.trivet(*words) for words in ci_commands()}
+    assert list(called) == ["preview", "up", "monitor", "run"]
+    assert called["run"].stdout.startswith("Nothing asks for a new model")
+    assert len(demo.checkout.jobs()) == 1
 
 
 def test_outputs_in_words_and_as_a_document(demo) -> None:

@@ -6,6 +6,8 @@ The tests share one stack, leave it serving, and say themselves which release th
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -208,6 +210,15 @@ def test_what_a_person_rejected_no_policy_approves_again(demo, takeover) -> None
     assert State.of(demo).serving == before.serving
     demo.checkout.trivet("models", "approve", "loan/2", "--reason", "I asked.", TRIVET_ACTOR="grace")
     assert serve(demo, "loan/2").champion == "loan/2"
+
+
+def test_what_the_readme_calls_works(demo, takeover) -> None:
+    blocks = re.findall(r"^```sh\n(.*?)^```", (demo.checkout.root / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    [block] = [block for block in blocks if EXAMPLE in block]
+    commands = [shlex.split(line)[1:] for line in block.splitlines() if line.startswith(".venv/bin/trivet ")]
+    assert ["ledger", "verify"] in commands
+    for words in commands:
+        demo.checkout.trivet(*words)
 
 
 def test_a_server_that_dies_is_started_again(demo) -> None:

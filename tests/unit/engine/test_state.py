@@ -140,6 +140,14 @@ def test_a_journal_is_replayed_and_its_torn_end_left_out(file):
     assert [item.name for item in file.load(opened).resources.values()] == ["a"]
 
 
+def test_an_operation_that_is_named_twice_ends_once(file):
+    with file.writing(opened) as state:
+        state.begin("creating", B)
+        state.put({None: resource("b")}, B, B)
+        assert not state.pending
+        assert [item.name for item in state.resources.values()] == ["b"]
+
+
 def test_a_file_that_is_no_state_is_refused(file):
     for content in ("", "{}", "[]", '{"version": 3}', '{"version": 3, "checkpoint": {"latest": {"resources": [{}]}}}'):
         file.path.write_text(content)

@@ -1,0 +1,91 @@
+"""A stack's config: what `trivet up` writes into it, and what it refuses to write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from trivet.core.errors import ConfigError, NotFound
+from trivet.workflows.project import ProjectFiles
+from trivet.workflows.stack import configure, destroy, environment, read_config
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "loan_approval"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project root without any stack."""
+    (tmp_path / "Pulumi.yaml").write_text("name: trivet\nruntime: python\nmain: infra/\n")
+    for name in ("TRIVET_HOME", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TRIVET_ENGINE", "embedded")
+    return tmp_path
+
+
+@pytest.fixture
+def loan() -> ProjectFiles:
+    return ProjectFiles.read(EXAMPLE)
+
+
+def test_local_has_defaults_and_an_endpoint_for_each_project(root: Path, loan: ProjectFiles) -> None:
+    configure(root, "local", [loan, loan])
+    config = read_config(root, "local")
+    assert json.loads(config.pop("trivet:endpoints")) == ["loan"]
+    assert config == {"trivet:cloud": "local", "trivet:environment": "dev", "trivet:region": "local"}
+
+
+def test_what_was_set_stays_and_what_is_the_same_is_not_written_again(root: Path, loan: ProjectFiles) -> None:
+    own = [{"name": "loan", "port": 8123}, "other"]
+    configure(root, "local", config={"environment": "staging", "endpoints": json.dumps(own)})
+    file = root / "Pulumi.local.yaml"
+    before = file.read_bytes()
+    configure(root, "local", [loan])
+    assert file.read_bytes() == before
+    assert json.loads(read_config(root, "local")["trivet:endpoints"]) == own
+    configure(root, "local", config={"environment": "prod"})
+    assert read_config(root, "local")["trivet:environment"] == "prod"
+
+
+def test_another_stack_is_told_what_it_is(root: Path, loan: ProjectFiles) -> None:
+    with pytest.raises(ConfigError, match=r"cloud: .*environment: .*region: "):
+        configure(root, "audit", [loan])
+    assert list(root.glob("Pulumi.*.yaml")) == []
+    told = {"cloud": "local", "environment": "prod", "region": "local", "regulated": "true"}
+    configure(root, "audit", [loan], told)
+    assert read_config(root, "audit")["trivet:regulated"] == "true"
+
+
+@pytest.mark.parametrize("endpoints", ["loan", "{}", '["Not Good"]', '["a", "a"]', "[{}]", "[1]"])
+def test_endpoints_that_are_none_are_refused_and_nothing_is_written(
+    root: Path, loan: ProjectFiles, endpoints: str
+) -> None:
+    for projects in ([], [loan]):
+        with pytest.raises(ConfigError, match="endpoints"):
+            configure(root, "local", projects, {"endpoints": endpoints})
+    assert read_config(root, "local") == {}
+
+
+def test_secrets_are_no_plain_config(root: Path) -> None:
+    (root / "Pulumi.local.yaml").write_text(
+        yaml.safe_dump({"config": {"trivet:cloud": "local", "trivet:key": {"secure": "v1:x"}, "trivet:on": True}})
+    )
+    assert read_config(root, "local") == {"trivet:cloud": "local", "trivet:on": "true"}
+
+
+def test_the_environment_is_the_same_every_time_and_the_user_s_own_stays(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = environment(root, "local")
+    assert environment(root, "local") == first
+    assert Path(first["PULUMI_CONFIG_PASSPHRASE_FILE"]).stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "own")
+    assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in environment(root, "local")
+
+
+def test_a_stack_that_is_not_there_cannot_be_destroyed(root: Path) -> None:
+    with pytest.raises(NotFound, match="There is no stack other here"):
+        destroy(root, "other")
+    assert {path.name for path in root.iterdir()} == {"Pulumi.yaml"}
