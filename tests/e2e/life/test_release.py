@@ -214,8 +214,8 @@ def test_what_a_person_rejected_no_policy_approves_again(demo, takeover) -> None
 
 def test_what_the_readme_calls_works(demo, takeover) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```", (demo.checkout.root / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    [block] = [block for block in blocks if EXAMPLE in block]
-    commands = [shlex.split(line)[1:] for line in block.splitlines() if line.startswith(".venv/bin/trivet ")]
+    lines = [line for block in blocks if EXAMPLE in block for line in block.splitlines()]
+    commands = [shlex.split(line)[1:] for line in lines if line.startswith(".venv/bin/trivet ")]
     assert ["ledger", "verify"] in commands
     for words in commands:
         demo.checkout.trivet(*words)
@@ -243,7 +243,7 @@ def test_without_its_supervisor_an_endpoint_stops_and_deploy_brings_it_back(demo
     assert demo.checkout.processes() == []
     stopped = status(demo)
     assert stopped["status"] == "stopped"
-    assert "deploy starts it" in stopped["reason"]
+    assert f"`trivet deploy {before.release}` starts it again" in stopped["reason"]
     told = demo.checkout.trivet("predict", "{}", expect=9).stderr
     assert "stopped" in told
     assert "trivet deploy" in told
