@@ -16,7 +16,7 @@ from trivet.core.layout import stack_home
 from trivet.core.locks import lock
 from trivet.core.outputs import Outputs
 from trivet.core.progress import Progress, Silent
-from trivet.infra.driver import CLOUD, LOCAL, Driver
+from trivet.infra.driver import CLOUD, LOCAL, Driver, record_of
 from trivet.infra.settings import Settings
 from trivet.workflows.project import ProjectFiles
 
@@ -70,6 +70,9 @@ def configure(
     }
     Settings.of(ours)
     changed = {key: value for key, value in wanted.items() if there.get(key) != value}
+    if not record_of(stack_home(root, stack)).exists():
+        # Config may have come without its stack, as with a clone: to set a value makes the stack.
+        changed[CLOUD] = ours[CLOUD.removeprefix(NAMESPACE)]
     if changed:
         driver_of(root, stack).set_config(changed)
 
