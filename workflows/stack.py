@@ -12,6 +12,7 @@ import yaml
 from trivet.connect import read_outputs
 from trivet.core.document import Document
 from trivet.core.errors import ConfigError, NotFound
+from trivet.core.files import write_atomic
 from trivet.core.layout import stack_home
 from trivet.core.locks import lock
 from trivet.core.outputs import Outputs
@@ -22,6 +23,7 @@ from trivet.workflows.project import ProjectFiles
 
 NAMESPACE = "trivet:"
 ENDPOINTS = f"{NAMESPACE}endpoints"
+SALT = "encryptionsalt:"  # top-level key of a stack's config
 LOCAL_DEFAULTS = {CLOUD: LOCAL, f"{NAMESPACE}environment": "dev", f"{NAMESPACE}region": LOCAL}
 DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "same": "unchanged"}
 
@@ -72,9 +74,17 @@ def configure(
     changed = {key: value for key, value in wanted.items() if there.get(key) != value}
     if not record_of(stack_home(root, stack)).exists():
         # Config may have come without its stack, as with a clone: to set a value makes the stack.
+        _drop_idle_salt(root / f"Pulumi.{stack}.yaml")
         changed[CLOUD] = ours[CLOUD.removeprefix(NAMESPACE)]
     if changed:
         driver_of(root, stack).set_config(changed)
+
+
+def _drop_idle_salt(path: Path) -> None:
+    """Without a secret, a salt only ties the config to a passphrase that this machine may not have."""
+    text = path.read_text("utf-8") if path.exists() else ""
+    if SALT in text and "secure:" not in text:
+        write_atomic(path, "".join(line for line in text.splitlines(True) if not line.startswith(SALT)), mode=0o644)
 
 
 def up(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from trivet.core.errors import ConfigError, NotFound
+from trivet.workflows.init import scaffold
 from trivet.workflows.project import ProjectFiles
-from trivet.workflows.stack import configure, destroy, environment, read_config
+from trivet.workflows.stack import configure, destroy, environment, preview, read_config
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "loan_approval"
 
@@ -18,7 +20,7 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "loan_approval"
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project root without any stack."""
-    (tmp_path / "Pulumi.yaml").write_text("name: trivet\nruntime: python\nmain: infra/\n")
+    scaffold(tmp_path)
     for name in ("TRIVET_HOME", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TRIVET_ENGINE", "embedded")
@@ -68,6 +70,26 @@ def test_endpoints_that_are_none_are_refused_and_nothing_is_written(
     assert read_config(root, "local") == {}
 
 
+def test_a_config_from_elsewhere_makes_the_stack_here(root: Path, loan: ProjectFiles) -> None:
+    told = {"cloud": "local", "environment": "prod", "region": "local"}
+    configure(root, "audit", [loan], told)
+    config = read_config(root, "audit")
+    shutil.rmtree(root / ".trivet")  # and with it the passphrase
+    assert preview(root, "audit").changes.keys() == {"create"}
+    assert read_config(root, "audit") == config
+
+
+def test_a_secret_keeps_its_salt(root: Path) -> None:
+    path = root / "Pulumi.local.yaml"
+    configure(root, "local")
+    text = path.read_text().replace("config:\n", "config:\n  other:key:\n    secure: v1:x:y\n")
+    path.write_text(text)
+    shutil.rmtree(root / ".trivet")
+    with pytest.raises(ConfigError, match="The passphrase does not open this stack's secrets"):
+        configure(root, "local")
+    assert path.read_text() == text
+
+
 def test_secrets_are_no_plain_config(root: Path) -> None:
     (root / "Pulumi.local.yaml").write_text(
         yaml.safe_dump({"config": {"trivet:cloud": "local", "trivet:key": {"secure": "v1:x"}, "trivet:on": True}})
@@ -88,4 +110,5 @@ def test_the_environment_is_the_same_every_time_and_the_user_s_own_stays(
 def test_a_stack_that_is_not_there_cannot_be_destroyed(root: Path) -> None:
     with pytest.raises(NotFound, match="There is no stack other here"):
         destroy(root, "other")
-    assert {path.name for path in root.iterdir()} == {"Pulumi.yaml"}
+    assert list(root.glob("Pulumi.*.yaml")) == []
+    assert not (root / ".trivet").exists()
