@@ -332,7 +332,7 @@ def monitor(
     from trivet.workflows.watch import monitor as look
 
     with workbench(root or project_root(), stack, progress=progress) as bench:
-        return look(bench, labels)
+        return [finding for found in look(bench, labels).values() for finding in found]
 
 
 def ledger_entries(stack: str | None = None, *, root: Path | None = None) -> list[Entry]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from trivet.core.document import Document
 from trivet.monitoring import capture
 from trivet.monitoring.retrain import needed
@@ -21,15 +23,24 @@ class Retraining(Document):
 
 def run_if_needed(bench: Bench, project: ProjectFiles, variant: str = DEFAULT_VARIANT) -> Retraining:
     """Look at the endpoint first; run the workflow if an alarm or the schedule asks and nothing speaks against."""
+    endpoint = project.settings.endpoint
     trainings = list(bench.ledger.entries("run", project.settings.name))
     last_training = trainings[-1].time if trainings else None
     decision = needed(
         bench.now(),
         last_training,
-        served_since(bench, project.settings.endpoint),
-        monitor(bench),
-        capture.labels_since(records_folder(bench), last_training),
+        served_since(bench, endpoint),
+        monitor(bench).get(endpoint, []),
+        _labels_since(bench, endpoint, last_training),
         project.settings.retrain,
     )
     report = run(bench, project, variant) if decision.run else None
     return Retraining(due=decision.run, reason=decision.reason, report=report)
+
+
+def _labels_since(bench: Bench, endpoint: str, since: datetime | None) -> int:
+    """How many of the endpoint's predictions have an outcome that became known after ``since``."""
+    return sum(
+        prediction.endpoint == endpoint and (since is None or label.time > since)
+        for prediction, label in capture.labelled(records_folder(bench))
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +43,24 @@ class Status(Document):
     ledger: str
 
 
-def monitor(bench: Bench, labels: Path | None = None) -> list[Finding]:
-    """Find out about every endpoint that serves, seal its records, and keep the findings for ``status``."""
+def monitor(bench: Bench, labels: Path | None = None) -> dict[str, list[Finding]]:
+    """Find out about every endpoint that serves, seal its records, and keep the findings for ``status``.
+
+    :return: the findings by endpoint.
+    """
     records = records_folder(bench)
     if labels:
         with bench.progress.step("Add labels") as note:
             note(f"{add_labels(labels, records, bench.now()):,}")
     seal(bench)
-    found: list[Finding] = []
+    found: dict[str, list[Finding]] = {}
     for name in sorted(bench.platform.outputs.endpoints):
         with bench.progress.step(f"Watch endpoint {name}") as note:
-            of_endpoint = _watch(bench, name, records)
-            found += of_endpoint
-            note(drift.worst(of_endpoint).level if of_endpoint else "it serves nothing")
-    publish(found, bench.platform.metrics)
-    write_atomic(bench.home / FINDINGS, _FINDINGS.dump_json(tuple(found), indent=2))
+            found[name] = list(_watch(bench, name, records))
+            note(drift.worst(found[name]).level if found[name] else "it serves nothing")
+    every = tuple(chain.from_iterable(found.values()))
+    publish(every, bench.platform.metrics)
+    write_atomic(bench.home / FINDINGS, _FINDINGS.dump_json(every, indent=2))
     return found
 
 
@@ -102,7 +106,10 @@ def status(bench: Bench) -> Status:
 def last_findings(bench: Bench) -> tuple[Finding, ...]:
     """What the last ``monitor`` found."""
     path = bench.home / FINDINGS
-    return _FINDINGS.validate_json(path.read_bytes()) if path.is_file() else ()
+    try:
+        return _FINDINGS.validate_json(path.read_bytes()) if path.is_file() else ()
+    except ValueError as error:
+        raise IntegrityError(f"{path} is not what a monitor wrote.", "`trivet monitor` writes it anew.") from error
 
 
 def records_folder(bench: Bench) -> Path:

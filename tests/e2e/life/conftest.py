@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -49,15 +50,18 @@ class Ran:
 
 @dataclass
 class Imports:
-    """Which process imported which of the heavy packages."""
+    """Which process imported which of the heavy packages. ``folder`` is put on the path of those to be watched."""
 
     folder: Path
+    notes: Path
 
-    def watch(self) -> None:
-        """Have every Python that starts with this folder on its path take notes."""
-        notes = self.folder / "notes"
+    @classmethod
+    def watched(cls, folder: Path, notes: Path) -> Imports:
+        """Have every Python that has ``folder`` on its path take notes."""
         notes.mkdir(parents=True)
-        (self.folder / "sitecustomize.py").write_text(SITECUSTOMIZE.format(names=HEAVY, folder=str(notes)))
+        folder.mkdir(exist_ok=True)
+        (folder / "sitecustomize.py").write_text(SITECUSTOMIZE.format(names=HEAVY, folder=str(notes)))
+        return cls(folder, notes)
 
     def processes(self, *names: str) -> set[str]:
         """The pids of those that imported any of ``names``."""
@@ -68,7 +72,7 @@ class Imports:
         return {name for _, name in self._notes()}
 
     def _notes(self) -> list[tuple[str, str]]:
-        names = (path.name.partition("-") for path in (self.folder / "notes").iterdir())
+        names = (path.name.partition("-") for path in self.notes.iterdir())
         return [(pid, name) for pid, _, name in names]
 
 
@@ -131,22 +135,29 @@ class Checkout:
         return [entry for entry in entries if kind in ("", entry["kind"])]
 
     def versions(self, stack: str = "local") -> dict[str, str]:
-        """The digest of every registered version, as MLflow's own tables have it: to ask it takes seconds."""
-        query = "SELECT name || '/' || version, value FROM model_version_tags WHERE key = 'trivet.digest'"
-        return dict(self._registry(stack, query))
+        """The digest of every registered version, as MLflow's own tables have it: to ask MLflow takes seconds."""
+        return self._tags(stack, "trivet.digest")
+
+    def approval(self, version: str, stack: str = "local") -> Any:
+        """Who approved or rejected a version, or None."""
+        return json.loads(self._tags(stack, "trivet.approval").get(version, "null"))
 
     def champion(self, stack: str = "local") -> str:
         """The version that is the champion."""
-        query = "SELECT name || '/' || version FROM registered_model_aliases WHERE alias = 'champion'"
-        [(name,)] = self._registry(stack, query)
+        query = "SELECT name || '/' || version, alias FROM registered_model_aliases WHERE alias = ?"
+        [(name, _)] = self._registry(stack, query, "champion")
         return name
 
-    def _registry(self, stack: str, query: str) -> list[tuple[str, ...]]:
+    def _tags(self, stack: str, key: str) -> dict[str, str]:
+        query = "SELECT name || '/' || version, value FROM model_version_tags WHERE key = ?"
+        return dict(self._registry(stack, query, key))
+
+    def _registry(self, stack: str, query: str, *values: str) -> list[tuple[str, str]]:
         path = self.home(stack) / "registry" / "registry.db"
         if not path.exists():
             return []
         with closing(sqlite3.connect(path)) as database:
-            return database.execute(query).fetchall()
+            return database.execute(query, values).fetchall()
 
     def processes(self) -> list[psutil.Process]:
         """Every process that works in the copy."""
@@ -185,6 +196,8 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    # Tests that were started in the background ignore Ctrl-C, and so would the commands that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     copy = Checkout.copy(tmp_path_factory.mktemp("life") / "checkout")
     yield copy
     copy.end()
@@ -193,9 +206,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 @pytest.fixture(scope="module")
 def demo(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """Everything from `trivet demo` to `trivet demo --down`, which must leave nothing of the stack's."""
-    imports = Imports(tmp_path_factory.mktemp("imports"))
-    imports.watch()
-    ran = checkout.trivet("demo", "--json", PYTHONPATH=f"{imports.folder}:{checkout.root}")
+    # A job has nothing on its path but the checkout.
+    imports = Imports.watched(checkout.root, tmp_path_factory.mktemp("imports") / "notes")
+    ran = checkout.trivet("demo", "--json")
+    (checkout.root / "sitecustomize.py").unlink()
     yield Demo(checkout, ran, imports)
     checkout.trivet("demo", "--down")
     assert checkout.processes() == []
@@ -205,6 +219,4 @@ def demo(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def imports(tmp_path: Path) -> Imports:
     """A notebook of imports for one command."""
-    made = Imports(tmp_path / "imports")
-    made.watch()
-    return made
+    return Imports.watched(tmp_path / "imports", tmp_path / "notes")

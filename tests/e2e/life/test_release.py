@@ -22,6 +22,8 @@ import pytest
 
 from trivet.core.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = "examples/loan_approval"
 
 

@@ -15,6 +15,8 @@ import httpx
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = "examples/loan_approval"
 STACK = ("--stack", "audit")
 CONFIG = ("cloud=local", "environment=prod", "region=local", "regulated=true")
@@ -36,11 +38,6 @@ def audit(checkout):
 def waiting(audit):
     """What `trivet run` says where a person has to approve."""
     return audit.trivet("run", EXAMPLE, "--variant", "mitigated", *STACK, expect=5, **AUTHOR)
-
-
-def approval(checkout) -> dict | None:
-    [version] = checkout.trivet("models", "list", "--json", *STACK).json
-    return version["approval"]
 
 
 def test_the_config_is_what_was_said(audit) -> None:
@@ -71,7 +68,7 @@ def test_nothing_goes_out_that_nobody_approved(audit, waiting) -> None:
 def test_the_author_may_not_approve(audit, waiting) -> None:
     refused = audit.trivet("models", "approve", "loan/1", "--reason", "mine", *STACK, expect=5, **AUTHOR)
     assert "ada made loan/1 and may not approve it as well" in refused.stderr
-    assert approval(audit) is None
+    assert audit.approval("loan/1", "audit") is None
 
 
 def test_another_person_approves_rejects_and_the_endpoint_follows(audit, waiting) -> None:
@@ -79,8 +76,7 @@ def test_another_person_approves_rejects_and_the_endpoint_follows(audit, waiting
     reason = "Read the report; the intervals hold."
     said = audit.trivet("models", "approve", "loan/1", "--reason", reason, *STACK, **grace)
     assert "loan/1 is approved by grace" in said.stdout
-    recorded = approval(audit)
-    assert recorded
+    recorded = audit.approval("loan/1", "audit")
     assert (recorded["actor"], recorded["status"], recorded["reason"]) == ("grace", "approved", reason)
     assert "not verified" in recorded["identity"]
     entry = audit.ledger(*STACK, kind="approval")[-1]

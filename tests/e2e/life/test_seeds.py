@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(5)
 VERDICTS = {"default": "inconclusive", "strict": "fail", "mitigated": "pass"}
 
@@ -20,7 +22,6 @@ def stack(checkout):
     assert checkout.processes() == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_each_candidate_has_its_verdict_whatever_the_seed(stack, tmp_path: Path, seed: int) -> None:
     folder = tmp_path / "loan_approval"
