@@ -42,7 +42,7 @@ docs: install-dev ## write the pages of docs/ that follow from the code
 	$(python) tools/generate_docs.py
 
 .PHONY: lock
-lock: install-dev ## compile requirements/*.txt anew; ARGS=--upgrade for newer versions
+lock: install-dev ## compile the locks that are stale; ARGS=--upgrade for newer versions in all
 	$(python) tools/lock.py $(ARGS)
 
 .PHONY: build
@@ -58,6 +58,6 @@ install-dev: ## make .venv with what test, check and build need too
 	@tools/install requirements/dev.txt
 
 .PHONY: clean
-clean: ## remove what tools left behind; .venv and .trivet stay
+clean: ## remove what tools left behind; .venv, .environments and .trivet stay
 	rm -rf dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	find . -path ./.venv -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+	find . \( -path ./.venv -o -path ./.environments \) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +

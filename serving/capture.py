@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from hashlib import sha256
+from math import isnan
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
+import numpy as np
 import orjson
 
-from trivet.core.canonical import digest_json
+from trivet.core.canonical import canonical_json
 from trivet.core.errors import ConfigError
-from trivet.core.inference import reasons, record_id
+from trivet.core.inference import REASONS, record_id
 from trivet.core.modelpackage import FeatureProfile, Input, Profile
 from trivet.core.records import Mode
 from trivet.serving.appender import Appender
@@ -19,8 +23,6 @@ from trivet.serving.engine import Answer, Engine
 from trivet.serving.errors import NotRecorded
 from trivet.serving.segments import Segments
 from trivet.serving.tensors import Batch, Value
-
-Shown = Value | dict[str, int]
 
 
 class Scribe:
@@ -34,8 +36,17 @@ class Scribe:
 
         :raises ConfigError: when the package lacks the profile of a personal input.
         """
-        self._names = engine.features
-        self._bins = _bins(engine.serving.inputs, engine.profile)
+        inputs = engine.serving.inputs
+        names = [column.name for column in inputs]
+        numbers = [column.name for column in inputs if column.type != "category"]
+        texts = [column.name for column in inputs if column.type == "category"]
+        self._names = names
+        self._sorted = sorted(names)
+        places = [*numbers, *texts]
+        self._columns = [places.index(name) for name in self._sorted]
+        self._as_they_come = self._columns == list(range(len(names)))
+        self._spells_e = orjson.dumps(names).count(b"e") if not texts else -1
+        self._bins = _bins(inputs, engine.profile)
         self._constant = {
             "kind": "prediction",
             "endpoint": endpoint,
@@ -47,29 +58,47 @@ class Scribe:
     def lines(self, request_id: str, batch: Batch, answer: Answer) -> bytes:
         """The records of a batch, each with its line break."""
         time = datetime.now(UTC)
-        parts = [()] * batch.rows if answer.contributions is None else answer.contributions
-        return b"".join(
-            orjson.dumps(
-                self._constant
-                | {
-                    "id": record_id(request_id, row, batch.rows),
-                    "time": time,
-                    "inputs": self._shown(values),
-                    "input_digest": digest_json(values),
-                    "score": answer.score[row],
-                    "decision": answer.decision[row],
-                    "reasons": reasons(parts[row], self._names),
-                },
-                option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY,
-            )
-            for row, values in enumerate(self._rows(batch))
-        )
+        reasons = self._reasons(answer)
+        lines = []
+        for row, values in enumerate(self._rows(batch)):
+            text = orjson.dumps(values)
+            if text.count(b"e") != self._spells_e:  # some number may have an exponent, which Python spells otherwise
+                text = canonical_json(values)
+            record = self._constant | {
+                "id": record_id(request_id, row, batch.rows),
+                "time": time,
+                "inputs": self._shown(values) if self._bins else orjson.Fragment(text),
+                "input_digest": f"sha256:{sha256(text).hexdigest()}",
+                "score": answer.score[row],
+                "decision": answer.decision[row],
+                "reasons": reasons[row],
+            }
+            lines.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY))
+        return b"".join(lines)
 
     def _rows(self, batch: Batch) -> list[dict[str, Value]]:
-        return [dict(zip(self._names, values, strict=True)) for values in zip(*batch.columns, strict=True)]
+        """Every row by name, the names in their order."""
+        table: list[Any] = batch.numbers.tolist()
+        if isnan(batch.numbers.sum()):
+            table = [[None if value != value else value for value in values] for values in table]
+        if batch.texts:
+            table = [[*values, *texts] for values, texts in zip(table, zip(*batch.texts, strict=True), strict=True)]
+        if not self._as_they_come:
+            table = [[values[at] for at in self._columns] for values in table]
+        return [dict(zip(self._sorted, values, strict=True)) for values in table]
 
-    def _shown(self, row: dict[str, Value]) -> dict[str, Shown]:
+    def _shown(self, row: dict[str, Value]) -> dict[str, Value | dict[str, int]]:
         return row | {name: {"bin": bin_of(row[name])} for name, bin_of in self._bins.items()}
+
+    def _reasons(self, answer: Answer) -> list[list[tuple[str, np.float32]]]:
+        """``trivet.core.inference.reasons`` of all rows at once."""
+        parts = answer.contributions
+        if parts is None:
+            return [[]] * len(answer.decision)
+        worst = parts.argsort(axis=1, kind="stable")[:, :REASONS].tolist()
+        return [
+            [(self._names[at], row[at]) for at in ranks if row[at] < 0] for row, ranks in zip(parts, worst, strict=True)
+        ]
 
 
 class Recorder:
@@ -92,14 +121,17 @@ class Recorder:
         self._unreported = 0
         self._reported_at = 0.0
 
-    async def write(self, lines: bytes, count: int) -> None:
-        """Write the records of one request.
+    def write(self, lines: bytes, count: int) -> Awaitable[None] | None:
+        """Write the records of one request. In mode ``complete`` there is something to wait for.
 
-        :raises NotRecorded: in mode ``complete``, when they are not on the disk.
+        :raises NotRecorded: while waiting, when they are not on the disk.
         """
-        if not self._complete:
-            self._appender.put(lines, count)
-            return
+        if self._complete:
+            return self._commit(lines)
+        self._appender.put(lines, count)
+        return None
+
+    async def _commit(self, lines: bytes) -> None:
         try:
             await self._appender.commit(lines)
         except OSError as error:

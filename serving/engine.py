@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
@@ -16,7 +17,8 @@ from trivet.core.modelpackage import CONTRIBUTIONS as CONTRIBUTIONS_FILE
 from trivet.core.modelpackage import GOLDEN, MODEL, PROFILE, SERVING, Golden, Package, Profile, Serving
 from trivet.serving.errors import BadInput, ModelFailed
 from trivet.serving.onnxfile import refuse_external_data
-from trivet.serving.tensors import Batch, Checker, Tensor, datatype
+from trivet.serving.onnxmatrix import MATRIX, with_matrix
+from trivet.serving.tensors import MISSING_CATEGORY, Batch, Checker, datatype
 
 ADDS_UP = 1e-4  # how far contributions may be from the score, as probability: they are summed in 32 bits
 D = TypeVar("D", bound=Document)
@@ -41,11 +43,11 @@ class Engine:
         self.serving = serving
         self.profile = profile
         self.features = tuple(column.name for column in serving.inputs)
-        self.check = Checker(serving).check
+        self.check = Checker(serving)
         self.golden = golden
-        self._model = _session(graphs[MODEL], MODEL, serving, SCORE)
+        self._model = Graph(graphs[MODEL], MODEL, serving, SCORE)
         self._reasons = (
-            _session(graphs[CONTRIBUTIONS_FILE], CONTRIBUTIONS_FILE, serving, CONTRIBUTIONS)
+            Graph(graphs[CONTRIBUTIONS_FILE], CONTRIBUTIONS_FILE, serving, CONTRIBUTIONS)
             if serving.contributions
             else None
         )
@@ -78,12 +80,13 @@ class Engine:
 
         :raises ModelFailed: when the model fails or gives anything that is not a finite number.
         """
-        score = _run(self._model, SCORE, batch, (batch.rows,))
+        numbers = batch.numbers.astype(np.float32, order="C")
+        score = self._model.run(numbers, batch, (batch.rows,))
         decision = self.serving.decision
         decided = [decision.positive if yes else decision.negative for yes in (score >= decision.threshold).tolist()]
         parts = None
         if contributions and self._reasons is not None:
-            parts = _run(self._reasons, CONTRIBUTIONS, batch, (batch.rows, len(self.features)))
+            parts = self._reasons.run(numbers, batch, (batch.rows, len(self.features)))
         return Answer(score, decided, parts)
 
     def self_test(self) -> None:
@@ -93,7 +96,7 @@ class Engine:
         """
         golden = self.golden
         try:
-            answer = self.predict(self.check(self._golden_tensors()), contributions=True)
+            answer = self.predict(self.check.rows(golden.rows), contributions=True)
         except (BadInput, ModelFailed) as error:
             raise NotReady(f"The model did not answer its golden request: {error.message}") from error
         same = len(golden.scores) == len(answer.score)
@@ -104,16 +107,6 @@ class Engine:
             if np.abs(1 / (1 + np.exp(-total)) - answer.score).max() > ADDS_UP:
                 raise NotReady("The model's contributions do not add up to its score.", "Train and register it again.")
 
-    def _golden_tensors(self) -> list[Tensor]:
-        rows = self.golden.rows
-        try:
-            return [
-                Tensor(column.name, datatype(column), [len(rows), 1], [row[column.name] for row in rows])
-                for column in self.serving.inputs
-            ]
-        except KeyError as error:
-            raise NotReady(f"The golden request lacks {error}.", "Train and register the model again.") from error
-
 
 def _document(kind: type[D], verified: dict[str, bytes], name: str) -> D:
     try:
@@ -122,31 +115,61 @@ def _document(kind: type[D], verified: dict[str, bytes], name: str) -> D:
         raise IntegrityError(f"{name} of the model package is not valid: {describe(error)}.") from error
 
 
-def _session(graph: bytes, name: str, serving: Serving, output: str) -> ort.InferenceSession:
-    refuse_external_data(graph, name)
+class Graph:
+    """One graph of a package, loaded to give one output. Takes its numbers as a matrix wherever it can."""
+
+    def __init__(self, graph: bytes, name: str, serving: Serving, output: str) -> None:
+        """Load it.
+
+        :raises IntegrityError: when it cannot be loaded or is not what ``serving.json`` says.
+        """
+        refuse_external_data(graph, name)
+        self._outputs = [output]
+        self._numbers = [column.name for column in serving.inputs if datatype(column) != "BYTES"]
+        self._texts = [column.name for column in serving.inputs if datatype(column) == "BYTES"]
+        session = _session(graph, name)
+        wanted = {column.name: ONNX_TYPES[datatype(column)] for column in serving.inputs}
+        if {put.name: put.type for put in session.get_inputs()} != wanted:
+            raise IntegrityError(f"The inputs of {name} are not those of serving.json.")
+        if {put.name: put.type for put in session.get_outputs()}.get(output) != "tensor(float)":
+            raise IntegrityError(f"{name} has no float32 output {output}.")
+        joined = with_matrix(graph, self._numbers)
+        self._matrix = joined is not None
+        self._session = session if joined is None else _session(joined, name)
+
+    def run(self, numbers: np.ndarray, batch: Batch, shape: tuple[int, ...]) -> np.ndarray:
+        """The output for ``numbers``, float32 ``[rows, numbers]``, and the batch's texts.
+
+        :raises ModelFailed: when it fails, has another shape than ``shape``, or holds what is not a finite number.
+        """
+        [output] = self._outputs
+        try:
+            [values] = self._session.run(self._outputs, self._feeds(numbers, batch))
+        except Exception as error:  # the runtime's errors have no common base
+            raise ModelFailed(f"The model failed while computing {output}.") from error
+        if not isinstance(values, np.ndarray) or values.shape != shape:
+            raise ModelFailed(f"The model gave {output} in a shape that serving.json does not promise.")
+        if not isfinite(values.sum(dtype=np.float64)):  # what is not finite in there makes the sum so
+            raise ModelFailed(f"The model gave {output} that is not a finite number.")
+        return values
+
+    def _feeds(self, numbers: np.ndarray, batch: Batch) -> dict[str, np.ndarray]:
+        if self._matrix:
+            feeds = {MATRIX: numbers}
+        else:
+            feeds = {name: numbers[:, at : at + 1] for at, name in enumerate(self._numbers)}
+        for name, values in zip(self._texts, batch.texts, strict=True):
+            known = [MISSING_CATEGORY if value is None else value for value in values]
+            feeds[name] = np.array(known, dtype=object).reshape(-1, 1)
+        return feeds
+
+
+def _session(graph: bytes, name: str) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what fails is raised; nothing is printed beside the log
     try:
-        session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's errors have no common base
         raise IntegrityError(f"{name} cannot be loaded by ONNX Runtime {ort.__version__}.") from error
-    wanted = {column.name: ONNX_TYPES[datatype(column)] for column in serving.inputs}
-    if {put.name: put.type for put in session.get_inputs()} != wanted:
-        raise IntegrityError(f"The inputs of {name} are not those of serving.json.")
-    if {put.name: put.type for put in session.get_outputs()}.get(output) != "tensor(float)":
-        raise IntegrityError(f"{name} has no float32 output {output}.")
-    return session
-
-
-def _run(session: ort.InferenceSession, output: str, batch: Batch, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        [values] = session.run([output], batch.feeds)
-    except Exception as error:  # the runtime's errors have no common base
-        raise ModelFailed(f"The model failed while computing {output}.") from error
-    if not isinstance(values, np.ndarray) or values.shape != shape:
-        raise ModelFailed(f"The model gave {output} in a shape that serving.json does not promise.")
-    if not np.isfinite(values).all():
-        raise ModelFailed(f"The model gave {output} that is not a finite number.")
-    return values

@@ -39,3 +39,11 @@ class NotRecorded(NotReady):
 
 class ModelFailed(PlatformError):
     """The model gave no usable answer to a correct request: the server's log says why."""
+
+
+class NotAcceptable(BadInput):
+    """The client accepts no form that this server answers in: accept another."""
+
+
+class Unloadable(BadInput):
+    """What the repository holds cannot be served: mend the package, then load it again."""

@@ -23,9 +23,13 @@ class Log:
         self._threshold = LEVELS[level]
         self._appender = Appender(_write, "log")
 
+    def takes(self, level: LogLevel) -> bool:
+        """Whether events of this level are written."""
+        return LEVELS[level] >= self._threshold
+
     def event(self, level: LogLevel, event: str, **fields: Any) -> None:
         """Write one line soon; it is dropped where standard error cannot take it."""
-        if LEVELS[level] >= self._threshold:
+        if self.takes(level):
             self._appender.put(line(level, event, fields))
 
     async def close(self) -> None:
@@ -60,7 +64,7 @@ def say(level: LogLevel, event: str, **fields: Any) -> None:
 def line(level: LogLevel, event: str, fields: dict[str, Any]) -> bytes:
     """One line of the log."""
     return orjson.dumps(
-        {"time": datetime.now(UTC), "level": level, "event": event} | fields, option=orjson.OPT_APPEND_NEWLINE
+        {"time": datetime.now(UTC), "level": level, "event": event, **fields}, option=orjson.OPT_APPEND_NEWLINE
     )
 
 

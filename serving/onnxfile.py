@@ -44,17 +44,17 @@ def _has_external(message: memoryview, kind: str, depth: int) -> bool:
         raise ValueError("it nests too deep")
     if kind == "Tensor":
         return any(
-            field == EXTERNAL_DATA or (field == DATA_LOCATION and value != 0) for field, value in _fields(message)
+            field == EXTERNAL_DATA or (field == DATA_LOCATION and value != 0) for field, value in fields(message)
         )
     inner = FIELDS[kind]
     return any(
         _has_external(value, inner[field], depth + 1)
-        for field, value in _fields(message)
+        for field, value in fields(message)
         if field in inner and isinstance(value, memoryview)
     )
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
+def fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     """Field numbers with their values: bytes for messages and strings, a number for the rest."""
     at = 0
     while at < len(message):

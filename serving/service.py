@@ -1,4 +1,4 @@
-"""One model on one endpoint: the bytes of a request to the bytes of its response. Knows no transport."""
+"""One model under a name and a version: the bytes of a request to the bytes of its response. Knows no transport."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 import orjson
 
-from trivet.core.inference import CONTRIBUTIONS, request_of
+from trivet.core.inference import CONTRIBUTIONS, DECISION, SCORE, request_of
 from trivet.serving.capture import Scribe
-from trivet.serving.engine import Engine
+from trivet.serving.engine import Answer, Engine
+from trivet.serving.errors import BadInput
+from trivet.serving.tensors import Batch
 from trivet.serving.wire import v2
+from trivet.serving.wire.base import Asked, Fields, Identity, Wire
 
 INLINE_SECONDS = 0.001  # a request that takes longer is not worked on in the event loop
 INLINE_BYTES = 64 << 10
@@ -23,12 +26,13 @@ class Done(NamedTuple):
     id: str
     rows: int
     body: bytes
-    json_length: int | None  # where binary tensors follow the JSON
+    type: bytes
+    fields: tuple[tuple[bytes, bytes], ...]
     records: bytes
 
 
 class Service:
-    """An engine under a name and a version, with or without records."""
+    """An engine under a name and a version, with or without records. Safe to use from several threads."""
 
     def __init__(self, engine: Engine, model: str, version: str, scribe: Scribe | None = None) -> None:
         """Measure how large a request may be to be answered in passing.
@@ -39,26 +43,43 @@ class Service:
         self.engine = engine
         self.model = model
         self.version = version
+        self.name = f"{model}/{version}"
+        has_reasons = engine.serving.contributions
+        self.identity = Identity(model, version, engine.digest, engine.features, has_reasons)
+        self.fields = ((b"trivet-model", self.name.encode()), (b"trivet-package", engine.digest.encode()))
         self._scribe = scribe
-        self._reasons = scribe is not None and engine.serving.contributions
+        self._outputs = (SCORE, DECISION, CONTRIBUTIONS) if has_reasons else (SCORE, DECISION)
+        self._reasons = scribe is not None and has_reasons
         self.inline_bytes = self._measure()
 
-    def infer(self, body: bytes, json_length: int | None, request_id: str) -> Done:
-        """Answer one infer request of the Open Inference Protocol v2.
+    def infer(self, wire: Wire, body: bytes, fields: Fields, request_id: str) -> Done:
+        """Answer one request.
 
         :param request_id: the id to use where the body has none.
         :raises BadInput: when the request is wrong.
         :raises ModelFailed: when the model gives no finite answer.
         """
-        request = v2.decode(body, json_length)
-        v2.check_outputs(request, self.engine)
-        batch = self.engine.check(request.tensors)
-        asked = not request.outputs or any(wanted.name == CONTRIBUTIONS for wanted in request.outputs)
-        answer = self.engine.predict(batch, contributions=asked or self._reasons)
-        request_id = request.id or request_id
+        asked = wire.decode(body, fields)
+        contributions = self._reasons
+        for name in asked.outputs:
+            if name not in self._outputs:
+                raise BadInput(f"The model has no output {name!r}; it gives {', '.join(self._outputs)}.")
+            contributions = contributions or name == CONTRIBUTIONS
+        batch = self._check(asked)
+        answer = self.engine.predict(batch, contributions=contributions)
+        request_id = asked.id or request_id
         records = self._scribe.lines(request_id, batch, answer) if self._scribe else b""
-        reply, head = v2.encode(answer, request, self.engine, self.model, self.version, request_id)
-        return Done(request_id, batch.rows, reply, head, records)
+        if answer.contributions is not None and CONTRIBUTIONS not in asked.outputs:
+            answer = Answer(answer.score, answer.decision, None)  # they were for the record
+        encoded = wire.encode(asked, answer, self.identity, request_id)
+        return Done(request_id, batch.rows, encoded.body, encoded.type, encoded.fields, records)
+
+    def _check(self, asked: Asked) -> Batch:
+        if asked.tensors is not None:
+            return self.engine.check.tensors(asked.tensors)
+        if asked.cells is not None:
+            return self.engine.check.cells(asked.cells)
+        return self.engine.check.rows(asked.rows or ())
 
     def _measure(self) -> int:
         """Bytes of a request that take ``INLINE_SECONDS`` of processor time, from the quickest of some golden ones."""
@@ -66,6 +87,6 @@ class Service:
         seconds: list[float] = []
         while sum(seconds) < TRIAL_SECONDS:
             start = thread_time()
-            self.infer(body, None, "golden")
+            self.infer(v2.WIRE, body, {}, "golden")
             seconds.append(thread_time() - start)
         return min(INLINE_BYTES, int(len(body) * INLINE_SECONDS / min(seconds)))

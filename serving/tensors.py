@@ -1,9 +1,10 @@
-"""Tensors of a request, and their check against what the model declares, before the model sees any of them."""
+"""Values of a request, and their check against what the model declares, before the model sees any of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -17,6 +18,9 @@ NUMBER_TYPES = {int, float, NoneType}
 TEXT_TYPES = {str, NoneType}
 FINITE = float(np.finfo(np.float32).max)  # beyond it a number is infinite to the model
 MISSING_CATEGORY = ""  # what ONNX, which has no missing string, is given for one
+MISSING_CELLS = frozenset(("", "nan", "NaN"))  # the latter are NumPy's and pandas' way to write it
+MATRIX_TYPES = ("FP32", "FP64")
+NO_NUMBER = frozenset("_xXnNpPiI")  # what float() takes and a table of numbers does not: 1_0, inf
 
 
 class Tensor(NamedTuple):
@@ -31,13 +35,13 @@ class Tensor(NamedTuple):
 class Batch(NamedTuple):
     """Checked rows.
 
-    ``feeds`` are what ONNX takes: float32 or string ``[rows, 1]``. ``columns`` hold the same values as the client
-    gave them, one list per input in the order of the model's inputs; numbers are floats.
+    ``numbers`` holds the inputs that are no categories as float64 ``[rows, numbers]``, NaN where one is missing;
+    ``texts`` the categories, a list per input, ``None`` where one is missing. Both in the order of the model's inputs.
     """
 
     rows: int
-    feeds: dict[str, np.ndarray]
-    columns: list[list[Value]]
+    numbers: np.ndarray
+    texts: list[list[str | None]]
 
 
 def datatype(column: Input) -> str:
@@ -46,71 +50,149 @@ def datatype(column: Input) -> str:
 
 
 class Checker:
-    """Checks tensors against the inputs of a model; all numbers at once, as a matrix ``[columns, rows]``."""
+    """Checks the values of a request against the inputs of a model; all numbers at once, as a matrix.
+
+    A message names the input and the row and holds no value of the row.
+    """
 
     def __init__(self, serving: Serving) -> None:
-        numbers = [column for column in serving.inputs if column.type != "category"]
+        self.names = [column.name for column in serving.inputs]
         self._datatypes = {column.name: datatype(column) for column in serving.inputs}
+        numbers = [column for column in serving.inputs if column.type != "category"]
         self._numbers = [column.name for column in numbers]
         self._categories = [column for column in serving.inputs if column.type == "category"]
-        self._lows = _by_column([-FINITE if column.minimum is None else column.minimum for column in numbers])
-        self._highs = _by_column([FINITE if column.maximum is None else column.maximum for column in numbers])
-        self._required = _by_column([not column.nullable for column in numbers]) > 0
-        self._whole = _by_column([column.type == "integer" for column in numbers]) > 0
-        self._allowed = {
-            column.name: frozenset([*map(str if column.type == "category" else float, column.allowed), None])
-            for column in serving.inputs
-            if column.allowed is not None
-        }
+        self._known = set(self.names)
+        self._pick_numbers = _picker([at for at, one in enumerate(serving.inputs) if one.type != "category"])
+        self._pick_texts = _picker([at for at, one in enumerate(serving.inputs) if one.type == "category"])
+        self._lows = np.array([-FINITE if column.minimum is None else column.minimum for column in numbers])
+        self._highs = np.array([FINITE if column.maximum is None else column.maximum for column in numbers])
+        self._required = np.array([not column.nullable for column in numbers], dtype=bool)
+        self._whole = np.array([column.type == "integer" for column in numbers], dtype=bool)
+        self._has_whole = bool(self._whole.any())
+        self._allowed_numbers = [
+            (at, np.array([*map(float, column.allowed), np.nan])) for at, column in enumerate(numbers) if column.allowed
+        ]
 
-    def check(self, tensors: Iterable[Tensor]) -> Batch:
-        """The rows of a request.
+    def tensors(self, tensors: Sequence[Tensor]) -> Batch:
+        """The rows of tensors: one per input, ``[rows, 1]``; or, where all inputs are numbers, one for all of them,
+        ``[rows, inputs]``.
 
-        :raises BadInput: naming the first input that is missing, unknown, misshapen or out of bounds. The message
-            holds no value of a row.
+        :raises BadInput: naming the first input that is missing, unknown, misshapen or out of bounds.
         """
+        if len(tensors) == 1 and not self._categories and self._is_matrix(tensors[0]):
+            return self._matrix(tensors[0])
         data, rows = self._by_name(tensors)
-        numbers = self._matrix([data[name] for name in self._numbers], rows)
-        feeds = dict(zip(self._numbers, numbers.astype(np.float32).reshape(-1, rows, 1), strict=True))
-        for column in self._categories:
-            feeds[column.name] = _texts(column, data[column.name])
-        for name, allowed in self._allowed.items():
-            if not allowed.issuperset(data[name]):
-                row = next(row for row, value in enumerate(data[name]) if value not in allowed)
-                raise BadInput(f"Row {row} of input {name} is not among those allowed.")
-        data |= zip(self._numbers, _lists(numbers), strict=True)
-        return Batch(rows, feeds, [data[name] for name in self._datatypes])
+        columns = [data[name] for name in self._numbers]
+        texts = [data[column.name] for column in self._categories]
+        return self._batch(rows, list(chain.from_iterable(columns)), texts, by_column=True)
+
+    def rows(self, rows: Sequence[Any]) -> Batch:
+        """Rows that are arrays in the order of the model's inputs, or objects by name.
+
+        :raises BadInput: naming the first row that lacks an input, has another, or is out of bounds.
+        """
+        if not rows:
+            raise BadInput("The request has no rows.")
+        table = [self._row(at, row) for at, row in enumerate(rows)]
+        if not self._categories:
+            return self._batch(len(table), list(chain.from_iterable(table)), [], by_column=False)
+        flat = list(chain.from_iterable(map(self._pick_numbers, table)))
+        texts = [list(column) for column in zip(*map(self._pick_texts, table), strict=True)]
+        return self._batch(len(table), flat, texts, by_column=False)
+
+    def cells(self, rows: Sequence[Sequence[str]]) -> Batch:
+        """Rows of text, in the order of the model's inputs; an empty cell is a missing value.
+
+        :raises BadInput: as ``rows`` does, and for a cell that is no number where there must be one.
+        """
+        kinds = list(self._datatypes.values())
+        return self.rows([self._read(at, row, kinds) for at, row in enumerate(rows)])
+
+    def _read(self, at: int, row: Sequence[str], kinds: list[str]) -> list[Value]:
+        if len(row) != len(kinds):
+            raise BadInput(f"Row {at} has {len(row)} cells, not the {len(kinds)} of the model's inputs.")
+        try:
+            return [cell or None if kind == "BYTES" else _number(cell) for cell, kind in zip(row, kinds, strict=True)]
+        except ValueError:
+            raise BadInput(f"Row {at} has a cell that is no number where there must be one.") from None
+
+    def _row(self, at: int, row: Any) -> Sequence[Any]:
+        if type(row) is list:
+            if len(row) != len(self.names):
+                raise BadInput(f"Row {at} has {len(row)} values, not the {len(self.names)} of the model's inputs.")
+            return row
+        if type(row) is not dict:
+            raise BadInput(f"Row {at} is neither an array in the order of the model's inputs nor an object by name.")
+        if row.keys() != self._known:
+            self._explain_names(at, row)
+        return [row[name] for name in self.names]
+
+    def _explain_names(self, at: int, row: Mapping[str, Any]) -> None:
+        if missing := [name for name in self.names if name not in row]:
+            raise BadInput(f"Row {at} lacks {', '.join(missing)}.")
+        unknown = next(name for name in row if name not in self._known)
+        raise BadInput(f"Row {at} has {unknown[:64]!r}; the model takes {', '.join(self.names)}.")
 
     def _by_name(self, tensors: Iterable[Tensor]) -> tuple[dict[str, list[Any]], int]:
         data: dict[str, list[Any]] = {}
-        rows = 0
-        for tensor in tensors:
-            name, kind, shape, values = tensor
-            if (wanted := self._datatypes.get(name)) is None:
-                raise BadInput(f"The model has no input {name!r}; it takes {', '.join(self._datatypes)}.")
-            if kind != wanted:
-                raise BadInput(f"Input {name} is {wanted}, not {kind}.")
+        wanted = self._datatypes
+        rows, right = 0, None
+        for name, kind, shape, values in tensors:
+            if wanted.get(name) != kind:
+                self._explain_tensor(name, kind)
+            if shape != right or len(values) != rows:
+                if rows or len(shape) != 2 or shape[0] < 1:
+                    raise BadInput(_misshapen(name, shape, len(values), rows))
+                rows = shape[0]
+                right = [rows, 1]
+                if shape != right or len(values) != rows:
+                    raise BadInput(_misshapen(name, shape, len(values), rows))
             if name in data:
                 raise BadInput(f"Input {name} is given twice.")
-            rows = rows or _rows(tensor)
-            if shape != [rows, 1] or len(values) != rows:
-                raise BadInput(f"Input {name} has shape {shape[:4]} and {len(values)} values, not [{rows}, 1].")
             data[name] = values
-        if missing := [name for name in self._datatypes if name not in data]:
-            raise BadInput(f"The request lacks {', '.join(missing)}.")
+        if len(data) != len(wanted):
+            raise BadInput(f"The request lacks {', '.join(name for name in wanted if name not in data)}.")
         return data, rows
 
-    def _matrix(self, columns: list[list[Any]], rows: int) -> np.ndarray:
-        """Numbers as float64, NaN where one is missing; all within their bounds and within float32."""
-        flat = list(chain.from_iterable(columns))
+    def _explain_tensor(self, name: str, kind: str) -> None:
+        if name not in self._datatypes:
+            raise BadInput(f"The model has no input {name!r}; it takes {', '.join(self._datatypes)}.")
+        raise BadInput(f"Input {name} is {self._datatypes[name]}, not {kind}.")
+
+    def _is_matrix(self, tensor: Tensor) -> bool:
+        return tensor.name not in self._datatypes and len(tensor.shape) == 2 and tensor.shape[1] == len(self.names)
+
+    def _matrix(self, tensor: Tensor) -> Batch:
+        name, kind, (rows, width), data = tensor
+        if kind not in MATRIX_TYPES:
+            raise BadInput(f"Input {name}, which holds all columns, is FP32 or FP64, not {kind}.")
+        if rows < 1 or len(data) != rows * width:
+            raise BadInput(_misshapen(name, [rows, width], len(data), rows))
+        return self._batch(rows, data, [], by_column=False)
+
+    def _batch(self, rows: int, flat: list[Any], texts: list[list[Any]], *, by_column: bool) -> Batch:
         if not set(map(type, flat)) <= NUMBER_TYPES:
-            wrong = next(at for at, values in enumerate(columns) if not set(map(type, values)) <= NUMBER_TYPES)
-            raise BadInput(f"Input {self._numbers[wrong]} takes numbers only.")
-        numbers = np.array(flat, dtype=np.float64).reshape(len(columns), rows)
-        sound = (numbers >= self._lows) & (numbers <= self._highs) & ((numbers == np.rint(numbers)) | ~self._whole)
+            self._explain_type(rows, flat, by_column=by_column)
+        numbers = np.array(flat, dtype=np.float64)
+        if by_column:
+            numbers = numbers.reshape(-1, rows).T if rows > 1 else numbers.reshape(1, -1)
+        else:
+            numbers = numbers.reshape(rows, -1)
+        sound = (numbers >= self._lows) & (numbers <= self._highs)
+        if self._has_whole:
+            sound &= (numbers == np.rint(numbers)) | ~self._whole
         if not sound.all():
             self._explain(numbers)
-        return numbers
+        for at, allowed in self._allowed_numbers:
+            self._refuse_one(~np.isin(numbers[:, at], allowed) & ~np.isnan(numbers[:, at]), self._numbers[at])
+        for column, values in zip(self._categories, texts, strict=True):
+            _check_texts(column, values)
+        return Batch(rows, numbers, texts)
+
+    def _explain_type(self, rows: int, flat: list[Any], *, by_column: bool) -> None:
+        at = next(at for at, value in enumerate(flat) if type(value) not in NUMBER_TYPES)
+        column = at // rows if by_column else at % len(self._numbers)
+        raise BadInput(f"Input {self._numbers[column]} takes numbers only.")
 
     def _explain(self, numbers: np.ndarray) -> None:
         """Say what is wrong, unless it is only that values are missing which may be."""
@@ -122,36 +204,42 @@ class Checker:
 
     def _refuse(self, bad: np.ndarray, why: str) -> None:
         if bad.any():
-            column, row = (int(index) for index in np.argwhere(bad)[0])
+            row, column = (int(index) for index in np.argwhere(bad)[0])
             raise BadInput(f"Row {row} of input {self._numbers[column]} {why}.")
 
+    def _refuse_one(self, bad: np.ndarray, name: str) -> None:
+        if bad.any():
+            raise BadInput(f"Row {int(bad.argmax())} of input {name} is not among those allowed.")
 
-def _by_column(values: Sequence[float]) -> np.ndarray:
-    """One value per column, as wide as any number of rows."""
-    return np.array(values, dtype=np.float64).reshape(-1, 1)
+
+def _picker(indexes: list[int]) -> itemgetter[Any]:
+    """Takes those places of a row, as a tuple."""
+    if len(indexes) == 1:
+        return itemgetter(slice(indexes[0], indexes[0] + 1))
+    return itemgetter(*indexes) if indexes else itemgetter(slice(0))
 
 
-def _texts(column: Input, values: list[Any]) -> np.ndarray:
-    """Strings as ONNX takes them, ``[rows, 1]``."""
+def _number(cell: str) -> float | None:
+    if cell in MISSING_CELLS:
+        return None
+    if NO_NUMBER.intersection(cell):
+        raise ValueError
+    return float(cell)
+
+
+def _misshapen(name: str, shape: list[int], values: int, rows: int) -> str:
+    wanted = f"[{rows}, 1]" if rows else "[rows, 1] with at least one row"
+    return f"Input {name} has shape {shape[:4]} and {values} values, not {wanted}."
+
+
+def _check_texts(column: Input, values: list[Any]) -> None:
     kinds = set(map(type, values))
     if not kinds <= TEXT_TYPES:
         raise BadInput(f"Input {column.name} takes strings only.")
-    if NoneType in kinds:
-        if not column.nullable:
-            raise BadInput(f"Row {values.index(None)} of input {column.name} has no value, which this input needs.")
-        values = [MISSING_CATEGORY if value is None else value for value in values]
-    return np.array(values, dtype=object).reshape(-1, 1)
-
-
-def _rows(tensor: Tensor) -> int:
-    if len(tensor.shape) != 2 or tensor.shape[0] < 1:
-        raise BadInput(f"Input {tensor.name} has shape {tensor.shape[:4]}, not [rows, 1] with at least one row.")
-    return tensor.shape[0]
-
-
-def _lists(numbers: np.ndarray) -> list[list[Value]]:
-    """Numbers as Python's floats, ``None`` where one is missing."""
-    columns = numbers.tolist()
-    if np.isnan(numbers).any():
-        return [[None if value != value else value for value in column] for column in columns]
-    return columns
+    if NoneType in kinds and not column.nullable:
+        raise BadInput(f"Row {values.index(None)} of input {column.name} has no value, which this input needs.")
+    if column.allowed is not None:
+        allowed = {*map(str, column.allowed), None}
+        if not allowed.issuperset(values):
+            row = next(row for row, value in enumerate(values) if value not in allowed)
+            raise BadInput(f"Row {row} of input {column.name} is not among those allowed.")

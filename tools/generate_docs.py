@@ -14,6 +14,8 @@ from trivet.core.errors import ExitCode
 from trivet.core.policy import Policy
 from trivet.core.project import Project
 from trivet.infra.settings import Settings
+from trivet.serving.config import ServerConfig
+from trivet.serving.presets import PRESETS, Preset
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTICE = "<!-- Written by `make docs` from the code: change it there. -->\n"
@@ -54,6 +56,26 @@ def config() -> str:
     parts += ["## Exit codes\n", "| code | meaning |", "| --- | --- |"]
     parts += [f"| {code.value} | {code.name.lower().replace('_', ' ')} |" for code in ExitCode]
     return "\n".join([*parts, ""])
+
+
+def server() -> str:
+    """Every setting of a server and what each kind of endpoint sets."""
+    parts = [NOTICE, "# The server's settings\n"]
+    parts.append("Of the JSON document that `python -m trivet.serving CONFIG.json` reads. See [serving](serving.md).\n")
+    parts += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    parts += [_row(*field) for field in _fields(ServerConfig.model_json_schema())]
+    parts.append("\n## Presets\n")
+    parts.append(
+        "Of `python -m trivet.serving serve`, in a container. The sources of the numbers are in `serving/presets.py`.\n"
+    )
+    parts += ["| setting | " + " | ".join(PRESETS) + " |", "| --- |" + " --- |" * len(PRESETS)]
+    for key in Preset._fields:
+        parts.append(f"| `{key}` | " + " | ".join(_plain(getattr(one, key)) for one in PRESETS.values()) + " |")
+    return "\n".join([*parts, ""])
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
 
 
 def _row(key: str, kind: str, default: str, meaning: str) -> str:
@@ -99,7 +121,7 @@ def _kind(field: dict[str, Any]) -> str:
     return str(field.get("format") or field.get("type", "any"))
 
 
-PAGES = {"parity.md": parity, "config.md": config}
+PAGES = {"parity.md": parity, "config.md": config, "server.md": server}
 
 
 def main(arguments: list[str]) -> int:

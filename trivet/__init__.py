@@ -6,10 +6,14 @@ stack; the other names are the verbs of the command line.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+# ONNX Runtime's Linux wheels report to Microsoft, from a thread of their own, unless this is set before the import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from trivet.api import (

@@ -7,114 +7,121 @@ accepted by the other.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from email.utils import formatdate
 
-import uvicorn
-
-from trivet.core.errors import ConfigError, PlatformError
 from trivet.serving.config import ServerConfig
-from trivet.serving.http.app import App, Phase
+from trivet.serving.http.app import App
+from trivet.serving.http.connection import Bounds, Clock, Connection, Handler
+from trivet.serving.http.sockets import BACKLOG
 
-BACKLOG = 2048
 LINGER = 1.0  # seconds that a connection without a request is kept after the listener closed: one may be on its way
 TICK = 0.02
 
 
-class Server(uvicorn.Server):
-    """Uvicorn, but for how it ends.
+class Plane:
+    """The connections to one handler."""
+
+    def __init__(self, handler: Handler, bounds: Bounds) -> None:
+        self.connections: set[Connection] = set()
+        self._handler = handler
+        self._bounds = bounds
+        self._server: asyncio.Server | None = None
+        self._sweeping: asyncio.Task[None] | None = None
+
+    async def begin(self, listener: socket.socket) -> None:
+        """Accept from now on."""
+        loop = asyncio.get_running_loop()
+        _tell_the_time()
+        self._sweeping = asyncio.create_task(self._sweep())
+        self._server = await loop.create_server(
+            lambda: Connection(self._handler, self._bounds, self.connections), sock=listener, backlog=BACKLOG
+        )
+
+    def stop_accepting(self) -> None:
+        """Let go of the listening socket; the connections stay."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def close_idle(self) -> None:
+        """Close the connections on which nobody waits."""
+        for connection in list(self.connections):
+            if not connection.busy:
+                connection.close()
+
+    async def end(self, linger: float, patience: float) -> None:
+        """Accept no more, answer what was accepted, close; return after ``patience`` seconds at the latest."""
+        self.stop_accepting()
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        while self.connections and loop.time() < begun + patience:
+            if loop.time() >= begun + linger:
+                self.close_idle()
+            await asyncio.sleep(TICK)
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+
+    async def _sweep(self) -> None:
+        """Once a second, end the connections that come to nothing."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(1)
+            _tell_the_time()
+            now = loop.time()
+            for connection in list(self.connections):
+                connection.sweep(now)
+
+
+class Server:
+    """The data plane of one process.
 
     The first SIGTERM or SIGINT makes the application not ready; it serves on for ``drain_seconds``, then the
-    listener closes, what was accepted is answered, and ``run`` returns. The second ends it at once.
+    listener closes, what was accepted is answered, and ``serve`` returns. The second ends it at once.
     """
 
-    def __init__(self, app: App, config: ServerConfig, on_started: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,  # type: ignore[arg-type]  # ASGI's messages are typed by name there, as dictionaries here
-                loop="uvloop",
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                backlog=BACKLOG,
-            )
-        )
+    def __init__(self, app: App, config: ServerConfig) -> None:
+        self.forced = False
         self._app = app
-        self._settings = config
-        self._on_started = on_started
+        self._config = config
+        self._leave = asyncio.Event()
+        self._end = asyncio.Event()
+        deadline = config.deadline_seconds
+        self._plane = Plane(app, Bounds(deadline, config.idle_seconds, 2 * deadline))
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept, then say so."""
-        await super().startup(sockets)
-        self._on_started()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take both signals for the time of the run."""
+    async def begin(self, listener: socket.socket) -> None:
+        """Accept, and take the signals."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._leave)
-        yield
+            loop.add_signal_handler(number, self._signalled)
+        await self._plane.begin(listener)
 
-    def _leave(self) -> None:
-        if self._app.phase is Phase.DRAINING:
-            self.force_exit = self.should_exit = True
+    async def until_left(self) -> None:
+        """Serve until told to leave, then leave."""
+        await self._leave.wait()
+        if not self.forced:
+            loop = asyncio.get_running_loop()
+            patience = min(LINGER + self._config.deadline_seconds, self._config.grace_seconds)
+            ending = loop.create_task(self._plane.end(LINGER, patience))
+            forced = loop.create_task(self._end.wait())
+            await asyncio.wait((ending, forced), return_when=asyncio.FIRST_COMPLETED)
+        self._plane.stop_accepting()
+
+    def stop(self) -> None:
+        """Leave now, as at the end of the drain."""
+        self._app.drain()
+        self._leave.set()
+
+    def _signalled(self) -> None:
+        if self._app.draining:
+            self.forced = True
+            self._leave.set()
+            self._end.set()
             return
         self._app.drain()
-        asyncio.get_running_loop().call_later(self._settings.drain_seconds, setattr, self, "should_exit", True)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more, answer what was accepted, close."""
-        for server in self.servers:
-            server.close()
-        for own in sockets or []:
-            own.close()
-        loop = asyncio.get_running_loop()
-        patience = loop.time() + LINGER
-        end = patience + self._settings.deadline_seconds
-        while (self.server_state.connections or self.server_state.tasks) and loop.time() < end and not self.force_exit:
-            if loop.time() >= patience:
-                self._close_idle()
-            await asyncio.sleep(TICK)
-        self._close_idle()
-
-    def _close_idle(self) -> None:
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
+        asyncio.get_running_loop().call_later(self._config.drain_seconds, self._leave.set)
 
 
-def listen(config: ServerConfig) -> socket.socket:
-    """The socket to accept from: the inherited one, or one of its own.
-
-    :raises ConfigError: when the inherited descriptor is no listening socket.
-    :raises PlatformError: when the port cannot be had.
-    """
-    if config.fd is not None:
-        return _inherited(config.fd)
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    try:
-        return socket.create_server((config.host, config.port or 0), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise PlatformError(
-            f"Nothing can listen on port {config.port} of {config.host}: {os.strerror(error.errno or 0)}.",
-            "Stop what uses it, or choose another port.",
-        ) from error
-
-
-def _inherited(descriptor: int) -> socket.socket:
-    try:
-        inherited = socket.socket(fileno=descriptor)
-        listens = inherited.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-    except OSError as error:
-        raise ConfigError(f"Descriptor {descriptor} is no socket.", "Pass on one that listens.") from error
-    if not listens:
-        raise ConfigError(f"The socket {descriptor} does not listen.", "Pass on one that listens.")
-    inherited.set_inheritable(False)
-    return inherited
+def _tell_the_time() -> None:
+    Clock.line = f"date: {formatdate(usegmt=True)}\r\n".encode()

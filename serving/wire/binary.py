@@ -1,6 +1,6 @@
 """Triton's binary tensor extension of the Open Inference Protocol: JSON first, then the tensors' bytes.
 
-A binary tensor becomes the very list that JSON would have carried (a float32 its shortest decimal, a NaN ``None``), so
+A binary tensor becomes the very list that JSON would have carried (a number its shortest decimal, a NaN ``None``), so
 that nothing after this file knows the difference.
 Source: https://github.com/triton-inference-server/server, docs/protocol/extension_binary_data.md.
 """
@@ -16,6 +16,7 @@ import orjson
 from trivet.serving.errors import BadInput
 
 _LENGTH = struct.Struct("<I")
+FLOATS = {"FP32": np.dtype("<f4"), "FP64": np.dtype("<f8")}
 
 
 class Reader:
@@ -42,13 +43,15 @@ class Reader:
 
 def decode(raw: memoryview, datatype: str, name: str) -> list[Any]:
     """The values of one tensor."""
-    if datatype == "FP32":
-        if len(raw) % 4:
-            raise BadInput(f"The {len(raw)} bytes of input {name} are no FP32.")
-        values = np.frombuffer(raw, dtype="<f4")
+    if datatype in FLOATS:
+        kind = FLOATS[datatype]
+        if len(raw) % kind.itemsize:
+            raise BadInput(f"The {len(raw)} bytes of input {name} are no {datatype}.")
+        values = np.frombuffer(raw, dtype=kind)
         if np.isinf(values).any():
             raise BadInput(f"Input {name} has a value that is not finite.")
-        return orjson.loads(orjson.dumps(values.astype(np.float32), option=orjson.OPT_SERIALIZE_NUMPY))
+        native = values.astype(kind.newbyteorder("="))
+        return orjson.loads(orjson.dumps(native, option=orjson.OPT_SERIALIZE_NUMPY))
     if datatype == "BYTES":
         return _texts(raw, name)
     raise BadInput(f"Input {name} is {datatype}, which this server does not take in binary.")

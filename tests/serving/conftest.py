@@ -310,14 +310,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts servers as the supervisor does; ends those that still run."""
     servers: list[Running] = []
 
-    def run(made: Made, listener: socket.socket | None = None, **settings: Any) -> Running:
+    def run(made: Made, listener: socket.socket | None = None, *, version: str = "1", **settings: Any) -> Running:
         listener = listener or socket.create_server(("127.0.0.1", 0), backlog=1024)
         number = len(servers)
         ready, tell = os.pipe()
         config = {
-            "package": str(made.folder),
-            "model": "loan",
-            "version": "1",
+            "models": [{"name": "loan", "version": version, "package": str(made.folder)}],
             "endpoint": "loans",
             "fd": listener.fileno(),
             "ready_fd": tell,

@@ -27,6 +27,7 @@ from trivet.serving.engine import Engine
 from trivet.serving.errors import NotRecorded
 from trivet.serving.segments import Segments
 from trivet.serving.service import Service
+from trivet.serving.wire import v2
 
 NO_LIMIT = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
@@ -40,7 +41,7 @@ def test_a_record_says_what_was_decided_and_not_who_was(made):
     engine = Engine.open(made.folder)
     service = Service(engine, "loan", "3", Scribe(engine, "loans", "loan", "3"))
     rows = made.rows(40)
-    done = service.infer(json.dumps(made.request(40)).encode(), None, "r-1")
+    done = service.infer(v2.WIRE, json.dumps(made.request(40)).encode(), {}, "r-1")
     records = [Prediction.model_validate_json(line) for line in done.records.splitlines()]
     response = {output["name"]: output["data"] for output in json.loads(done.body)["outputs"]}
     [profile] = [one for one in Profile.read(made.folder / PROFILE).features if one.name == "income"]
@@ -58,10 +59,25 @@ def test_a_record_says_what_was_decided_and_not_who_was(made):
     assert any(row["income"] is None for row in rows), "no row has a missing income"
 
 
+NUMBER = st.one_of(st.floats(0, 1000), st.floats(0, 1e-3), st.sampled_from([0.0, -0.0, 5e-324, 1e-5, 1e-4, 999.9]))
+
+
+@given(amount=NUMBER, income=st.one_of(st.none(), st.floats(-1e30, 1e30)), term=st.integers(1, 480))
+@settings(max_examples=150, deadline=None)
+def test_the_digest_of_a_row_is_that_of_its_canonical_json(made, amount, income, term):
+    """However its numbers are spelled."""
+    row = {"amount": amount, "income": income, "term": term, "purpose": "house"}
+    engine = Engine.open(made.folder)
+    batch = engine.check.rows([row])
+    line = Scribe(engine, "loans", "loan", "1").lines("r", batch, engine.predict(batch, contributions=True))
+    record = Prediction.model_validate_json(line)
+    assert record.input_digest == digest_json({**row, "amount": float(amount), "term": float(term)})
+
+
 def test_one_row_has_the_id_of_its_request(made):
     engine = Engine.open(made.folder)
     service = Service(engine, "loan", "3", Scribe(engine, "loans", "loan", "3"))
-    done = service.infer(json.dumps(made.request(1)).encode(), None, "r-2")
+    done = service.infer(v2.WIRE, json.dumps(made.request(1)).encode(), {}, "r-2")
     assert Prediction.model_validate_json(done.records).id == "r-2"
 
 
@@ -172,12 +188,14 @@ def test_complete_raises_and_sampled_counts_when_the_disk_is_full(tmp_path, limi
 
     async def run() -> None:
         complete = Recorder(tmp_path / "complete", "complete", 1000, dropped.append)
+        written = complete.write(b"x" * 200 + b"\n", 1)
+        assert written is not None
         with pytest.raises(NotRecorded, match="withheld"):
-            await complete.write(b"x" * 200 + b"\n", 1)
+            await written
         await complete.close()
         assert dropped == []
         sampled = Recorder(tmp_path / "sampled", "sampled", 1000, dropped.append)
-        await sampled.write(b"x" * 200 + b"\n", 3)
+        assert sampled.write(b"x" * 200 + b"\n", 3) is None
         await sampled.close()
 
     asyncio.run(run())

@@ -1,10 +1,13 @@
-"""The protocol as others' clients speak it, against a real server."""
+"""The protocols as others' clients speak them, against a real server."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import httpx
@@ -16,7 +19,63 @@ with warnings.catch_warnings():
     import tritonclient.http as triton
     import tritonclient.http.aio as triton_aio
 
+from .clients.matrix import CLIENTS, MODEL, ask, case_of
+from .clients.operations import OK
+from .clients.servers import Server, serve
+from .exact import scorecard
+
 COUNT = 17
+LEAVING = 600.0  # seconds for which a server that was asked to leave serves on: until the test ends it
+Ask = Callable[..., dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """What becomes of each operation of a client, against a server that stays or one that is about to leave.
+
+    Each client runs once, and once more where it is given a case whose scores are wrong.
+    """
+    folder = tmp_path_factory.mktemp("clients")
+    package = scorecard(folder / "package").folder
+    with (
+        serve(package, folder, MODEL) as staying,
+        serve(package, folder, MODEL, drain_seconds=LEAVING) as leaving,
+    ):
+        ask_to_leave(leaving)
+
+        @cache
+        def of(client: str, *, wrong: bool = False) -> dict[str, str]:
+            case = case_of((leaving if client.endswith("leaving") else staying).url)
+            scores = [score / 2 for score in case.score]
+            return ask(client, replace(case, score=scores) if wrong else case)
+
+        yield of
+
+
+def ask_to_leave(server: Server) -> None:
+    """SIGTERM, and wait until it is not ready."""
+    server.process.terminate()
+    end = time.monotonic() + 20
+    while httpx.get(f"{server.url}/v2/health/ready", trust_env=False).status_code != 503:
+        assert time.monotonic() < end, "it is still ready"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("name", "operation"), [(name, one) for name in CLIENTS for one in CLIENTS[name].operations])
+def test_every_operation_of_every_client_is_served(asked, name, operation):
+    assert asked(name)[operation] == OK
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_no_client_does_what_the_list_leaves_out(asked, name):
+    assert sorted(asked(name)) == sorted(CLIENTS[name].operations)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_client_that_was_told_other_scores_says_so(asked, name):
+    client, outcomes = CLIENTS[name], asked(name, wrong=True)
+    assert [one for one in client.inferences if not outcomes[one].startswith("Wrong: score is ")] == []
+    assert [one for one in client.questions if outcomes[one] != asked(name)[one]] == []
 
 
 @pytest.fixture
@@ -71,21 +130,21 @@ def test_triton_infer(client, made, version, binary_in, binary_out):
     score = result.as_numpy("score")
     assert score.dtype == np.float32
     assert np.abs(score - made.scores(COUNT)).max() < 1e-5
-    assert result.as_numpy("contributions").shape == (COUNT, 4)
+    contributions = result.as_numpy("contributions")
+    assert (contributions is None) == (wanted is None)  # they come when they are named
+    assert contributions is None or contributions.shape == (COUNT, 4)
     decisions = [text.decode() if isinstance(text, bytes) else text for text in result.as_numpy("decision")]
     assert decisions == ["1" if value >= 0.5 else "0" for value in score]
 
 
 @pytest.mark.parametrize(
-    ("model", "change", "message"),
-    [("other", {}, "has model loan"), ("loan", {"compression": "gzip"}, "without compression"), ("loan", {}, "lacks")],
+    ("model", "left_out", "message"),
+    [("other", 0, "of models this server has loan in version 1"), ("loan", 1, "lacks purpose")],
 )
-def test_triton_understands_a_refusal(client, made, model, change, message):
-    inputs = inputs_of(made, triton, in_binary=True)
-    if message == "lacks":
-        inputs.pop()
+def test_triton_understands_a_refusal(client, made, model, left_out, message):
+    inputs = inputs_of(made, triton, in_binary=True)[: len(made.serving.inputs) - left_out]
     with pytest.raises(triton.InferenceServerException, match=message):
-        client.infer(model, inputs, request_compression_algorithm=change.get("compression"))
+        client.infer(model, inputs)
 
 
 def test_triton_over_asyncio(server, made):

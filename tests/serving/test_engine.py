@@ -53,7 +53,7 @@ def copy(made, tmp_path: Path) -> Path:
 
 def test_scores_are_those_of_scikit_learn(engine, made):
     rows = len(made.frame)
-    answer = engine.predict(engine.check(tensors(made.rows(rows))), contributions=True)
+    answer = engine.predict(engine.check.tensors(tensors(made.rows(rows))), contributions=True)
     assert np.abs(answer.score - made.scores(rows)).max() < 1e-5
     assert answer.decision == ["1" if score >= 0.5 else "0" for score in answer.score]
     log_odds = answer.contributions.sum(axis=1) + made.serving.intercept
@@ -192,7 +192,7 @@ def test_an_infinite_score_never_leaves(infinite):
     engine.self_test()
     row = {"amount": 0.0, "income": 50.0, "term": 12, "purpose": "car"}
     with pytest.raises(ModelFailed, match="finite"):
-        engine.predict(engine.check(tensors([row])), contributions=False)
+        engine.predict(engine.check.tensors(tensors([row])), contributions=False)
 
 
 def with_external(place: str) -> onnx.ModelProto:
@@ -258,9 +258,9 @@ GOOD = {"amount": 1.0, "income": None, "term": 12, "purpose": "car"}
     ],
 )
 def test_a_wrong_value_is_refused_and_not_repeated(engine, change, message):
-    engine.check(tensors([GOOD]))
+    engine.check.tensors(tensors([GOOD]))
     with pytest.raises(BadInput, match=message) as caught:
-        engine.check(tensors([GOOD, GOOD | change]))
+        engine.check.tensors(tensors([GOOD, GOOD | change]))
     assert "boat" not in str(caught.value)
     assert "1000.5" not in str(caught.value)
 
@@ -282,7 +282,7 @@ def test_a_wrong_value_is_refused_and_not_repeated(engine, change, message):
 )
 def test_wrong_tensors_are_refused(engine, spoil, message):
     with pytest.raises(BadInput, match=message):
-        engine.check(spoil(tensors([GOOD])))
+        engine.check.tensors(spoil(tensors([GOOD])))
 
 
 def checker(*inputs: Input) -> Checker:
@@ -291,16 +291,17 @@ def checker(*inputs: Input) -> Checker:
 
 
 def test_a_number_allowed_by_list():
-    check = checker(Input(name="kind", type="number", allowed=(0.1, 2), nullable=True)).check
-    assert check([Tensor("kind", "FP32", [3, 1], [0.1, 2, None])]).columns == [[0.1, 2.0, None]]
+    check = checker(Input(name="kind", type="number", allowed=(0.1, 2), nullable=True)).tensors
+    numbers = check([Tensor("kind", "FP32", [3, 1], [0.1, 2, None])]).numbers
+    assert np.array_equal(numbers, [[0.1], [2.0], [np.nan]], equal_nan=True)
     with pytest.raises(BadInput, match="Row 1 of input kind is not among"):
         check([Tensor("kind", "FP32", [2, 1], [2, 0.2])])
 
 
 def test_categories_alone_and_one_that_is_missing():
-    check = checker(Input(name="kind", type="category", allowed=("a", 1.0), nullable=True)).check
+    check = checker(Input(name="kind", type="category", allowed=("a", 1.0), nullable=True)).tensors
     batch = check([Tensor("kind", "BYTES", [3, 1], ["a", None, "1.0"])])
-    assert batch.columns == [["a", None, "1.0"]]
-    assert batch.feeds["kind"].tolist() == [["a"], [""], ["1.0"]]
+    assert batch.texts == [["a", None, "1.0"]]
+    assert batch.numbers.shape == (3, 0)
     with pytest.raises(BadInput, match="Row 0 of input kind is not among"):
         check([Tensor("kind", "BYTES", [1, 1], [""])])

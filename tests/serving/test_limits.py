@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any
 
 import pytest
 
-from trivet.serving.errors import ClientGone, Overloaded, TooLarge
-from trivet.serving.http.limits import Places, read_body
+from trivet.serving.errors import Overloaded
+from trivet.serving.http.limits import Places
 
 
 def test_a_place_outlives_its_request_while_its_work_goes_on():
@@ -80,34 +79,3 @@ def test_work_that_fails_frees_its_place():
         places.close()
 
     asyncio.run(run())
-
-
-def read(messages: list[dict[str, Any]], limit: int) -> bytes:
-    """What the messages of a client make together."""
-
-    async def receive() -> dict[str, Any]:
-        return messages.pop(0)
-
-    return asyncio.run(read_body(receive, limit))
-
-
-def part(body: bytes, more: bool = True) -> dict[str, Any]:
-    """One message of a body."""
-    return {"type": "http.request", "body": body, "more_body": more}
-
-
-def test_a_body_in_parts_is_put_together():
-    assert read([part(b"ab"), part(b""), part(b"c", more=False)], 3) == b"abc"
-
-
-def test_a_body_is_refused_at_the_first_byte_too_many_and_read_no_further():
-    messages = [part(b"ab"), part(b"cd"), part(b"ef", more=False)]
-    with pytest.raises(TooLarge, match="3 bytes"):
-        read(messages, 3)
-    assert len(messages) == 1
-
-
-@pytest.mark.parametrize("before", [[], [part(b"ab")]])
-def test_a_client_that_leaves_is_not_mistaken_for_an_end(before):
-    with pytest.raises(ClientGone):
-        read([*before, {"type": "http.disconnect"}], 10)

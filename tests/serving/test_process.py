@@ -65,12 +65,12 @@ def test_the_log_says_why_the_model_failed(start, infinite, client):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"package": "/nowhere"}, "no manifest.json"),
+        ({"models": [{"name": "loan", "version": "1", "package": "/nowhere"}]}, "no manifest.json"),
         ({"public_key": public_key(new_key())}, "not made with the stack's key"),
         ({"fd": 0}, "no socket"),
         ({"fd": None, "port": None}, "either port or fd"),
         ({"port": 80}, "either port or fd"),
-        ({"model": "a/b"}, "model"),
+        ({"models": [{"name": "a/b", "version": "1", "package": "/nowhere"}]}, "models.0.name"),
         ({"threads": 2}, "threads"),
         ({"records": "/proc/records"}, "folder of records"),
     ],
@@ -80,7 +80,7 @@ def test_a_start_that_fails_says_why_in_one_sentence(start, made, settings, mess
     assert server.process.wait(30) in (ExitCode.CONFIG, ExitCode.PLATFORM)
     [line] = server.lines("failed")
     assert message in line["message"]
-    if "fd" not in settings and not {"port", "model", "threads"} & settings.keys():
+    if message not in ("no socket", "either port or fd", "models.0.name", "threads"):
         assert server.said.startswith("failed ")
         assert message in server.said
 
@@ -165,7 +165,7 @@ def test_what_is_no_http_is_refused_and_not_repeated(start, made):
         connection.sendall(b"secret nonsense\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
     server.stop()
-    assert [line["message"] for line in server.lines("http")] == ["Invalid HTTP request received."]
+    assert [line["message"] for line in server.lines("http")] == ["What came is no request."]
     assert "secret" not in server.log.read_text()
 
 

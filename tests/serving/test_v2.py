@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import struct
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,17 +20,9 @@ from trivet.serving.http.app import App
 from trivet.serving.log import Log
 from trivet.serving.service import Service
 
+from .inprocess import Response, exchange
+
 INFER = "/v2/models/loan/infer"
-
-
-class Response(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 Call = Callable[..., Response]
@@ -39,7 +30,8 @@ Call = Callable[..., Response]
 
 @pytest.fixture(scope="module")
 def config(made) -> ServerConfig:
-    return ServerConfig(package=made.folder, model="loan", version="1", endpoint="loans", port=0, max_body_bytes=50_000)
+    models = ({"name": "loan", "version": "1", "package": made.folder},)
+    return ServerConfig.parse({"models": models, "endpoint": "loans", "port": 0, "max_body_bytes": 50_000}, "the test")
 
 
 @pytest.fixture(scope="module")
@@ -57,25 +49,6 @@ def call(config, service) -> Call:
         return exchange(app, method, path, body, headers or {})
 
     return run
-
-
-def exchange(app: App, method: str, path: str, body: bytes | dict, headers: dict[str, str]) -> Response:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    sent: list[dict[str, Any]] = []
-    parts = [data[:7], data[7:]]
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "method": method, "path": path, "headers": encoded}
-    asyncio.run(app(scope, receive, send))
-    start, end = sent
-    assert all(b"\n" not in value and b"\r" not in value for _, value in start["headers"])
-    return Response(start["status"], {k.decode(): v.decode() for k, v in start["headers"]}, end["body"])
 
 
 def outputs(response: Response) -> dict[str, list[Any]]:
@@ -174,7 +147,7 @@ def test_binary_tensors_say_the_same_as_json(call, made):
 
 @pytest.mark.parametrize(
     ("length", "cut", "message"),
-    [(10**6, None, "longer than the body"), (None, -1, "ends before"), (None, 10**6, "belong to no input")],
+    [(10**6, None, "no number of bytes of this body"), (None, -1, "ends before"), (None, 10**6, "belong to no input")],
 )
 def test_binary_tensors_that_do_not_fit_are_refused(call, made, length, cut, message):
     body, right = binary_request(made, 1)
@@ -197,7 +170,11 @@ def test_infinity_in_binary_is_refused(call, made, value):
 
 def test_metadata(call, made):
     server = call("GET", "/v2").json
-    assert server == {"name": "trivet", "version": __version__, "extensions": ["binary_tensor_data"]}
+    assert server == {
+        "name": "trivet",
+        "version": __version__,
+        "extensions": ["binary_tensor_data", "model_repository"],
+    }
     for path in ("/v2/models/loan", "/v2/models/loan/versions/1"):
         model = call("GET", path).json
         assert (model["name"], model["versions"], model["platform"]) == ("loan", ["1"], "onnxruntime_onnx")
@@ -238,7 +215,7 @@ def test_empty_and_draining_are_alive_but_not_ready(config, service, made):
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/nowhere", 404),
         ("GET", "/v2/models", 404),
         ("GET", "/v2/models/other", 404),
         ("POST", "/v2/models/other/infer", 404),
@@ -262,9 +239,9 @@ def test_wrong_routes(call, method, path, status):
         ({"Content-Type": "Application/JSON"}, 200),
         ({"Content-Type": "text/plain"}, 415),
         ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
-        ({"Content-Encoding": "gzip"}, 415),
+        ({"Content-Encoding": "br"}, 415),
+        ({"Content-Encoding": "gzip"}, 400),
         ({"Content-Encoding": "identity"}, 200),
-        ({"Content-Length": "50001"}, 413),
         ({"Inference-Header-Content-Length": "-1"}, 400),
         ({"Inference-Header-Content-Length": "1" * 5000}, 400),
         ({"Inference-Header-Content-Length": "ten"}, 400),
@@ -274,11 +251,6 @@ def test_headers(call, made, headers, status):
     response = call("POST", INFER, made.request(), headers)
     assert response.status == status
     assert status == 200 or list(response.json) == ["error"]
-
-
-def test_a_body_above_the_cap_is_refused_as_it_comes(call):
-    assert call("POST", INFER, b" " * 50_001).status == 413
-    assert call("POST", INFER, b" " * 50_000).status == 400
 
 
 def change(request: dict, **fields: Any) -> dict:

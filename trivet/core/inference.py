@@ -9,6 +9,7 @@ Source: https://github.com/kserve/open-inference-protocol, specification/protoco
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from trivet.core.document import Document
@@ -33,6 +34,8 @@ class Decided(Document):
 def request_of(rows: Sequence[Mapping[str, Value]], serving: Serving, request_id: str = "") -> dict[str, Any]:
     """The v2 request for rows of named values; columns that the model does not take are left out.
 
+    It asks for contributions where the model has them.
+
     :raises ConfigError: naming the inputs that a row lacks.
     """
     names = [column.name for column in serving.inputs]
@@ -48,7 +51,9 @@ def request_of(rows: Sequence[Mapping[str, Value]], serving: Serving, request_id
         }
         for column in serving.inputs
     ]
-    return {"inputs": inputs} | ({"id": request_id} if request_id else {})
+    names = [SCORE, DECISION, CONTRIBUTIONS] if serving.contributions else []
+    outputs = {"outputs": [{"name": name} for name in names]} if names else {}
+    return {"inputs": inputs} | outputs | ({"id": request_id} if request_id else {})
 
 
 def decided(response: Mapping[str, Any], features: Sequence[str]) -> list[Decided]:
@@ -69,9 +74,9 @@ def decided(response: Mapping[str, Any], features: Sequence[str]) -> list[Decide
 
 
 def reasons(contributions: Sequence[float], features: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """The features that lowered the log-odds most, worst first, at most four."""
-    against = sorted((value, name) for name, value in zip(features, contributions, strict=False) if value < 0)
-    return tuple((name, value) for value, name in against[:REASONS])
+    """The features that lowered the log-odds most, worst first, at most four; of the same weight in their own order."""
+    against = [(name, value) for name, value in zip(features, contributions, strict=False) if value < 0]
+    return tuple(sorted(against, key=itemgetter(1))[:REASONS])
 
 
 def record_id(request_id: str, row: int, rows: int) -> str:

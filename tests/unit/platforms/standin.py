@@ -12,7 +12,8 @@ from pathlib import Path
 
 behaviour, path = sys.argv[1:]
 config = json.loads(Path(path).read_text())
-digest = f"sha256:{Path(config['package']).name}"
+[model] = config["models"]
+digest = f"sha256:{Path(model['package']).name}"
 
 
 def tell(line: str) -> None:
@@ -28,7 +29,7 @@ class Handler(BaseHTTPRequestHandler):
             self.tell_what_is_served()
 
     def tell_what_is_served(self) -> None:
-        self.answer({"name": config["model"], "versions": [config["version"]], "parameters": {"package": digest}})
+        self.answer({"name": model["name"], "versions": [model["version"]], "parameters": {"package": digest}})
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))

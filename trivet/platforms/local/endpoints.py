@@ -123,10 +123,14 @@ class LocalEndpoints(Endpoints):
 
     def _wanted(self, spec: EndpointSpec, shell: EndpointShell, folder: Path) -> Wanted:
         [release] = spec.releases
-        server = {
-            "package": str(_place(release)),
-            "model": release.model,
+        model = {
+            "name": release.model,
             "version": str(release.version),
+            "package": str(_place(release)),
+            "digest": release.digest,
+        }
+        server = {
+            "models": [model],
             "endpoint": spec.name,
             "public_key": self._public_key,
             "records": os.path.relpath(self._records, folder),  # relative, so that the server survives a move

@@ -18,12 +18,12 @@ from types import FrameType
 
 from pydantic import TypeAdapter
 
+from trivet.core.archive import unpack
 from trivet.core.errors import JobFailed, Locked, TrivetError
 from trivet.core.faults import point
 from trivet.core.files import write_atomic
 from trivet.core.locks import lock
 from trivet.core.specs import JobState
-from trivet.platforms.archive import unpack
 from trivet.platforms.local import tasks
 from trivet.platforms.local.processes import (
     detach,

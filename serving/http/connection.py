@@ -1,0 +1,373 @@
+"""One connection: HTTP/1.1 over httptools' parser, with bounds on all that a client can make it hold or wait for.
+
+A request is handed on once it is whole, and most are answered in the same call: no task, no queue, one write. What a
+general server gives an application (streams in both directions, upgrades, lifespans) a model server has no use for, and
+it costs more than a prediction does: see docs/adr/0005.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Awaitable
+from functools import lru_cache
+from http import HTTPStatus
+from time import perf_counter
+from typing import NamedTuple, Protocol
+from urllib.parse import unquote
+
+import httptools
+
+from trivet.serving.http.limits import Place
+from trivet.serving.http.reply import Headers, Reply
+
+MAX_HEAD = 64 << 10  # bytes of a request's line and header fields
+FIELD = 32  # bytes that a field costs besides its text
+MAX_WAITING = 16  # requests that a client may send before it has its answers
+FAREWELL = 2.0  # seconds for which a client that was refused may go on sending, so that it gets to read why
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+ONCE = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-type", b"content-encoding"))
+HOP = frozenset((b"connection", b"upgrade", b"http2-settings"))
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CLOSE = b"connection: close\r\n"
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+
+
+class Request:
+    """One request, whole once it is handed on. ``fields`` are named in lower case; of a path the query is left out."""
+
+    __slots__ = ("body", "fields", "id", "method", "path", "place", "start")
+
+    def __init__(self, method: str, path: str, fields: dict[bytes, bytes], body: bytes = b"") -> None:
+        self.method = method
+        self.path = path
+        self.fields = fields
+        self.body = body
+        self.id = ""
+        self.place: Place | None = None
+        self.start = perf_counter()
+
+    def adopt(self, given: bytes) -> bool:
+        """Take over the client's own id, where it can stand in a header and in a log; whether it could."""
+        if not REQUEST_ID.fullmatch(given):
+            return False
+        self.id = given.decode()
+        return True
+
+
+class Handler(Protocol):
+    """What answers the requests of a connection. Nothing here raises."""
+
+    draining: bool
+    max_body_bytes: int
+
+    def admit(self, request: Request) -> Reply | None:
+        """Whether to read on, of a request whose body has not come whole; else what to answer."""
+        ...
+
+    def answer(self, request: Request) -> Reply | Awaitable[Reply]:
+        """The answer to a whole request."""
+        ...
+
+    def give_up(self, request: Request | None, status: int) -> Reply:
+        """The answer to one that will never be whole: 408, 413, 499 for a client that left, 400 and 431 without any
+        request."""
+        ...
+
+
+class Bounds(NamedTuple):
+    """Seconds of patience."""
+
+    request: float  # from the first byte of a request to its last
+    idle: float  # without a request
+    taken: float  # until a client has taken its response
+
+
+class Clock:
+    """The field that says when a response was made, written anew once a second."""
+
+    line = b""
+
+
+class Connection(asyncio.Protocol):
+    """Parses, hands on, and writes what comes back, in the order of the requests."""
+
+    def __init__(self, handler: Handler, bounds: Bounds, connections: set[Connection]) -> None:
+        self.active_at = 0.0
+        self._handler = handler
+        self._bounds = bounds
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport
+        self._task: asyncio.Task[None] | None = None
+        self._waiting: deque[tuple[Request, bool]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._stuck_at: float | None = None  # since when the client has not taken what was written
+        self._begun = self._admitted = self._twice = self._refused = self._ended = False
+        self._request: Request | None = None
+        self._url = b""
+        self._fields: dict[bytes, bytes] = {}
+        self._parts: list[bytes] = []
+        self._size = self._head = 0
+
+    # --- what the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there."""
+        self._transport = transport  # type: ignore[assignment]
+        self.active_at = self._loop.time()
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """It is gone; what it asked for and is being worked on comes to an end by itself."""
+        self._connections.discard(self)
+        self._forget_timer()
+        self._waiting.clear()
+        if self._request is not None and not self._refused:
+            self._handler.give_up(self._request, 499)
+        self._request = None
+        self._refused = True
+
+    def eof_received(self) -> bool:
+        """It will send no more. Whether to stay: yes, while it waits for an answer."""
+        self._ended = True
+        return self._task is not None
+
+    def data_received(self, data: bytes) -> None:
+        """It has sent something."""
+        if self._refused:
+            return
+        self.active_at = self._loop.time()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self._refuse(self._handler.give_up(None, 431 if self._head > MAX_HEAD else 400))
+        if self._begun and not self._refused:
+            self._wait_for_the_rest()
+
+    def pause_writing(self) -> None:
+        """The client does not read: write and read no more."""
+        self._stuck_at = self._loop.time()
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._stuck_at = None
+        self._transport.resume_reading()
+        self._go_on()
+
+    # --- what the parser calls
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._begun, self._admitted, self._twice = True, False, False
+        self._url = b""
+        self._fields = {}
+        self._parts = []
+        self._size = self._head = 0
+
+    def on_url(self, url: bytes) -> None:
+        """A part of its target."""
+        self._count(len(url))
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field; of a repeated one the values are joined."""
+        self._count(len(name) + len(value) + FIELD)
+        name = name.lower()
+        fields = self._fields
+        if name in fields:
+            self._twice = self._twice or name in ONCE
+            value = fields[name] + b", " + value
+        fields[name] = value
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        if self._refused:
+            return
+        fields = self._fields
+        if self._parser.should_upgrade():
+            return
+        self._request = Request(self._parser.get_method().decode("latin-1"), _path(self._url), fields)
+        if not self._is_clear(fields):
+            self._refuse(self._handler.give_up(self._request, 400))
+            return
+        declared = fields.get(b"content-length")
+        if declared is not None and int(declared) > self._handler.max_body_bytes:
+            self._refuse(self._handler.give_up(self._request, 413))
+        elif b"expect" in fields and fields[b"expect"].lower() == b"100-continue":
+            self._transport.write(CONTINUE)
+
+    def on_body(self, data: bytes) -> None:
+        """A part of the body."""
+        if self._refused:
+            return
+        self._size += len(data)
+        if self._size > self._handler.max_body_bytes:
+            self._refuse(self._handler.give_up(self._request, 413))
+        else:
+            self._parts.append(data)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        request, self._request, self._begun = self._request, None, False
+        self._forget_timer()
+        if request is None or self._refused:
+            return
+        request.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        keep = self._parser.should_keep_alive() and self._parser.get_http_version() != "1.0"
+        if self._task is None and not self._waiting and self._stuck_at is None:
+            self._answer(request, keep)
+        else:
+            self._waiting.append((request, keep))
+            if len(self._waiting) >= MAX_WAITING:
+                self._transport.pause_reading()
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser. It stops at a request that would rather speak another protocol, as some clients' first one
+        does; a server need not follow, so the request is read once more without that wish."""
+        while True:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as stop:
+                method = self._parser.get_method()
+                if method == b"CONNECT" or self._refused:
+                    raise httptools.HttpParserError("a tunnel") from None
+                data = method + b" " + self._url + b" HTTP/1.1\r\n" + self._fields_again() + data[stop.args[0] :]
+                self._parser = httptools.HttpRequestParser(self)
+            else:
+                return
+
+    def _fields_again(self) -> bytes:
+        close = CLOSE if b"close" in self._fields.get(b"connection", b"").lower() else b""
+        kept = [b"%b: %b\r\n" % field for field in self._fields.items() if field[0] not in HOP]
+        return b"".join(kept) + close + b"\r\n"
+
+    # --- what the server calls
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for something here."""
+        return self._task is not None or bool(self._waiting) or self._begun
+
+    def close(self) -> None:
+        """End as soon as what was written is sent."""
+        self._transport.close()
+
+    def sweep(self, now: float) -> None:
+        """End it where nothing has come of it for too long."""
+        if self._stuck_at is not None:
+            if now - self._stuck_at > self._bounds.taken:
+                self._transport.abort()
+        elif not self.busy and now - self.active_at > self._bounds.idle:
+            self._transport.close()
+
+    # --- answers
+
+    def _answer(self, request: Request, keep: bool) -> None:
+        answer = self._handler.answer(request)
+        if type(answer) is Reply:
+            self._write(request, answer, keep)
+        else:
+            self._task = self._loop.create_task(self._answer_later(request, answer, keep))  # type: ignore[arg-type]
+
+    async def _answer_later(self, request: Request, answer: Awaitable[Reply], keep: bool) -> None:
+        reply = await answer
+        self._task = None
+        self._write(request, reply, keep)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Answer those that have waited."""
+        while self._waiting and self._task is None and self._stuck_at is None and not self._transport.is_closing():
+            self._answer(*self._waiting.popleft())
+        if self._stuck_at is None and len(self._waiting) < MAX_WAITING and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _write(self, request: Request, reply: Reply, keep: bool) -> None:
+        transport = self._transport
+        if transport.is_closing():
+            return
+        self.active_at = self._loop.time()
+        keep = keep and not self._handler.draining and not (self._ended and not self._waiting)
+        head = head_of(reply, request.id, keep)
+        transport.write(head if request.method == "HEAD" else head + reply.body)
+        if not keep:
+            self._refused = True
+            self._waiting.clear()
+            transport.close()
+
+    def _refuse(self, reply: Reply) -> None:
+        """Answer at once and listen no more; the client may go on sending for a while, and read."""
+        if self._refused:
+            return
+        request, self._request, self._refused, self._begun = self._request, None, True, False
+        self._forget_timer()
+        if self._task is not None or self._waiting:  # the answers to earlier requests come first, then the end
+            self._ended = True
+            return
+        self._transport.write(head_of(reply, request.id if request else "", keep=False) + reply.body)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._timer = self._loop.call_later(FAREWELL, self._transport.close)
+
+    def _wait_for_the_rest(self) -> None:
+        if self._request is not None and not self._admitted:
+            self._admitted = True
+            if (reply := self._handler.admit(self._request)) is not None:
+                self._refuse(reply)
+                return
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._bounds.request, self._late)
+
+    def _late(self) -> None:
+        self._refuse(self._handler.give_up(self._request, 408))
+
+    def _forget_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _is_clear(self, fields: dict[bytes, bytes]) -> bool:
+        """Whether this and every other server would read the head alike: one host, one coding that is undone here."""
+        version = self._parser.get_http_version()
+        if self._twice or version not in ("1.1", "1.0") or (version == "1.1" and b"host" not in fields):
+            return False
+        coding = fields.get(b"transfer-encoding")
+        return coding is None or coding.strip().lower() == b"chunked"
+
+    def _count(self, size: int) -> None:
+        self._head += size
+        if self._head > MAX_HEAD:
+            raise ValueError("the head is too large")
+
+
+def head_of(reply: Reply, request_id: str, keep: bool) -> bytes:
+    """Status line and header fields of a response."""
+    return b"%b%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b%b\r\n" % (
+        STATUS_LINES[reply.status],
+        Clock.line,
+        reply.type,
+        len(reply.body),
+        request_id.encode(),
+        _rendered(reply.headers),
+        b"" if keep else CLOSE,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _rendered(headers: Headers) -> bytes:
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+def _path(url: bytes) -> str:
+    """The path of a request's target, decoded once; empty for a target that has none."""
+    if not url.startswith(b"/"):
+        try:
+            url = httptools.parse_url(url).path or b""
+        except httptools.HttpParserInvalidURLError:
+            return ""
+    path = url.partition(b"?")[0].decode("latin-1")
+    return unquote(path, errors="replace") if "%" in path else path

@@ -1,0 +1,95 @@
+"""The OpenAPI document of a server: the routes of the fronts that are on, for the models that are loaded.
+
+``x-trivet`` says in a few words what the page to try it needs: which models there are, and by which routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from trivet import __version__
+from trivet.serving.config import ServerConfig
+from trivet.serving.models import Models
+from trivet.serving.operations import (
+    HEADERS,
+    RESPONSES,
+    SCHEMAS,
+    TAGS,
+    Paths,
+    model_routes,
+    only_model_routes,
+    server_routes,
+)
+from trivet.serving.schemas import Described, Json, schemas_of
+
+ABOUT = """Every error is a JSON object with one member, `error`: a sentence on what happened and, where it helps, one \
+on what to do next. Every response has `x-request-id`, which is the client's own where it sent one.
+
+Besides what stands at each route, any of them answers 400 to what is no request in HTTP/1.1, 405 with `Allow` to a \
+method that it does not take, 408 to a request that does not come whole in time, 413 to a body that is too large and \
+431 to a head that is. `HEAD` is taken wherever `GET` is.
+
+A route that has a `Content-Encoding` takes its body in `gzip` or `deflate` too; limits count what it expands to."""
+
+
+def document(config: ServerConfig, models: Models) -> bytes:
+    """The document as JSON. To be made anew when another version of a model is served."""
+    return orjson.dumps(describe(config, tuple(models.services.values())))
+
+
+def describe(config: ServerConfig, services: Sequence[Described]) -> Json:
+    """The document, OpenAPI 3.1.
+
+    A front whose routes name no model is described where the server has one model, or a header field names it.
+    """
+    paths: Paths = {}
+    server_routes(paths, config)
+    only_model_routes(paths, config, services)
+    for service in services:
+        model_routes(paths, config, service)
+    schemas = dict(SCHEMAS)
+    for service in services:
+        schemas.update(schemas_of(service))
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"Models on {config.endpoint}",
+            "version": __version__,
+            "description": f"{ABOUT}\n\nA body is at most {config.max_body_bytes} bytes long, and an answer is there "
+            f"within {config.deadline_seconds:g} seconds or not at all.",
+        },
+        "servers": [{"url": "./", "description": "Where this document is."}],
+        "tags": [{"name": TAGS[front]} for front in config.fronts] + [{"name": TAGS["server"]}],
+        "paths": paths,
+        "components": {"schemas": schemas, "responses": RESPONSES, "headers": HEADERS},
+        "x-trivet": {
+            "endpoint": config.endpoint,
+            "recorded": config.records is not None,
+            "models": [_in_short(config, service, len(services)) for service in services],
+        },
+    }
+
+
+def _in_short(config: ServerConfig, service: Described, models: int) -> Json:
+    name, serving = service.model, service.engine.serving
+    routes = {
+        "v2": f"/v2/models/{name}/infer",
+        "v1": f"/v1/models/{name}:predict",
+        "vertex": config.vertex.predict,
+        "azure": "/score",
+        "sagemaker": "/invocations",
+    }
+    there = [front for front in config.fronts if models == 1 or front in ("v2", "v1", "sagemaker")]
+    decision: dict[str, Any] = serving.decision.model_dump()
+    return {
+        "name": name,
+        "version": service.version,
+        "package": service.engine.digest,
+        "row": f"{name}.Row",
+        "decision": decision,
+        "contributions": serving.contributions,
+        "routes": {front: routes[front] for front in there},
+    }

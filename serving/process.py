@@ -1,0 +1,118 @@
+"""One server process: loads, listens, says that it is ready, and ends in order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable
+
+from trivet.core.errors import ExitCode, PlatformError, TrivetError
+from trivet.serving.capture import Recorder
+from trivet.serving.config import ServerConfig
+from trivet.serving.http.admin import Admin, admin_socket
+from trivet.serving.http.app import App
+from trivet.serving.http.connection import Bounds
+from trivet.serving.http.metrics import Metrics
+from trivet.serving.http.server import Plane, Server
+from trivet.serving.http.sockets import listen
+from trivet.serving.loader import load
+from trivet.serving.log import Log
+from trivet.serving.tracing import Tracer
+
+ADMIN_PATIENCE = 2.0  # seconds for what the admin plane has in hand when the server leaves
+
+
+class Process:
+    """What belongs to one process, in the order in which it begins and, backwards, ends.
+
+    With a port of its own it listens first and loads then, alive but not ready, as clouds expect of a container. On an
+    inherited socket it loads first: whoever shares that socket answers until then.
+    """
+
+    def __init__(self, config: ServerConfig, log: Log, tell: Callable[[str], None]) -> None:
+        """:param tell: is told once ``ready DIGEST`` of all models."""
+        self._config = config
+        self._log = log
+        self._tell = tell
+        self._metrics = Metrics()
+        self._recorder: Recorder | None = None
+        self._tracer: Tracer | None = None
+        self._failure: TrivetError | None = None
+
+    async def run(self) -> int:
+        """Serve until told to leave; returns the exit code.
+
+        :raises TrivetError: when the models cannot be loaded or nothing can be listened on.
+        """
+        config = self._config
+        listener = listen(config)
+        loaded = [load(config, model) for model in config.models] if config.fd is not None else None
+        self._recorder = _recorder(config, self._dropped)
+        if config.traces is not None:
+            self._tracer = Tracer.open(config.traces, config.endpoint, self._metrics.spans_dropped.inc)
+        app = App(config, self._log, self._recorder, self._metrics, self._tracer)
+        self._host, self._port, *_ = listener.getsockname()
+        for service in loaded or ():
+            app.publish(service)
+        server = Server(app, config)
+        await server.begin(listener)
+        admin = await self._admin(app)
+        beginning = asyncio.create_task(self._begin(app, server))
+        await server.until_left()
+        beginning.cancel()
+        await self._end(app, admin)
+        if self._failure is not None:
+            raise self._failure
+        self._log.event("info", "stopped", forced=server.forced)
+        return ExitCode.INTERRUPTED if server.forced else ExitCode.OK
+
+    async def _begin(self, app: App, server: Server) -> None:
+        """Load what is not served yet, then say that all is ready."""
+        try:
+            for model in self._config.models:
+                if model.name not in app.models.services:
+                    app.publish(await asyncio.to_thread(load, self._config, model))
+        except TrivetError as error:
+            self._failure = error
+            server.stop()
+            return
+        gc.collect()
+        gc.freeze()  # what is there now stays: no later collection has to look at it
+        packages = ",".join(service.engine.digest for service in app.models.services.values())
+        inline = {name: service.inline_bytes for name, service in app.models.services.items()}
+        self._log.event("info", "ready", package=packages, host=self._host, port=self._port, inline_bytes=inline)
+        self._tell(f"ready {packages}")
+
+    async def _admin(self, app: App) -> Plane | None:
+        settings = self._config.admin
+        if settings is None:
+            return None
+        deadline = self._config.deadline_seconds
+        bounds = Bounds(deadline, self._config.idle_seconds, 2 * deadline)
+        plane = Plane(Admin(self._config, settings, app, self._log), bounds)
+        await plane.begin(admin_socket(settings))
+        return plane
+
+    async def _end(self, app: App, admin: Plane | None) -> None:
+        if admin is not None:
+            await admin.end(0, ADMIN_PATIENCE)
+            if self._config.admin is not None and self._config.admin.socket is not None:
+                self._config.admin.socket.unlink(missing_ok=True)
+        app.places.close()
+        if self._recorder is not None:
+            await self._recorder.close()
+        if self._tracer is not None:
+            await asyncio.to_thread(self._tracer.close)
+
+    def _dropped(self, count: int) -> None:
+        self._metrics.dropped.inc(count)
+        self._log.event("error", "records dropped", count=count)
+
+
+def _recorder(config: ServerConfig, report: Callable[[int], None]) -> Recorder | None:
+    if config.records is None:
+        return None
+    try:
+        return Recorder(config.records, config.records_mode, config.segment_bytes, report)
+    except OSError as error:
+        raise PlatformError(f"The folder of records cannot be made: {error.strerror}.") from error

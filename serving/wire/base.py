@@ -1,0 +1,106 @@
+"""What every protocol shares: what a request asks, and what becomes of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from trivet.core.inference import CONTRIBUTIONS
+from trivet.serving.engine import Answer
+from trivet.serving.errors import BadInput
+from trivet.serving.tensors import Tensor
+
+Fields = Mapping[bytes, bytes]  # a request's header fields, by their names in lower case
+JSON = b"application/json"
+MAX_ID = 128
+FALSE, TRUE = b"false", b"true"
+
+
+class Asked(NamedTuple):
+    """A request as its protocol reads it; nothing in it was compared with a model yet.
+
+    The values come in one of three forms: named ``tensors``, ``rows`` of JSON values, ``cells`` of text.
+    """
+
+    id: str = ""  # empty: the transport gives one
+    tensors: Sequence[Tensor] | None = None
+    rows: Sequence[Any] | None = None
+    cells: Sequence[Sequence[str]] | None = None
+    outputs: Sequence[str] = ()  # those named; empty: the protocol's usual ones
+    reply: Any = None  # what the protocol wants to remember for its answer
+
+
+class Identity(NamedTuple):
+    """Which model answers."""
+
+    model: str
+    version: str
+    package: str
+    features: tuple[str, ...]
+    contributions: bool  # whether it has any
+
+
+class Encoded(NamedTuple):
+    """A response body."""
+
+    body: bytes
+    type: bytes = JSON
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class Wire(NamedTuple):
+    """One protocol: bytes to what is asked, and an answer to bytes."""
+
+    types: frozenset[bytes]  # content types of a request; an empty one stands for none given
+    decode: Callable[[bytes, Fields], Asked]
+    encode: Callable[[Asked, Answer, Identity, str], Encoded]
+
+
+def parse(body: bytes) -> Any:
+    """JSON, strictly: no NaN, no infinity, no trailing bytes.
+
+    :raises BadInput: where it is none.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"The body is no JSON: {error}.") from error
+
+
+def checked_id(value: Any) -> str:
+    """The id that a body gives its request, empty for none.
+
+    :raises BadInput: when it is no string or a long one.
+    """
+    if value is None:
+        return ""
+    if type(value) is not str or len(value) > MAX_ID:
+        raise BadInput(f"The id of a request is a string of at most {MAX_ID} characters.")
+    return value
+
+
+def parameters_of(item: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """The object ``parameters`` of a request or of a part of it; empty for none."""
+    value = item.get("parameters")
+    return {} if value is None else an_object(value, f"{what}: parameters")
+
+
+def an_object(value: Any, what: str) -> dict[str, Any]:
+    """``value``, which must be a JSON object."""
+    if type(value) is not dict:
+        raise BadInput(f"{what} is no JSON object.")
+    return value
+
+
+def an_array(value: Any, what: str) -> list[Any]:
+    """``value``, which must be a JSON array."""
+    if type(value) is not list:
+        raise BadInput(f"{what} is no JSON array.")
+    return value
+
+
+def with_contributions(wanted: bool) -> Sequence[str]:
+    """The outputs of a protocol that only knows whether contributions are asked for."""
+    return (CONTRIBUTIONS,) if wanted else ()

@@ -1,0 +1,112 @@
+"""Protocols in which a request is a list of rows and the answer a prediction a row: KServe v1, Vertex AI, Azure ML.
+
+A row is an array in the order of the model's inputs or an object by their names; ``null`` is a missing value. Asked by
+``{"parameters": {"contributions": true}}``, a prediction holds what each feature contributed.
+
+Sources: https://kserve.github.io/website, data plane v1; Vertex AI, "Custom container requirements"; Azure ML, "Deploy
+MLflow models to online endpoints" (``input_data``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from trivet.core.inference import record_id
+from trivet.serving.engine import Answer
+from trivet.serving.errors import BadInput
+from trivet.serving.wire.base import (
+    JSON,
+    Asked,
+    Encoded,
+    Fields,
+    Identity,
+    Wire,
+    an_array,
+    an_object,
+    checked_id,
+    parameters_of,
+    parse,
+    with_contributions,
+)
+
+TABLES = ("input_data", "dataframe_split")  # {"columns": [...], "data": [[...]]}
+LISTS = ("instances", "data", "inputs", "input_data", "dataframe_records")
+
+
+def decode_instances(body: bytes, _: Fields) -> Asked:
+    """Read ``{"instances": [...]}``.
+
+    :raises BadInput: when it is not that.
+    """
+    request = an_object(parse(body), "The body")
+    if "instances" not in request:
+        raise BadInput("The request has no instances.")
+    return asked(an_array(request["instances"], "instances"), request)
+
+
+def decode_any(body: bytes, _: Fields) -> Asked:
+    """Read rows under any of the names that clouds and MLflow give them, or a bare list of rows.
+
+    :raises BadInput: when there is none of them, or more than one.
+    """
+    request = parse(body)
+    if type(request) is list:
+        return asked(request, {})
+    request = an_object(request, "The body")
+    given = [name for name in dict.fromkeys((*LISTS, *TABLES)) if name in request]
+    if len(given) != 1:
+        raise BadInput(f"The request has {' and '.join(given) or 'no rows'}; give one of {', '.join(LISTS)}.")
+    [name] = given
+    value = request[name]
+    if name in TABLES and type(value) is dict:
+        return asked(_table(value, name), request)
+    return asked(an_array(value, name), request)
+
+
+def asked(rows: list[Any], request: Mapping[str, Any]) -> Asked:
+    """Rows and what the rest of the request says of them."""
+    parameters = parameters_of(request, "The request")
+    wanted = with_contributions(parameters.get("contributions") is True)
+    return Asked(checked_id(request.get("id")), rows=rows, outputs=wanted)
+
+
+def encode(_: Asked, answer: Answer, identity: Identity, request_id: str) -> Encoded:
+    """``{"predictions": [...]}`` and which model they are of."""
+    response = {
+        "predictions": predictions(answer, identity, request_id),
+        "model_name": identity.model,
+        "model_version": identity.version,
+        "package": identity.package,
+    }
+    return Encoded(orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY))
+
+
+def predictions(answer: Answer, identity: Identity, request_id: str) -> list[dict[str, Any]]:
+    """A prediction a row, ready for JSON; its id is that of its record."""
+    rows = len(answer.decision)
+    found: list[dict[str, Any]] = [
+        {"id": record_id(request_id, row, rows), "score": score, "decision": decision}
+        for row, (score, decision) in enumerate(zip(answer.score, answer.decision, strict=True))
+    ]
+    if answer.contributions is not None:
+        for prediction, parts in zip(found, answer.contributions, strict=True):
+            prediction["contributions"] = dict(zip(identity.features, parts, strict=True))
+    return found
+
+
+INSTANCES = Wire(frozenset((b"", JSON)), decode_instances, encode)
+ANY_ROWS = Wire(frozenset((b"", JSON)), decode_any, encode)
+
+
+def _table(value: Mapping[str, Any], name: str) -> list[Any]:
+    """The rows of ``{"columns": [...], "data": [[...]]}`` as objects by name; ``index`` is of no interest."""
+    columns, data = an_array(value.get("columns"), f"{name}: columns"), an_array(value.get("data"), f"{name}: data")
+    if not all(type(column) is str for column in columns) or len(set(columns)) != len(columns):
+        raise BadInput(f"{name}: columns are names, each of them once.")
+    for at, row in enumerate(data):
+        if type(row) is not list or len(row) != len(columns):
+            raise BadInput(f"Row {at} of {name} does not have a value for each of its columns.")
+    return [dict(zip(columns, row, strict=True)) for row in data]

@@ -1,0 +1,190 @@
+"""schemathesis against a server: every case that it makes of a document, and all that was wrong with the answers.
+
+It knows nothing of what ties a tensor's shape to its data, or a header field to the body. So a request that is meant to
+be right is made consistent before it leaves; one that is meant to be wrong stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis.engine import events, from_schema
+
+WINDOWS = {"gzip": 31, "deflate": 15}  # zlib's numbers for the two frames
+LENGTH = "Inference-Header-Content-Length"
+SERIALIZED = ("application/json", "application/jsonlines", "text/csv", "application/octet-stream")
+Bodies = Mapping[str, Sequence[bytes]]  # right ones, by content type, for what no schema can say
+
+
+@dataclass
+class Outcome:
+    """What came of a run."""
+
+    cases: int = 0
+    statuses: Counter[int | str] = field(default_factory=Counter)
+    accepted: int = 0  # of the requests with a body
+    wrong: dict[str, str] = field(default_factory=dict)  # the first of each kind
+
+
+def run(url: str, document: dict[str, Any], examples: int, bodies: Bodies, without: Sequence[str] = ()) -> Outcome:
+    """Send every case; ``examples`` per operation besides those that the document's bounds and examples give.
+
+    :param without: schemathesis' checks that the document cannot be held to.
+    """
+    _register(bodies)
+    config = schemathesis.Config.from_dict(
+        {
+            "base-url": url,
+            "seed": 1,
+            "continue-on-failure": True,
+            "generation": {"deterministic": True, "max-examples": examples, "database": "none", "no-shrink": True},
+            "checks": {name: {"enabled": False} for name in without},
+            "phases": {
+                "stateful": {"enabled": False},  # there is no state to keep
+                # What it would learn from answers differs from run to run: they hold ids.
+                "fuzzing": {"extra-data-sources": {"responses": False}, "error-feedback": {"enabled": False}},
+            },
+        }
+    )
+    outcome = Outcome()
+    schema = schemathesis.openapi.from_dict(_with_bytes(document, bodies), config=config)
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished):
+            _count(event.recorder, outcome)
+        elif isinstance(event, events.NonFatalError):
+            outcome.wrong.setdefault(f"{event.label}: not tested", str(event.value))
+    return outcome
+
+
+def _count(recorder: Any, outcome: Outcome) -> None:
+    outcome.cases += len(recorder.interactions)
+    for interaction in recorder.interactions.values():
+        response = interaction.response
+        outcome.statuses[response.status_code if response is not None else "none"] += 1
+        outcome.accepted += response is not None and response.status_code == 200 and bool(interaction.request.body)
+    for case, checks in recorder.checks.items():
+        for check in checks:
+            if check.failure_info is not None:
+                failure = check.failure_info.failure
+                told = _told(recorder.interactions.get(case))
+                outcome.wrong.setdefault(
+                    f"{recorder.label}: {check.name}", f"{failure.title}. {failure.message}\n{told}"
+                )
+
+
+def _told(interaction: Any) -> str:
+    if interaction is None:
+        return "without an answer"
+    request, response = interaction.request, interaction.response
+    answer = "none" if response is None else f"{response.status_code} {response.content[:400]!r}"
+    return f"{request.method} {request.uri} {request.headers}\n{(request.body or b'')[:1000]!r}\nanswer: {answer}"
+
+
+# --- what every answer is held against
+
+
+def an_error_is_one_sentence(ctx: Any, response: Any, case: Any) -> None:
+    """Every error is ``{"error": string}``, and a wrong method is told the right ones."""
+    if response.status_code < 400:
+        return
+    assert response.headers["content-type"] == ["application/json"]
+    body = orjson.loads(response.content)
+    assert list(body) == ["error"]
+    assert type(body["error"]) is str and 0 < len(body["error"]) < 2000
+    assert response.status_code != 405 or response.headers["allow"]
+
+
+def an_answer_has_an_id(ctx: Any, response: Any, case: Any) -> None:
+    """Every response can be found in the log."""
+    assert len(response.headers["x-request-id"]) == 1
+
+
+def a_decision_is_finite(ctx: Any, response: Any, case: Any) -> None:
+    """No NaN, no infinity and no null in an answer: strict JSON, and numbers where they belong."""
+    if case.method != "POST" or response.status_code != 200 or response.headers["content-type"] != ["application/json"]:
+        return
+    _no_null(orjson.loads(response.content))
+
+
+def _no_null(value: Any) -> None:
+    assert value is not None
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _no_null(inner)
+
+
+CHECKS = (an_error_is_one_sentence, an_answer_has_an_id, a_decision_is_finite)
+
+
+# --- requests
+
+
+def _register(bodies: Bodies) -> None:
+    schemathesis.hook("before_call")(_before_call)
+    for kind, ones in bodies.items():
+        schemathesis.openapi.media_type(kind, st.sampled_from(ones))
+    schemathesis.serializer(*SERIALIZED)(_serialize)
+    for check in CHECKS:
+        schemathesis.check(check)
+
+
+def _with_bytes(document: dict[str, Any], bodies: Bodies) -> dict[str, Any]:
+    """The document with examples in bytes where bodies are, as schemathesis wants it."""
+    changed = deepcopy(document)
+    for path in changed["paths"].values():
+        for operation in path.values():
+            content = operation.get("requestBody", {}).get("content", {}) if isinstance(operation, dict) else {}
+            for kind in content.keys() & bodies.keys():
+                for example in content[kind].get("examples", {}).values():
+                    example["value"] = example["value"].encode()
+    return changed
+
+
+def _serialize(context: Any, value: Any) -> bytes:
+    case = context.case
+    data = _encode(_consistent(value) if _is_right(case) else value)
+    window = WINDOWS.get((case.headers or {}).get("Content-Encoding", ""))
+    if window is None:
+        return data
+    stream = zlib.compressobj(wbits=window)
+    return stream.compress(data) + stream.flush()
+
+
+def _before_call(context: Any, case: Any, **kwargs: Any) -> None:
+    if _is_right(case) and LENGTH in (case.headers or {}):
+        case.headers[LENGTH] = str(len(_encode(_consistent(case.body))))
+
+
+def _is_right(case: Any) -> bool:
+    return case.meta is None or case.meta.generation.mode.is_positive
+
+
+def _encode(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    return json.dumps(value, default=str).encode()
+
+
+def _consistent(body: Any) -> Any:
+    """Tensors with a row for each, and each output once."""
+    if not isinstance(body, dict) or not isinstance(body.get("inputs"), list):
+        return body
+    inputs = body["inputs"]
+    if not inputs or not all(isinstance(one, dict) and isinstance(one.get("data"), list) for one in inputs):
+        return body
+    rows = min(len(one["data"]) for one in inputs)
+    same = [one | {"data": one["data"][:rows], "shape": [rows, *one["shape"][1:]]} for one in inputs]
+    outputs = body.get("outputs")
+    if isinstance(outputs, list):
+        return body | {"inputs": same, "outputs": list({one["name"]: one for one in outputs}.values())}
+    return body | {"inputs": same}

@@ -1,0 +1,45 @@
+"""No library that we bring reports to anybody: ONNX Runtime's wheels would, from a thread of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+IMPORT = """
+{first}
+import os, time
+import onnxruntime
+time.sleep(1)
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+def left_behind(first: str, folder: Path) -> tuple[set[str], int]:
+    """Files that an import leaves in the folder of temporary files, and how many threads there are after it."""
+    folder.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    ran = subprocess.run(
+        ["unshare", "--map-root-user", "--net", sys.executable, "-c", IMPORT.format(first=first)],
+        env=environment | {"TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {path.name for path in folder.iterdir()}, int(ran.stdout)
+
+
+@pytest.fixture(scope="module")
+def control(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], int]:
+    """What it does by itself."""
+    return left_behind("pass", tmp_path_factory.mktemp("control") / "tmp")
+
+
+def test_onnxruntime_is_silent_below_trivet(tmp_path, control):
+    files, threads = left_behind("import trivet", tmp_path / "tmp")
+    assert files == set()
+    assert control[0], "the control left nothing: the wheel has changed, and this test sees nothing any more"
+    assert threads < control[1]
