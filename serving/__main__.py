@@ -40,6 +40,9 @@ def main(arguments: list[str]) -> int:
         say("error", "failed", message=str(error))
         tell(ready_fd, f"failed {error}")
         return error.exit_code
+    except Exception as error:
+        tell(ready_fd, f"failed {type(error).__name__}: this is a mistake of the server's, and its log says where.")
+        raise
 
 
 def tell(ready_fd: int | None, message: str) -> None:

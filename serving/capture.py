@@ -108,16 +108,25 @@ class Recorder:
     cannot be written is dropped, counted and reported.
     """
 
-    def __init__(self, folder: Path, mode: Mode, segment_bytes: int, report: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        mode: Mode,
+        segment_bytes: int,
+        report: Callable[[int], None],
+        count: Callable[[int], None] = lambda _: None,
+    ) -> None:
         """Make the folder.
 
         :param report: told how many records were dropped since the last call, at most once a second.
+        :param count: told of each drop at once.
         :raises OSError: when the folder cannot be made.
         """
         self._complete = mode == "complete"
         self._segments = Segments(folder, "prediction", segment_bytes, durable=self._complete)
         self._appender = Appender(self._segments.write, "records", self._dropped)
         self._report = report
+        self._count = count
         self._unreported = 0
         self._reported_at = 0.0
 
@@ -148,6 +157,7 @@ class Recorder:
             self._tell()
 
     def _dropped(self, count: int) -> None:
+        self._count(count)
         self._unreported += count
         if monotonic() - self._reported_at >= 1:
             self._tell()

@@ -21,6 +21,7 @@ from trivet.serving.onnxmatrix import MATRIX, with_matrix
 from trivet.serving.tensors import MISSING_CATEGORY, Batch, Checker, datatype
 
 ADDS_UP = 1e-4  # how far contributions may be from the score, as probability: they are summed in 32 bits
+USED = (MODEL, CONTRIBUTIONS_FILE, SERVING, GOLDEN, PROFILE)
 D = TypeVar("D", bound=Document)
 ONNX_TYPES = {"FP32": "tensor(float)", "BYTES": "tensor(string)"}
 
@@ -65,7 +66,8 @@ class Engine:
             from trivet.core.signing import verify
 
             verify(package, public_key)
-        verified = {entry.path: package.read(entry.path) for entry in package.manifest.files}
+        package.verify(but=USED)  # what is read below is checked as it is read
+        verified = {name: package.read(name) for name in USED if name in package}
         for name in (MODEL, SERVING, GOLDEN):
             if name not in verified:
                 raise IntegrityError(f"The model package has no {name}.")

@@ -6,7 +6,8 @@ import asyncio
 import gc
 from collections.abc import Callable
 
-from trivet.core.errors import ExitCode, PlatformError, TrivetError
+from trivet.core.errors import ExitCode, PlatformError
+from trivet.core.signing import key_id
 from trivet.serving.capture import Recorder
 from trivet.serving.config import ServerConfig
 from trivet.serving.http.admin import Admin, admin_socket
@@ -37,7 +38,7 @@ class Process:
         self._metrics = Metrics()
         self._recorder: Recorder | None = None
         self._tracer: Tracer | None = None
-        self._failure: TrivetError | None = None
+        self._failure: Exception | None = None
 
     async def run(self) -> int:
         """Serve until told to leave; returns the exit code.
@@ -47,7 +48,7 @@ class Process:
         config = self._config
         listener = listen(config)
         loaded = [load(config, model) for model in config.models] if config.fd is not None else None
-        self._recorder = _recorder(config, self._dropped)
+        self._recorder = _recorder(config, self._dropped, self._metrics.dropped.inc)
         if config.traces is not None:
             self._tracer = Tracer.open(config.traces, config.endpoint, self._metrics.spans_dropped.inc)
         app = App(config, self._log, self._recorder, self._metrics, self._tracer)
@@ -72,7 +73,7 @@ class Process:
             for model in self._config.models:
                 if model.name not in app.models.services:
                     app.publish(await asyncio.to_thread(load, self._config, model))
-        except TrivetError as error:
+        except Exception as error:  # noqa: BLE001  a server that would never be ready ends, whatever the reason
             self._failure = error
             server.stop()
             return
@@ -80,7 +81,8 @@ class Process:
         gc.freeze()  # what is there now stays: no later collection has to look at it
         packages = ",".join(service.engine.digest for service in app.models.services.values())
         inline = {name: service.inline_bytes for name, service in app.models.services.items()}
-        self._log.event("info", "ready", package=packages, host=self._host, port=self._port, inline_bytes=inline)
+        where = {"host": self._host, "port": self._port}
+        self._log.event("info", "ready", package=packages, key=self._key(), **where, inline_bytes=inline)
         self._tell(f"ready {packages}")
 
     async def _admin(self, app: App) -> Plane | None:
@@ -104,15 +106,18 @@ class Process:
         if self._tracer is not None:
             await asyncio.to_thread(self._tracer.close)
 
+    def _key(self) -> str | None:
+        """The key whose signature the packages carry."""
+        return key_id(self._config.public_key) if self._config.public_key else None
+
     def _dropped(self, count: int) -> None:
-        self._metrics.dropped.inc(count)
         self._log.event("error", "records dropped", count=count)
 
 
-def _recorder(config: ServerConfig, report: Callable[[int], None]) -> Recorder | None:
+def _recorder(config: ServerConfig, report: Callable[[int], None], count: Callable[[int], None]) -> Recorder | None:
     if config.records is None:
         return None
     try:
-        return Recorder(config.records, config.records_mode, config.segment_bytes, report)
+        return Recorder(config.records, config.records_mode, config.segment_bytes, report, count)
     except OSError as error:
         raise PlatformError(f"The folder of records cannot be made: {error.strerror}.") from error

@@ -57,6 +57,8 @@ class Window:
     load: Load
     cpu_us: float
     """Processor time of the server per answered request, microseconds."""
+    others: float
+    """Share of the server's cores that others took."""
 
 
 @dataclass
@@ -78,6 +80,10 @@ class Results:
     def rate(self, cell: Cell) -> float | None:
         """Requests a second."""
         return self.median(cell, lambda window: window.load.rate)
+
+    def cpu_us(self, cell: Cell) -> float | None:
+        """Processor time of the server per answered request, microseconds."""
+        return self.median(cell, lambda window: window.cpu_us)
 
     def p99(self, cell: Cell) -> float | None:
         """Milliseconds."""
@@ -124,7 +130,9 @@ def started(server: Server, model: Model, pythons: Pythons, work: Path, cores: I
     place = Place(work / "running", port, (spare[0], spare[1]), pythons.of(server))
     place.folder.mkdir()
     path = f"{place.python.parent}:{os.environ['PATH']}"
-    variables = {"PORT": str(port), "PATH": path} | ({"MODEL": str(model.folder / server.model)} if server.model else {})
+    variables = {"PORT": str(port), "PATH": path} | (
+        {"MODEL": str(model.folder / server.model)} if server.model else {}
+    )
     try:
         with Running(server.name, server.command(place, model), variables, port, place.folder, cores) as running:
             running.until_ready(server.ready)
@@ -173,10 +181,11 @@ def body_of(wire: Wire, batch: list[list[float]], model: Model) -> bytes:
 
 def window(running: Running, bodies: Path, connections: int, seconds: int, cores: Iterable[int]) -> Window:
     """Drive for a while, and see what the server spent on it."""
-    before = running.cpu_seconds()
+    before, busy = running.cpu_seconds(), running.busy_seconds()
     load = drive(running.port, bodies, connections, seconds, cores)
-    spent = running.cpu_seconds() - before
-    return Window(load, spent / max(1, load.answered) * 1e6)
+    spent, busy = running.cpu_seconds() - before, running.busy_seconds() - busy
+    others = max(0.0, busy - spent) / load.seconds / len(running.cores)
+    return Window(load, spent / max(1, load.answered) * 1e6, others)
 
 
 def _measure(running: Running, server: Server, model: Model, work: Path, results: Results) -> None:

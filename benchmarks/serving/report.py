@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.serving.compare import Cell, Results, Window, body_of
-from benchmarks.serving.goals import speed_goals, start_goals
+from benchmarks.serving.goals import cpu_goals, speed_goals, start_goals
 from benchmarks.serving.machine import facts
 from benchmarks.serving.model import Model
 from benchmarks.serving.running import Began
@@ -29,8 +29,11 @@ def comparison(results: Results, models: Sequence[Model], work: Path) -> str:
     parts = [
         "# This server and the field's\n",
         _preamble(results, work),
-        "## Goals\n\nValidation, metrics and logs on. A verdict counts every wire and both modes of records.\n",
+        "## Goals\n\nValidation, metrics and logs on. A verdict counts every column, and those with "
+        "records only where a goal asks for records.\n",
         speed_goals(results),
+        "The same ratios by CPU per request, which others on the machine touch less:\n",
+        cpu_goals(results),
         start_goals(results),
         _errors(results),
         "## Start and memory\n",
@@ -61,11 +64,14 @@ def _rows(count: int) -> str:
 
 def _preamble(results: Results, work: Path) -> str:
     plan = results.plan
+    others = [window.others for windows in results.windows.values() for window in windows]
     done = max((len(all_) for all_ in results.began.values()), default=0)
     return (
         f"{done} of {plan.rounds} rounds, windows of {plan.seconds} s, each server in turn as one process on core "
         f"{plan.server_cores[0]}, `wrk` with one thread on core {plan.load_cores[0]}. Medians. Every server gave "
-        "scikit-learn's scores before and after it was timed. Shared machines are noisy: read ratios.\n\n"
+        "scikit-learn's scores before and after it was timed.\n\n"
+        f"Others took {statistics.median(others):.1%} of the server's core (median of the windows; at most "
+        f"{max(others):.1%}): where that is more than a few per cent, rates and p99 say little, and CPU µs more.\n\n"
         + facts(plan.servers, work)
     )
 

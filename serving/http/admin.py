@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from trivet.core.errors import ConfigError, NotFound, PlatformError, TrivetError
+from trivet.core.signing import key_id
 from trivet.serving.config import SEGMENT, AdminSettings, ModelConfig, ServerConfig
 from trivet.serving.errors import BadInput, Unloadable
 from trivet.serving.http.app import App
@@ -122,7 +123,8 @@ class Admin:
             raise NotFound(f"No version of {name} is prepared.", "Prepare one first.")
         if stage != "discard":
             self._app.publish(service)
-            self._log.event("info", "loaded", model=name, version=service.version, package=service.engine.digest)
+            key = key_id(self._config.public_key) if self._config.public_key else None
+            self._log.event("info", "loaded", **_described(service), key=key)
         return json_reply(_described(service))
 
     def _find(self, name: str, version: Any) -> ModelConfig:

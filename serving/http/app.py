@@ -9,12 +9,12 @@ from itertools import count
 from time import perf_counter
 from typing import Any
 
-from trivet.core.errors import NotReady
+from trivet.core.errors import NotReady, TrivetError
 from trivet.serving import openapi
 from trivet.serving.capture import Recorder
 from trivet.serving.compression import WORTH, accepted_by, compress, encoding_of, expand
 from trivet.serving.config import ServerConfig
-from trivet.serving.errors import BadInput, ClientGone, TooLarge, TooLate, TooSlow, WrongEncoding
+from trivet.serving.errors import BadInput, ClientGone, Overloaded, TooLarge, TooLate, TooSlow, WrongEncoding
 from trivet.serving.http.connection import Request
 from trivet.serving.http.limits import Place, Places
 from trivet.serving.http.metrics import Metrics
@@ -129,14 +129,16 @@ class App:
             return reply
         if request.place is not None:
             request.place.leave()
-        return self._noted(refusal(self._reason(status), request.id), request)
+        return self._noted(refusal(self._reason(status), request.id)._replace(status=status), request)
 
-    def _reason(self, status: int) -> BadInput:
+    def _reason(self, status: int) -> TrivetError:
         limit = self.config.max_body_bytes
         return {
-            400: BadInput("The head of the request is not valid HTTP/1.1, or can be read in two ways."),
+            400: BadInput("The request is not valid HTTP/1.1, or can be read in two ways."),
             408: TooSlow(f"The body did not arrive within {self.config.deadline_seconds} seconds."),
             413: TooLarge(f"The body is longer than the {limit} bytes that this server takes.", "Send fewer rows."),
+            431: BadInput("The head of the request, or what surrounds its body, is too large."),
+            503: Overloaded("There is no memory for this request.", "Send it again later."),
         }.get(status) or ClientGone("The client closed the connection before its request was complete.")
 
     def _noted(self, reply: Reply, request: Request) -> Reply:

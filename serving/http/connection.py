@@ -23,6 +23,7 @@ from trivet.serving.http.limits import Place
 from trivet.serving.http.reply import Headers, Reply
 
 MAX_HEAD = 64 << 10  # bytes of a request's line and header fields
+CHUNKED = 8  # bytes on the wire for a byte of a body, at worst: a chunk of one
 FIELD = 32  # bytes that a field costs besides its text
 MAX_WAITING = 16  # requests that a client may send before it has its answers
 FAREWELL = 2.0  # seconds for which a client that was refused may go on sending, so that it gets to read why
@@ -71,8 +72,8 @@ class Handler(Protocol):
         ...
 
     def give_up(self, request: Request | None, status: int) -> Reply:
-        """The answer to one that will never be whole: 408, 413, 499 for a client that left, 400 and 431 without any
-        request."""
+        """The answer to one that will never be whole: 400, 408, 413, 431, 503, or 499 for a client that left. Without a
+        request, what came was none."""
         ...
 
 
@@ -110,7 +111,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._fields: dict[bytes, bytes] = {}
         self._parts: list[bytes] = []
-        self._size = self._head = 0
+        self._size = self._head = self._raw = 0
 
     # --- what the event loop calls
 
@@ -139,13 +140,16 @@ class Connection(asyncio.Protocol):
         """It has sent something."""
         if self._refused:
             return
-        self.active_at = self._loop.time()
         try:
             self._parse(data)
-        except httptools.HttpParserError:
-            self._refuse(self._handler.give_up(None, 431 if self._head > MAX_HEAD else 400))
+        except httptools.HttpParserError as error:
+            self._refuse(self._handler.give_up(self._request, self._status_of(error)))
         if self._begun and not self._refused:
-            self._wait_for_the_rest()
+            self._raw += len(data)
+            if self._raw > 2 * MAX_HEAD + CHUNKED * self._size:  # held by the parser: a field, a trailer, an extension
+                self._refuse(self._handler.give_up(self._request, 431))
+            else:
+                self._wait_for_the_rest()
 
     def pause_writing(self) -> None:
         """The client does not read: write and read no more."""
@@ -161,12 +165,13 @@ class Connection(asyncio.Protocol):
     # --- what the parser calls
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """A request begins; blank lines before it are none."""
+        self.active_at = self._loop.time()
         self._begun, self._admitted, self._twice = True, False, False
         self._url = b""
         self._fields = {}
         self._parts = []
-        self._size = self._head = 0
+        self._size = self._head = self._raw = 0
 
     def on_url(self, url: bytes) -> None:
         """A part of its target."""
@@ -212,11 +217,12 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        request, self._request, self._begun = self._request, None, False
-        self._forget_timer()
+        request = self._request
         if request is None or self._refused:
             return
         request.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._request, self._begun = None, False
+        self._forget_timer()
         keep = self._parser.should_keep_alive() and self._parser.get_http_version() != "1.0"
         if self._task is None and not self._waiting and self._stuck_at is None:
             self._answer(request, keep)
@@ -258,9 +264,10 @@ class Connection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """End it where nothing has come of it for too long."""
-        if self._stuck_at is not None:
-            if now - self._stuck_at > self._bounds.taken:
-                self._transport.abort()
+        stuck = self._stuck_at if self._stuck_at is not None else self.active_at
+        if self._stuck_at is not None or self._transport.is_closing():
+            if now - stuck > self._bounds.taken:
+                self._transport.abort()  # what was written last is not taken either
         elif not self.busy and now - self.active_at > self._bounds.idle:
             self._transport.close()
 
@@ -274,10 +281,14 @@ class Connection(asyncio.Protocol):
             self._task = self._loop.create_task(self._answer_later(request, answer, keep))  # type: ignore[arg-type]
 
     async def _answer_later(self, request: Request, answer: Awaitable[Reply], keep: bool) -> None:
-        reply = await answer
-        self._task = None
-        self._write(request, reply, keep)
-        self._go_on()
+        try:
+            reply = await answer
+            self._task = None
+            self._write(request, reply, keep)
+            self._go_on()
+        except BaseException:  # no memory for the answer, most likely: the client must not wait for it
+            self._transport.abort()
+            raise
 
     def _go_on(self) -> None:
         """Answer those that have waited."""
@@ -324,6 +335,11 @@ class Connection(asyncio.Protocol):
 
     def _late(self) -> None:
         self._refuse(self._handler.give_up(self._request, 408))
+
+    def _status_of(self, error: Exception) -> int:
+        if isinstance(error.__context__, MemoryError):
+            return 503
+        return 431 if self._head > MAX_HEAD else 400
 
     def _forget_timer(self) -> None:
         if self._timer is not None:

@@ -87,6 +87,16 @@ def parameters_of(item: Mapping[str, Any], what: str) -> dict[str, Any]:
     return {} if value is None else an_object(value, f"{what}: parameters")
 
 
+def a_flag(item: Mapping[str, Any], name: str, usual: bool = False) -> bool:
+    """The boolean ``name`` of an object, ``usual`` where it is not there."""
+    value = item.get(name)
+    if value is None:
+        return usual
+    if type(value) is not bool:
+        raise BadInput(f"{name} is true or false.")
+    return value
+
+
 def an_object(value: Any, what: str) -> dict[str, Any]:
     """``value``, which must be a JSON object."""
     if type(value) is not dict:

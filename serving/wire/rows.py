@@ -24,6 +24,7 @@ from trivet.serving.wire.base import (
     Fields,
     Identity,
     Wire,
+    a_flag,
     an_array,
     an_object,
     checked_id,
@@ -69,7 +70,7 @@ def decode_any(body: bytes, _: Fields) -> Asked:
 def asked(rows: list[Any], request: Mapping[str, Any]) -> Asked:
     """Rows and what the rest of the request says of them."""
     parameters = parameters_of(request, "The request")
-    wanted = with_contributions(parameters.get("contributions") is True)
+    wanted = with_contributions(a_flag(parameters, "contributions"))
     return Asked(checked_id(request.get("id")), rows=rows, outputs=wanted)
 
 

@@ -26,6 +26,7 @@ from trivet.serving.wire.base import (
     Fields,
     Identity,
     Wire,
+    a_flag,
     an_array,
     an_object,
     checked_id,
@@ -59,7 +60,7 @@ def decode(body: bytes, fields: Fields) -> Asked:
         raise BadInput("The request has no inputs.")
     tensors = [_tensor(item, raw) for item in inputs]
     raw.finish()
-    in_binary = parameters_of(request, "The request").get("binary_data_output") is True
+    in_binary = a_flag(parameters_of(request, "The request"), "binary_data_output")
     outputs = request.get("outputs")
     if not outputs and type(outputs) in (list, NoneType):
         wanted = [Wanted(name, in_binary) for name in USUAL]
@@ -136,7 +137,7 @@ def index_wants_ready_only(body: bytes) -> bool:
 
     :raises BadInput: when it is neither that nor an object.
     """
-    return bool(body) and an_object(parse(body), "The body").get("ready") is True
+    return bool(body) and a_flag(an_object(parse(body), "The body"), "ready")
 
 
 def _json_length(fields: Fields, size: int) -> int | None:
@@ -195,4 +196,4 @@ def _wanted(item: Any, in_binary: bool) -> Wanted:
     for extension in NOT_OFFERED:
         if parameters.get(extension):
             raise BadInput(f"Output {name} asks for {extension}, which this server does not offer.")
-    return Wanted(name, parameters.get("binary_data", in_binary) is True)
+    return Wanted(name, a_flag(parameters, "binary_data", in_binary))

@@ -15,16 +15,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+import requests
 import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.engine import events, from_schema
 
 WINDOWS = {"gzip": 31, "deflate": 15}  # zlib's numbers for the two frames
 LENGTH = "Inference-Header-Content-Length"
 SERIALIZED = ("application/json", "application/jsonlines", "text/csv", "application/octet-stream")
-Bodies = Mapping[str, Sequence[bytes]]  # right ones, by content type, for what no schema can say
-
-
 @dataclass
 class Outcome:
     """What came of a run."""
@@ -34,59 +33,97 @@ class Outcome:
     accepted: int = 0  # of the requests with a body
     wrong: dict[str, str] = field(default_factory=dict)  # the first of each kind
 
+    def count(self, status: int | str, body: Any) -> None:
+        """One more answer."""
+        self.cases += 1
+        self.statuses[status] += 1
+        self.accepted += status == 200 and bool(body)
 
-def run(url: str, document: dict[str, Any], examples: int, bodies: Bodies, without: Sequence[str] = ()) -> Outcome:
-    """Send every case; ``examples`` per operation besides those that the document's bounds and examples give.
+    def blame(self, operation: str, check: str, told: str) -> None:
+        """It was wrong."""
+        self.wrong.setdefault(f"{operation}: {check}", told)
 
-    :param without: schemathesis' checks that the document cannot be held to.
-    """
-    _register(bodies)
+
+@dataclass(frozen=True)
+class Plan:
+    """What to make of a document, and what to hold the answers against."""
+
+    url: str
+    document: dict[str, Any]
+    drawn: int  # cases per operation with a body and per mode, besides those that follow from bounds and examples
+    bodies: Mapping[str, Sequence[bytes]] = field(default_factory=dict)  # right ones, of types no schema can describe
+    without: tuple[str, ...] = ()  # schemathesis' checks that the document cannot be held to
+    path: Mapping[str, str] = field(default_factory=dict)  # parameters of paths, for what is drawn
+
+
+def run(plan: Plan) -> Outcome:
+    """Send every case: first those that follow from the document's bounds and examples, then those that are drawn."""
+    _register(plan.bodies)
     config = schemathesis.Config.from_dict(
         {
-            "base-url": url,
+            "base-url": plan.url,
             "seed": 1,
             "continue-on-failure": True,
-            "generation": {"deterministic": True, "max-examples": examples, "database": "none", "no-shrink": True},
-            "checks": {name: {"enabled": False} for name in without},
-            "phases": {
-                "stateful": {"enabled": False},  # there is no state to keep
-                # What it would learn from answers differs from run to run: they hold ids.
-                "fuzzing": {"extra-data-sources": {"responses": False}, "error-feedback": {"enabled": False}},
-            },
+            "generation": {"deterministic": True, "database": "none", "no-shrink": True},
+            "checks": {name: {"enabled": False} for name in plan.without},
+            # There is no state to keep; and its own way to draw is led by the answers, which hold other ids each time.
+            "phases": {"stateful": {"enabled": False}, "fuzzing": {"enabled": False}},
         }
     )
+    schema = schemathesis.openapi.from_dict(_with_bytes(plan.document, plan.bodies), config=config)
     outcome = Outcome()
-    schema = schemathesis.openapi.from_dict(_with_bytes(document, bodies), config=config)
     for event in from_schema(schema).execute():
         if isinstance(event, events.ScenarioFinished):
             _count(event.recorder, outcome)
         elif isinstance(event, events.NonFatalError):
             outcome.wrong.setdefault(f"{event.label}: not tested", str(event.value))
+    with requests.Session() as session:
+        session.trust_env = False
+        for found in schema.get_all_operations():
+            if found.ok().body:
+                _draw(found.ok(), plan, outcome, session)
     return outcome
 
 
+def _draw(operation: Any, plan: Plan, outcome: Outcome, session: requests.Session) -> None:
+    for mode in schemathesis.GenerationMode:
+
+        @settings(
+            max_examples=plan.drawn,
+            derandomize=True,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(operation.as_strategy(mode, path_parameters=dict(plan.path)))
+        def send(case: schemathesis.Case) -> None:
+            response = case.call(session=session)
+            outcome.count(response.status_code, response.request.body)
+            try:
+                case.validate_response(response)
+            except BaseExceptionGroup as group:
+                for failure in group.exceptions:
+                    outcome.blame(operation.label, type(failure).__name__, f"{failure}\n{_told(response)}")
+
+        send()
+
+
 def _count(recorder: Any, outcome: Outcome) -> None:
-    outcome.cases += len(recorder.interactions)
     for interaction in recorder.interactions.values():
         response = interaction.response
-        outcome.statuses[response.status_code if response is not None else "none"] += 1
-        outcome.accepted += response is not None and response.status_code == 200 and bool(interaction.request.body)
+        outcome.count(response.status_code if response is not None else "none", interaction.request.body)
     for case, checks in recorder.checks.items():
         for check in checks:
             if check.failure_info is not None:
-                failure = check.failure_info.failure
-                told = _told(recorder.interactions.get(case))
-                outcome.wrong.setdefault(
-                    f"{recorder.label}: {check.name}", f"{failure.title}. {failure.message}\n{told}"
-                )
+                told = _told(recorder.interactions[case].response)
+                outcome.blame(recorder.label, check.name, f"{check.failure_info.failure}\n{told}")
 
 
-def _told(interaction: Any) -> str:
-    if interaction is None:
-        return "without an answer"
-    request, response = interaction.request, interaction.response
-    answer = "none" if response is None else f"{response.status_code} {response.content[:400]!r}"
-    return f"{request.method} {request.uri} {request.headers}\n{(request.body or b'')[:1000]!r}\nanswer: {answer}"
+def _told(response: Any) -> str:
+    request = response.request
+    asked = f"{request.method} {request.url} {dict(request.headers)}\n{(request.body or b'')[:1000]!r}"
+    return f"{asked}\nanswer: {response.status_code} {response.content[:400]!r}"
 
 
 # --- what every answer is held against
@@ -127,7 +164,7 @@ CHECKS = (an_error_is_one_sentence, an_answer_has_an_id, a_decision_is_finite)
 # --- requests
 
 
-def _register(bodies: Bodies) -> None:
+def _register(bodies: Mapping[str, Sequence[bytes]]) -> None:
     schemathesis.hook("before_call")(_before_call)
     for kind, ones in bodies.items():
         schemathesis.openapi.media_type(kind, st.sampled_from(ones))
@@ -136,7 +173,7 @@ def _register(bodies: Bodies) -> None:
         schemathesis.check(check)
 
 
-def _with_bytes(document: dict[str, Any], bodies: Bodies) -> dict[str, Any]:
+def _with_bytes(document: dict[str, Any], bodies: Mapping[str, Sequence[bytes]]) -> dict[str, Any]:
     """The document with examples in bytes where bodies are, as schemathesis wants it."""
     changed = deepcopy(document)
     for path in changed["paths"].values():

@@ -18,13 +18,14 @@ from openapi_spec_validator import validate
 
 from .clients.controls import CONTROLS
 from .clients.matrix import python_of
-from .fuzzing import Outcome, run
+from .fuzzing import Outcome, Plan, run
 
-OWN, PROTOCOL, PACKAGED = 4500, 1000, 800  # cases at least; the issue asks for 5,000 in all
+OWN, PROTOCOL, PACKAGED = 4000, 5000, 600  # cases at least
 REFUSALS = {400, 404, 405, 406, 415}
 # A tensor is right or wrong for a model, which the protocol's document cannot say: what it takes for right may be
 # refused, and what it takes for wrong (a parameter that nobody reads) may be let through.
 OF_A_MODEL = ("positive_data_acceptance", "negative_data_rejection")
+NAMES = {"model_name": "loan", "model_version": "1"}
 Document = dict[str, Any]
 
 
@@ -58,7 +59,7 @@ def bodies(infer: bytes) -> dict[str, Sequence[bytes]]:
 @pytest.mark.slow
 def test_our_own_document_on_every_front(url, made):
     document = httpx.get(f"{url}/openapi.json", trust_env=False).json()
-    outcome = run(url, document, 120, bodies(json.dumps(made.request(2)).encode()))
+    outcome = run(Plan(url, document, 60, bodies(json.dumps(made.request(2)).encode())))
     held(outcome, OWN, REFUSALS)
 
 
@@ -68,18 +69,31 @@ def made_for(document: Document, request: Document) -> Document:
     parameters += [one for path in document["paths"].values() for one in path.get("parameters", [])]
     for parameter in parameters:
         if parameter.get("in") == "path":
-            parameter["schema"]["enum"] = ["1"] if "version" in parameter["name"] else ["loan"]
+            parameter["schema"]["enum"] = [NAMES[parameter["name"]]]
     for path in document["paths"].values():
         if "post" in path:
-            path["post"]["requestBody"]["content"]["application/json"]["example"] = request
+            content = path["post"]["requestBody"]["content"]["application/json"]
+            content |= {"example": request, "schema": short(content["schema"], document["components"]["schemas"])}
     return document
+
+
+def short(schema: Any, schemas: Document) -> Any:
+    """The schema on its own, with arrays of few items: they find what longer ones find, and many more can be sent."""
+    if isinstance(schema, list):
+        return [short(one, schemas) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return short(schemas[schema["$ref"].rsplit("/", 1)[1]], schemas)
+    bound = {"maxItems": 4} if schema.get("type") == "array" else {}
+    return bound | {name: short(inner, schemas) for name, inner in schema.items() if not name.startswith("x-")}
 
 
 @pytest.mark.slow
 def test_the_protocols_document_in_our_words(url, made):
     document = yaml.safe_load(Path(__file__).with_name("oip.yaml").read_text())
     validate(document)
-    outcome = run(url, made_for(document, made.request(2)), 250, {}, OF_A_MODEL)
+    outcome = run(Plan(url, made_for(document, made.request(2)), 1150, without=OF_A_MODEL, path=NAMES))
     held(outcome, PROTOCOL, {400, 404, 405, 415})
 
 
@@ -104,5 +118,5 @@ def packaged() -> Document:
 def test_the_protocols_document_as_mlserver_packs_it(url, made, document):
     found = made_for(document(), made.request(2))
     validate(found)
-    outcome = run(url, found, 250, {}, (*OF_A_MODEL, "status_code_conformance"))
+    outcome = run(Plan(url, found, 50, without=(*OF_A_MODEL, "status_code_conformance"), path=NAMES))
     held(outcome, PACKAGED, {400, 404, 405, 415})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -325,35 +324,3 @@ def test_a_log_that_cannot_be_written_harms_nothing(start, made, client, tmp_pat
     assert client.post(f"{server.model}/infer", json=made.request()).status_code == 200
     assert server.stop() == ExitCode.OK
     assert server.lines("log lines dropped")[0]["count"] >= 20
-
-
-SPY = """
-import os, sys
-BARRED = ("joblib", "cloudpickle", "dill", "pandas", "sklearn", "mlflow", "pulumi", "onnx", "skops", "skl2onnx")
-def spy(event, arguments):
-    if event == "pickle.find_class" or (event == "import" and arguments[0].partition(".")[0] in BARRED):
-        with open(os.environ["SPY"], "a") as file:
-            file.write(f"{event} {arguments!r}\\n")
-sys.addaudithook(spy)
-import pickle
-if os.environ.get("SPY_CONTROL"):
-    pickle.loads(pickle.dumps(os.getcwd))
-"""
-
-
-@pytest.mark.parametrize("control", ["", "1"])
-def test_nothing_is_unpickled_and_nothing_heavy_imported(start, made, client, tmp_path, monkeypatch, control):
-    """An audit hook watches the whole life of a server; a control shows that it would see."""
-    (tmp_path / "spy").mkdir()
-    (tmp_path / "spy" / "sitecustomize.py").write_text(SPY)
-    seen = tmp_path / "seen"
-    monkeypatch.setenv("SPY", str(seen))
-    monkeypatch.setenv("SPY_CONTROL", control)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "spy") + os.pathsep + os.environ.get("PYTHONPATH", ""))
-    server = start(made, records=str(tmp_path / "records"), public_key=made.public_key)
-    for count in (1, 300):
-        assert client.post(f"{server.model}/infer", json=made.request(count)).status_code == 200
-    client.post(f"{server.model}/infer", content=b"\x80\x04\x95")
-    client.get(f"{server.model}")
-    assert server.stop() == ExitCode.OK
-    assert seen.exists() == bool(control)

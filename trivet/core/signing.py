@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -48,15 +48,23 @@ def verify(package: Package, public: str) -> None:
     signature = package.signature()
     if signature is None:
         raise IntegrityError(f"Model package {package.digest[:19]} is not signed.", "Register it first.")
-    key = serialization.load_pem_public_key(public.encode())
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise ConfigError("The stack's public key is no elliptic-curve key.")
+    key = _public(public)
     try:
         key.verify(signature, package.manifest.canonical(), _SCHEME)
     except InvalidSignature:
         raise IntegrityError(
             f"The signature of model package {package.digest[:19]} was not made with the stack's key {key_id(public)}."
         ) from None
+
+
+def _public(pem: str) -> ec.EllipticCurvePublicKey:
+    try:
+        key = serialization.load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError("The public key is no key in PEM.", "Give the stack's, as its outputs have it.") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise ConfigError("The public key is no elliptic-curve key.", "Give the stack's, as its outputs have it.")
+    return key
 
 
 def _private(pem: bytes) -> ec.EllipticCurvePrivateKey:
