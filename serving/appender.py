@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from errno import ENOBUFS
 
 DELAY = 0.05  # seconds for which lines that nobody waits for gather
 LIMIT = 8 << 20  # bytes of them that may wait
@@ -42,8 +43,10 @@ class Appender:
     async def commit(self, data: bytes) -> None:
         """Write ``data`` now.
 
-        :raises OSError: when it could not be written.
+        :raises OSError: when it could not be written, or too much waits to be.
         """
+        if self._size + len(data) > LIMIT and self._lines:
+            raise OSError(ENOBUFS, "too much waits to be written")
         written = asyncio.get_running_loop().create_future()
         self._add(data)
         self._waiting.append(written)

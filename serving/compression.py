@@ -47,7 +47,7 @@ def accepted_by(fields: Mapping[bytes, bytes]) -> bytes:
     """The coding in which a client wants its response, empty for none."""
     for part in fields.get(b"accept-encoding", b"").split(b","):
         coding, _, weight = part.strip().lower().partition(b";")
-        if coding.strip() in (b"gzip", b"deflate") and weight.replace(b" ", b"") not in (b"q=0", b"q=0.0"):
+        if coding.strip() in (b"gzip", b"deflate") and weight.replace(b" ", b"").rstrip(b"0.") != b"q=":
             return coding.strip()
     return b""
 

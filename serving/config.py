@@ -78,6 +78,7 @@ class ServerConfig(Document):
     deadline_seconds: float = Field(default=10.0, gt=0, description="From a request's first byte to its answer.")
     idle_seconds: float = Field(default=75.0, gt=0, description="How long a connection may stay without a request.")
     max_body_bytes: int = Field(default=6 << 20, ge=1, description="Of a body, decompressed.")
+    max_rows: int = Field(default=10_000, ge=1, description="Rows of a request: what is said of them takes memory too.")
     log_level: LogLevel = "info"
     fronts: tuple[Front, ...] = Field(
         default=("v2", "v1", "sagemaker", "vertex", "azure"), min_length=1, description="Protocols that are answered."

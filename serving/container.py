@@ -24,8 +24,8 @@ from trivet.serving.presets import PRESETS
 SAGEMAKER_MODEL = "/opt/ml/model"
 OWN = "TRIVET_"
 # Not settings of the server: they say what to serve and from where.
-OTHERWISE = frozenset(("PRESET", "MODEL", "MODEL_NAME", "MODEL_VERSION"))
-WORDS = {"true": True, "false": False}
+OTHERWISE = frozenset(("PRESET", "MODEL", "MODEL_NAME", "MODEL_VERSION", "PUBLIC_KEY_FILE", "HOME"))
+SIGNED = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def from_environment(environ: Mapping[str, str]) -> ServerConfig:
@@ -57,15 +57,15 @@ def _location(environ: Mapping[str, str]) -> str:
     if "TRIVET_MODEL" in environ:
         return environ["TRIVET_MODEL"]
     for variable in ("AIP_STORAGE_URI", "AZUREML_MODEL_DIR"):
-        if variable in environ:
-            return environ[variable]
+        if value := environ.get(variable):
+            return value
     return SAGEMAKER_MODEL
 
 
 def _port(environ: Mapping[str, str], usual: int) -> str:
     for variable in ("TRIVET_PORT", "SAGEMAKER_BIND_TO_PORT", "AIP_HTTP_PORT"):
         if value := environ.get(variable):
-            if not value.isdigit():
+            if not (value.isascii() and value.isdigit()):
                 raise ConfigError(f"{variable}={value} is no port.", "Set it to a number.")
             return value
     return str(usual)
@@ -82,9 +82,15 @@ def _own(environ: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for variable, value in environ.items():
         name = variable.removeprefix(OWN)
-        if not variable.startswith(OWN) or name in OTHERWISE or name.lower() not in ServerConfig.model_fields:
+        if not variable.startswith(OWN) or name in OTHERWISE or not value:
             continue
-        found[name.lower()] = value.split(",") if name == "FRONTS" else WORDS.get(value.lower(), value)
+        if name.lower() not in ServerConfig.model_fields:
+            raise ConfigError(f"{variable} is no setting of the server.", "Look for the right name in docs/server.md.")
+        found[name.lower()] = value
+    if "fronts" in found:
+        found["fronts"] = [front.strip() for front in found["fronts"].split(",")]
+    if "signed" in found:
+        found["signed"] = SIGNED.get(found["signed"].lower(), found["signed"])
     if file := environ.get("TRIVET_PUBLIC_KEY_FILE"):
         try:
             found["public_key"] = Path(file).read_text()

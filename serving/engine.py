@@ -135,9 +135,9 @@ class Graph:
             raise IntegrityError(f"The inputs of {name} are not those of serving.json.")
         if {put.name: put.type for put in session.get_outputs()}.get(output) != "tensor(float)":
             raise IntegrityError(f"{name} has no float32 output {output}.")
-        joined = with_matrix(graph, self._numbers)
+        joined = _joined(graph, name, self._numbers)
         self._matrix = joined is not None
-        self._session = session if joined is None else _session(joined, name)
+        self._session = joined or session
 
     def run(self, numbers: np.ndarray, batch: Batch, shape: tuple[int, ...]) -> np.ndarray:
         """The output for ``numbers``, float32 ``[rows, numbers]``, and the batch's texts.
@@ -164,6 +164,15 @@ class Graph:
             known = [MISSING_CATEGORY if value is None else value for value in values]
             feeds[name] = np.array(known, dtype=object).reshape(-1, 1)
         return feeds
+
+
+def _joined(graph: bytes, name: str, columns: list[str]) -> ort.InferenceSession | None:
+    """The graph over a matrix; none where it cannot be said so, for then the graph as it is will do."""
+    joined = with_matrix(graph, columns)
+    try:
+        return None if joined is None else _session(joined, name)
+    except IntegrityError:
+        return None
 
 
 def _session(graph: bytes, name: str) -> ort.InferenceSession:

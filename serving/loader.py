@@ -25,4 +25,4 @@ def load(config: ServerConfig, model: ModelConfig) -> Service:
     scribe = None
     if config.records is not None:
         scribe = Scribe(engine, config.endpoint, model.name, model.version)
-    return Service(engine, model.name, model.version, scribe)
+    return Service(engine, model.name, model.version, scribe, config.max_rows)

@@ -16,8 +16,9 @@ MATRIX = "trivet:numbers"
 FLOAT = 1  # TensorProto.FLOAT
 INT = 2  # AttributeProto.INT
 GRAPH, OPSETS = 7, 8  # of ModelProto
-NODE, INPUT = 1, 11  # of GraphProto
-NODE_INPUT, NODE_OUTPUT, NODE_TYPE, NODE_ATTRIBUTE, NODE_DOMAIN = 1, 2, 4, 5, 7  # of NodeProto
+NODE, INPUT, OUTPUT = 1, 11, 12  # of GraphProto
+NODE_INPUT, NODE_OUTPUT, NODE_TYPE, NODE_ATTRIBUTE = 1, 2, 4, 5  # of NodeProto
+ATTRIBUTE_NAME, ATTRIBUTE_INT, ATTRIBUTE_GRAPHS, ATTRIBUTE_TYPE = 1, 3, (6, 11), 20  # of AttributeProto
 FIRST_WITH_EQUAL_SPLIT, FIRST_WITH_COUNT = 2, 18  # versions of Split that need no sizes; that need a number of outputs
 
 
@@ -57,6 +58,8 @@ def _graph(graph: memoryview, columns: Sequence[str], version: int) -> bytes:
                 kept.append((NODE, _node("Identity", [MATRIX], [joined])))
                 continue
             used = used or not set(columns).isdisjoint(_names_in(value))
+        if number == OUTPUT and isinstance(value, memoryview):
+            used = used or _text(dict(fields(value)).get(1, b"")) in columns
         kept.append((number, value))
     split = [_field(NODE, _split(columns, version))] if used else []
     return b"".join([*split, *(_field(number, value) for number, value in kept), _field(INPUT, _matrix(len(columns)))])
@@ -68,8 +71,12 @@ def _joins(node: memoryview, columns: Sequence[str]) -> str | None:
     texts = {number: [_text(value) for at, value in parts if at == number] for number, _ in parts}
     if texts.get(NODE_TYPE) != ["Concat"] or texts.get(NODE_INPUT) != list(columns):
         return None
-    [attribute] = [dict(fields(value)) for at, value in parts if at == NODE_ATTRIBUTE and isinstance(value, memoryview)]
-    return texts[NODE_OUTPUT][0] if attribute.get(3) == 1 else None
+    axes = [
+        dict(fields(value)).get(ATTRIBUTE_INT)
+        for at, value in parts
+        if at == NODE_ATTRIBUTE and isinstance(value, memoryview)
+    ]
+    return texts[NODE_OUTPUT][0] if axes == [1] else None
 
 
 def _names_in(node: memoryview) -> Iterator[str]:
@@ -79,11 +86,11 @@ def _names_in(node: memoryview) -> Iterator[str]:
             yield _text(value)
         elif number == NODE_ATTRIBUTE and isinstance(value, memoryview):
             for inner, graph in fields(value):
-                if inner in (6, 11) and isinstance(graph, memoryview):
+                if inner in ATTRIBUTE_GRAPHS and isinstance(graph, memoryview):
                     for at, child in fields(graph):
                         if at == NODE and isinstance(child, memoryview):
                             yield from _names_in(child)
-                        elif at == 12 and isinstance(child, memoryview):  # an output may name what lies outside
+                        elif at == OUTPUT and isinstance(child, memoryview):  # an output may name what lies outside
                             yield _text(dict(fields(child)).get(1, b""))
 
 
@@ -94,13 +101,13 @@ def _split(columns: Sequence[str], version: int) -> bytes:
 
 def _node(kind: str, inputs: Sequence[str], outputs: Sequence[str], numbers: dict[str, int] | None = None) -> bytes:
     attributes = [
-        _field(1, name.encode()) + _field(3, number) + _field(20, INT) for name, number in (numbers or {}).items()
+        _field(ATTRIBUTE_NAME, name.encode()) + _field(ATTRIBUTE_INT, number) + _field(ATTRIBUTE_TYPE, INT)
+        for name, number in (numbers or {}).items()
     ]
     return b"".join(
         [
             *(_field(NODE_INPUT, name.encode()) for name in inputs),
             *(_field(NODE_OUTPUT, name.encode()) for name in outputs),
-            _field(3, f"{MATRIX}:{kind}".encode()),
             _field(NODE_TYPE, kind.encode()),
             *(_field(NODE_ATTRIBUTE, attribute) for attribute in attributes),
         ]

@@ -58,8 +58,8 @@ def describe(config: ServerConfig, services: Sequence[Described]) -> Json:
         "info": {
             "title": f"Models on {config.endpoint}",
             "version": __version__,
-            "description": f"{ABOUT}\n\nA body is at most {config.max_body_bytes} bytes long, and an answer is there "
-            f"within {config.deadline_seconds:g} seconds or not at all.",
+            "description": f"{ABOUT}\n\nA body is at most {config.max_body_bytes} bytes long and of at most "
+            f"{config.max_rows} rows, and an answer is there within {config.deadline_seconds:g} seconds or not at all.",
         },
         "servers": [{"url": "./", "description": "Where this document is."}],
         "tags": [{"name": TAGS[front]} for front in config.fronts] + [{"name": TAGS["server"]}],

@@ -9,6 +9,7 @@ from trivet.core.inference import DECISION, SCORE
 from trivet.serving.config import ServerConfig
 from trivet.serving.http import metrics, page
 from trivet.serving.schemas import (
+    FLAG,
     Described,
     Json,
     example_infer,
@@ -72,7 +73,7 @@ ERRORS: dict[int, tuple[str, str]] = {
     404: ("NotFound", "There is no such model or version."),
     406: ("NotAcceptable", "The client accepts no form that this route answers in."),
     408: ("TooSlow", "The request did not come whole in time."),
-    413: ("TooLarge", "The body is larger, or expands to more, than this server takes."),
+    413: ("TooLarge", "The body is larger, expands to more, or has more rows than this server takes."),
     415: ("WrongEncoding", "The content type or encoding is not taken."),
     429: ("Overloaded", "Every place is taken: wait, then send it again."),
     500: ("Failed", "The server failed; its log has the reason under the request id."),
@@ -114,7 +115,7 @@ SCHEMAS: Json = {
             "required": ["name", "version", "state", "reason"],
         },
     },
-    "IndexRequest": {"type": "object", "properties": {"ready": {"type": "boolean"}}},
+    "IndexRequest": {"type": "object", "properties": {"ready": FLAG}},
 }
 
 

@@ -12,7 +12,7 @@ from trivet.serving.capture import Recorder
 from trivet.serving.config import ServerConfig
 from trivet.serving.http.admin import Admin, admin_socket
 from trivet.serving.http.app import App
-from trivet.serving.http.connection import Bounds
+from trivet.serving.http.message import Bounds
 from trivet.serving.http.metrics import Metrics
 from trivet.serving.http.server import Plane, Server
 from trivet.serving.http.sockets import listen
@@ -43,7 +43,7 @@ class Process:
     async def run(self) -> int:
         """Serve until told to leave; returns the exit code.
 
-        :raises TrivetError: when the models cannot be loaded or nothing can be listened on.
+        :raises TrivetError: when a model cannot be loaded or nothing can be listened on.
         """
         config = self._config
         listener = listen(config)
@@ -71,8 +71,11 @@ class Process:
         """Load what is not served yet, then say that all is ready."""
         try:
             for model in self._config.models:
-                if model.name not in app.models.services:
-                    app.publish(await asyncio.to_thread(load, self._config, model))
+                if model.name in app.models.services:
+                    continue
+                service = await asyncio.to_thread(load, self._config, model)
+                if model.name in app.models.versions and model.name not in app.models.services:
+                    app.publish(service)  # unless the admin plane has decided otherwise meanwhile
         except Exception as error:  # noqa: BLE001  a server that would never be ready ends, whatever the reason
             self._failure = error
             server.stop()

@@ -16,6 +16,7 @@ Json = dict[str, Any]
 ROWS_IN_EXAMPLE = 2
 DIGEST: Json = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$", "description": "Digest of the model package."}
 PARAMETERS: Json = {"type": ["object", "null"]}
+FLAG: Json = {"type": ["boolean", "null"]}
 ROWS: Json = {"type": "integer", "minimum": 1}
 
 
@@ -299,7 +300,7 @@ def _id() -> Json:
 
 
 def _flags(*names: str) -> Json:
-    return {"properties": {name: {"type": "boolean"} for name in names}}
+    return {"properties": dict.fromkeys(names, FLAG)}
 
 
 def _object(properties: Mapping[str, Any], required: Sequence[str]) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,14 +32,18 @@ class Segments:
     def write(self, data: bytes) -> None:
         """Append whole lines.
 
-        :raises OSError: when not all of them could be written. The segment ends; its torn last line is no record.
+        :raises OSError: when not all of them could be written. Then none of them is, and the segment ends.
         """
         handle = self._begin() if self._handle is None else self._handle
+        before = self._size
         try:
             self._write_all(handle, data)
             if self._durable:
                 os.fdatasync(handle)
         except OSError:
+            with suppress(OSError):  # a torn last line is no record either
+                os.ftruncate(handle, before)
+                self._size = before
             self.close()
             if not self._size:
                 self._path.unlink()

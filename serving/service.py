@@ -10,7 +10,7 @@ import orjson
 from trivet.core.inference import CONTRIBUTIONS, DECISION, SCORE, request_of
 from trivet.serving.capture import Scribe
 from trivet.serving.engine import Answer, Engine
-from trivet.serving.errors import BadInput
+from trivet.serving.errors import BadInput, TooLarge
 from trivet.serving.tensors import Batch
 from trivet.serving.wire import v2
 from trivet.serving.wire.base import Asked, Fields, Identity, Wire
@@ -34,9 +34,12 @@ class Done(NamedTuple):
 class Service:
     """An engine under a name and a version, with or without records. Safe to use from several threads."""
 
-    def __init__(self, engine: Engine, model: str, version: str, scribe: Scribe | None = None) -> None:
+    def __init__(
+        self, engine: Engine, model: str, version: str, scribe: Scribe | None = None, max_rows: int | None = None
+    ) -> None:
         """Measure how large a request may be to be answered in passing.
 
+        :param max_rows: rows that a request may have; none for any number.
         :raises NotReady: when the engine does not answer its golden request.
         """
         engine.self_test()
@@ -48,6 +51,7 @@ class Service:
         self.identity = Identity(model, version, engine.digest, engine.features, has_reasons)
         self.fields = ((b"trivet-model", self.name.encode()), (b"trivet-package", engine.digest.encode()))
         self._scribe = scribe
+        self._max_rows = max_rows
         self._outputs = (SCORE, DECISION, CONTRIBUTIONS) if has_reasons else (SCORE, DECISION)
         self._reasons = scribe is not None and has_reasons
         self.inline_bytes = self._measure()
@@ -75,6 +79,10 @@ class Service:
         return Done(request_id, batch.rows, encoded.body, encoded.type, encoded.fields, records)
 
     def _check(self, asked: Asked) -> Batch:
+        if self._max_rows is not None and asked.size > self._max_rows:
+            raise TooLarge(
+                f"The request has more than the {self._max_rows} rows that this server takes.", "Send fewer."
+            )
         if asked.tensors is not None:
             return self.engine.check.tensors(asked.tensors)
         if asked.cells is not None:

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from trivet.core.errors import IntegrityError
 from trivet.core.modelpackage import Input, Serving
 from trivet.serving.errors import BadInput
 
 Value = float | str | None
 NUMBER_TYPES = {int, float, NoneType}
 TEXT_TYPES = {str, NoneType}
-FINITE = float(np.finfo(np.float32).max)  # beyond it a number is infinite to the model
+FINITE = float(np.nextafter(2.0**128 - 2.0**103, 0))  # the largest number that is finite as a float32
 MISSING_CATEGORY = ""  # what ONNX, which has no missing string, is given for one
 MISSING_CELLS = frozenset(("", "nan", "NaN"))  # the latter are NumPy's and pandas' way to write it
 MATRIX_TYPES = ("FP32", "FP64")
@@ -64,13 +65,14 @@ class Checker:
         self._known = set(self.names)
         self._pick_numbers = _picker([at for at, one in enumerate(serving.inputs) if one.type != "category"])
         self._pick_texts = _picker([at for at, one in enumerate(serving.inputs) if one.type == "category"])
-        self._lows = np.array([-FINITE if column.minimum is None else column.minimum for column in numbers])
-        self._highs = np.array([FINITE if column.maximum is None else column.maximum for column in numbers])
+        lows = [-FINITE if column.minimum is None else column.minimum for column in numbers]
+        highs = [FINITE if column.maximum is None else column.maximum for column in numbers]
+        self._lows, self._highs = np.clip(lows, -FINITE, FINITE), np.clip(highs, -FINITE, FINITE)
         self._required = np.array([not column.nullable for column in numbers], dtype=bool)
         self._whole = np.array([column.type == "integer" for column in numbers], dtype=bool)
         self._has_whole = bool(self._whole.any())
         self._allowed_numbers = [
-            (at, np.array([*map(float, column.allowed), np.nan])) for at, column in enumerate(numbers) if column.allowed
+            (at, _numbers_of(column, column.allowed)) for at, column in enumerate(numbers) if column.allowed is not None
         ]
 
     def tensors(self, tensors: Sequence[Tensor]) -> Batch:
@@ -212,6 +214,13 @@ class Checker:
             raise BadInput(f"Row {int(bad.argmax())} of input {name} is not among those allowed.")
 
 
+def _numbers_of(column: Input, allowed: Iterable[str | float]) -> np.ndarray:
+    try:
+        return np.array([*map(float, allowed), np.nan])
+    except ValueError:
+        raise IntegrityError(f"Input {column.name} takes numbers, but what is allowed of it is no number.") from None
+
+
 def _picker(indexes: list[int]) -> itemgetter[Any]:
     """Takes those places of a row, as a tuple."""
     if len(indexes) == 1:
@@ -222,7 +231,7 @@ def _picker(indexes: list[int]) -> itemgetter[Any]:
 def _number(cell: str) -> float | None:
     if cell in MISSING_CELLS:
         return None
-    if NO_NUMBER.intersection(cell):
+    if not cell.isascii() or NO_NUMBER.intersection(cell):
         raise ValueError
     return float(cell)
 
@@ -236,6 +245,9 @@ def _check_texts(column: Input, values: list[Any]) -> None:
     kinds = set(map(type, values))
     if not kinds <= TEXT_TYPES:
         raise BadInput(f"Input {column.name} takes strings only.")
+    if MISSING_CATEGORY in values:  # what stands for a missing one in CSV, in binary and for the model
+        values[:] = [value or None for value in values]
+        kinds.add(NoneType)
     if NoneType in kinds and not column.nullable:
         raise BadInput(f"Row {values.index(None)} of input {column.name} has no value, which this input needs.")
     if column.allowed is not None:

@@ -24,7 +24,7 @@ from trivet.core.signing import key_id
 from trivet.serving.config import SEGMENT, AdminSettings, ModelConfig, ServerConfig
 from trivet.serving.errors import BadInput, Unloadable
 from trivet.serving.http.app import App
-from trivet.serving.http.connection import Request
+from trivet.serving.http.message import Request
 from trivet.serving.http.reply import Reply, error_reply, json_reply, refusal
 from trivet.serving.http.sockets import bind
 from trivet.serving.loader import load

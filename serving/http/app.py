@@ -15,8 +15,8 @@ from trivet.serving.capture import Recorder
 from trivet.serving.compression import WORTH, accepted_by, compress, encoding_of, expand
 from trivet.serving.config import ServerConfig
 from trivet.serving.errors import BadInput, ClientGone, Overloaded, TooLarge, TooLate, TooSlow, WrongEncoding
-from trivet.serving.http.connection import Request
 from trivet.serving.http.limits import Place, Places
+from trivet.serving.http.message import Request
 from trivet.serving.http.metrics import Metrics
 from trivet.serving.http.reply import Reply, error_reply, level_of, refusal
 from trivet.serving.http.routes import NOWHERE, Target, targets
@@ -113,7 +113,11 @@ class App:
         return reply
 
     def admit(self, request: Request) -> Reply | None:
-        """Give a request whose body is on its way a place, so that there are never more bodies than places."""
+        """Give a request whose body is on its way a place, so that there are never more bodies than places; a route
+        that wants no body answers without it."""
+        if self._target(request).wire is None:
+            answer = self.answer(request)
+            return answer if isinstance(answer, Reply) else None
         try:
             request.place = self.places.place()
         except NotReady as error:

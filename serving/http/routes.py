@@ -9,7 +9,7 @@ from trivet import __version__
 from trivet.core.errors import NotFound, NotReady
 from trivet.serving.config import Front, LogLevel, ServerConfig
 from trivet.serving.http import metrics, page
-from trivet.serving.http.connection import Request
+from trivet.serving.http.message import Request
 from trivet.serving.http.reply import Reply, error_reply, json_reply
 from trivet.serving.models import Models
 from trivet.serving.wire import rows, sagemaker, v2

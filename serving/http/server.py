@@ -13,7 +13,8 @@ from email.utils import formatdate
 
 from trivet.serving.config import ServerConfig
 from trivet.serving.http.app import App
-from trivet.serving.http.connection import Bounds, Clock, Connection, Handler
+from trivet.serving.http.connection import Connection, Turn
+from trivet.serving.http.message import Bounds, Clock, Handler
 from trivet.serving.http.sockets import BACKLOG
 
 LINGER = 1.0  # seconds that a connection without a request is kept after the listener closed: one may be on its way
@@ -35,8 +36,9 @@ class Plane:
         loop = asyncio.get_running_loop()
         _tell_the_time()
         self._sweeping = asyncio.create_task(self._sweep())
+        turn = Turn()
         self._server = await loop.create_server(
-            lambda: Connection(self._handler, self._bounds, self.connections), sock=listener, backlog=BACKLOG
+            lambda: Connection(self._handler, self._bounds, self.connections, turn), sock=listener, backlog=BACKLOG
         )
 
     def stop_accepting(self) -> None:

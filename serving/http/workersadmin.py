@@ -7,7 +7,7 @@ from typing import Any
 from trivet.serving.config import AdminSettings, ServerConfig
 from trivet.serving.errors import BadInput
 from trivet.serving.http.admin import Admin, admin_socket
-from trivet.serving.http.connection import Bounds
+from trivet.serving.http.message import Bounds
 from trivet.serving.http.reply import Reply, json_reply
 from trivet.serving.http.server import Plane
 from trivet.serving.http.together import Together

@@ -31,6 +31,13 @@ class Asked(NamedTuple):
     outputs: Sequence[str] = ()  # those named; empty: the protocol's usual ones
     reply: Any = None  # what the protocol wants to remember for its answer
 
+    @property
+    def size(self) -> int:
+        """Rows, as far as the request says by itself."""
+        if self.tensors:
+            return next(iter(self.tensors[0].shape), 0)
+        return len(self.rows or self.cells or ())
+
 
 class Identity(NamedTuple):
     """Which model answers."""

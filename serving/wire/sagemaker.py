@@ -11,8 +11,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from functools import lru_cache
-from typing import NamedTuple
 
 import orjson
 
@@ -29,12 +27,6 @@ TARGET_MODEL = b"x-amzn-sagemaker-target-model"
 ANYTHING = (b"*/*", b"application/*", b"")
 
 
-class Reply(NamedTuple):
-    """The media type of the answer."""
-
-    type: bytes
-
-
 def decode(body: bytes, fields: Fields) -> Asked:
     """Read rows in the form that the content type names.
 
@@ -49,14 +41,15 @@ def decode(body: bytes, fields: Fields) -> Asked:
         asked = Asked(rows=[parse(line) for line in body.split(b"\n") if line.strip()])
     else:
         asked = decode_any(body, fields)
-    if b"contributions=true" in fields.get(ATTRIBUTES, b""):
+    attributes = fields.get(ATTRIBUTES, b"").replace(b",", b";").split(b";")
+    if b"contributions=true" in map(bytes.strip, attributes):
         asked = asked._replace(outputs=with_contributions(True))
-    return asked._replace(reply=Reply(accepted))
+    return asked._replace(reply=accepted)
 
 
 def encode_reply(asked: Asked, answer: Answer, identity: Identity, request_id: str) -> Encoded:
     """The answer in the form that was accepted."""
-    encoded = ENCODERS[asked.reply.type](asked, answer, identity, request_id)
+    encoded = ENCODERS[asked.reply](asked, answer, identity, request_id)
     told = f"model={identity.model}/{identity.version};package={identity.package}"
     return encoded._replace(fields=((ATTRIBUTES, told.encode()),))
 
@@ -64,10 +57,9 @@ def encode_reply(asked: Asked, answer: Answer, identity: Identity, request_id: s
 WIRE = Wire(frozenset((b"", JSON, LINES, LINES_TOO, CSV)), decode, encode_reply)
 
 
-@lru_cache(maxsize=256)
 def media_type(value: bytes) -> bytes:
     """A content type without its parameters."""
-    return value.partition(b";")[0].strip().lower()
+    return value if value in (JSON, b"") else value.partition(b";")[0].strip().lower()
 
 
 def _accepted(value: bytes) -> bytes:
@@ -76,6 +68,8 @@ def _accepted(value: bytes) -> bytes:
     for weight, form in sorted(wanted, key=lambda one: -one[0]):
         if weight > 0 and (form in ENCODERS or form in ANYTHING):
             return form if form in ENCODERS else JSON
+        if weight > 0 and form == LINES_TOO:
+            return LINES
     raise NotAcceptable(f"This route answers in {b', '.join(ENCODERS).decode()}.", "Accept one of them.")
 
 
@@ -93,9 +87,12 @@ def _weight(part: bytes) -> float:
 def _cells(body: bytes) -> list[list[str]]:
     try:
         text = body.decode("utf-8-sig")
-        return [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"The body is no CSV in UTF-8: {error}.") from error
+    while rows and not rows[-1]:
+        rows.pop()
+    return [row or [""] for row in rows]  # an empty line in the middle is a row of one missing value
 
 
 def _lines(_: Asked, answer: Answer, identity: Identity, request_id: str) -> Encoded:

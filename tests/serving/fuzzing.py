@@ -22,8 +22,11 @@ from hypothesis import strategies as st
 from schemathesis.engine import events, from_schema
 
 WINDOWS = {"gzip": 31, "deflate": 15}  # zlib's numbers for the two frames
+NOTHING = ("Content-Encoding", "X-Amzn-SageMaker-Target-Model")  # empty, they say as much as when they are left out
 LENGTH = "Inference-Header-Content-Length"
 SERIALIZED = ("application/json", "application/jsonlines", "text/csv", "application/octet-stream")
+
+
 @dataclass
 class Outcome:
     """What came of a run."""
@@ -187,7 +190,7 @@ def _with_bytes(document: dict[str, Any], bodies: Mapping[str, Sequence[bytes]])
 
 def _serialize(context: Any, value: Any) -> bytes:
     case = context.case
-    data = _encode(_consistent(value) if _is_right(case) else value)
+    data = _encode(_consistent(value) if _is_right(case) else value, case.media_type)
     window = WINDOWS.get((case.headers or {}).get("Content-Encoding", ""))
     if window is None:
         return data
@@ -196,18 +199,21 @@ def _serialize(context: Any, value: Any) -> bytes:
 
 
 def _before_call(context: Any, case: Any, **kwargs: Any) -> None:
+    for name in NOTHING:
+        if (case.headers or {}).get(name) == "":
+            del case.headers[name]
     if _is_right(case) and LENGTH in (case.headers or {}):
-        case.headers[LENGTH] = str(len(_encode(_consistent(case.body))))
+        case.headers[LENGTH] = str(len(_encode(_consistent(case.body), case.media_type)))
 
 
 def _is_right(case: Any) -> bool:
     return case.meta is None or case.meta.generation.mode.is_positive
 
 
-def _encode(value: Any) -> bytes:
+def _encode(value: Any, kind: str) -> bytes:
     if isinstance(value, bytes):
         return value
-    if isinstance(value, str):
+    if isinstance(value, str) and kind != "application/json":
         return value.encode("utf-8", "surrogatepass")
     return json.dumps(value, default=str).encode()
 

@@ -7,7 +7,7 @@ import json
 from typing import Any, NamedTuple
 
 from trivet.serving.http.app import App
-from trivet.serving.http.connection import Request, head_of
+from trivet.serving.http.message import Request, head_of
 from trivet.serving.http.reply import Reply
 
 

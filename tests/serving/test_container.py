@@ -131,7 +131,9 @@ def test_it_is_alive_before_its_model_is_loaded_and_ready_after(run, slow, clien
         ({"TRIVET_PUBLIC_KEY_FILE": "/nowhere"}, "TRIVET_PUBLIC_KEY_FILE=/nowhere cannot be read"),
         ({"AIP_HTTP_PORT": "http", "TRIVET_SIGNED": "false"}, "AIP_HTTP_PORT=http is no port"),
         ({"TRIVET_SIGNED": "false", "TRIVET_MODEL": "/nowhere/at/all"}, "/nowhere/at/all"),
-        ({"TRIVET_SIGNED": "false", "AIP_STORAGE_URI": "", "AIP_HTTP_PORT": "8080"}, "names no place"),
+        ({"TRIVET_SIGNED": "false", "AIP_STORAGE_URI": "", "AIP_HTTP_PORT": "8080"}, "/opt/ml/model"),
+        ({"TRIVET_SIGNED": "false", "TRIVET_MAX_QEUE": "7"}, "TRIVET_MAX_QEUE is no setting"),
+        ({"TRIVET_SIGNED": "no", "TRIVET_PORT": "²"}, "TRIVET_PORT=² is no port"),
     ],
 )
 def test_what_is_missing_is_named(environment, message):
@@ -164,7 +166,7 @@ def test_any_setting_may_be_set(made):
             "TRIVET_MODEL_NAME": "card",
             "TRIVET_MODEL_VERSION": "12",
             "TRIVET_SIGNED": "false",
-            "TRIVET_FRONTS": "sagemaker,v2",
+            "TRIVET_FRONTS": "sagemaker, v2",
             "TRIVET_MAX_BODY_BYTES": str(25 << 20),
             "TRIVET_WORKERS": "2",
             "TRIVET_RECORDS_MODE": "sampled",

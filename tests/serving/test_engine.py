@@ -304,4 +304,5 @@ def test_categories_alone_and_one_that_is_missing():
     assert batch.texts == [["a", None, "1.0"]]
     assert batch.numbers.shape == (3, 0)
     with pytest.raises(BadInput, match="Row 0 of input kind is not among"):
-        check([Tensor("kind", "BYTES", [1, 1], [""])])
+        check([Tensor("kind", "BYTES", [1, 1], ["b"])])
+    assert check([Tensor("kind", "BYTES", [1, 1], [""])]).texts == [[None]]

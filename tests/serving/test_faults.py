@@ -209,7 +209,7 @@ def _queued(client: socket.socket, request: bytes) -> int:
     """Bytes that the kernel holds of all answers to a client, once they are no more for a while after a request."""
     client.sendall(request)
     before, since = -1, time.monotonic()
-    while time.monotonic() - since < 0.1:
+    while time.monotonic() - since < 0.05:
         if (now := _in_the_kernel(client)) != before:
             before, since = now, time.monotonic()
         time.sleep(0.005)

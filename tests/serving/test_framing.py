@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -293,21 +294,45 @@ def test_a_body_that_breaks_in_its_middle_gives_its_place_back(start, made, brok
         assert (result.statuses, result.end) == ([400], "end")
 
 
-@pytest.mark.parametrize("leaves", [True, False])
-def test_who_waits_behind_another_request_gives_its_place_back(start, slow, leaves):
-    """The second request has its place since its first part came, but its turn never does."""
+@pytest.mark.parametrize("how", ["is answered", "leaves", "breaks off", "gets one answer only"])
+def test_who_waits_behind_another_request_gives_its_place_back(start, slow, how):
+    """The second request has its place since its first part came; its turn comes, or never does."""
     server = start(slow, max_concurrency=1, max_queue=1)
-    body = json.dumps(slow.request()).encode()
-    first = second = post(body)
+    first = second = post(json.dumps(slow.request()).encode())
+    if how == "gets one answer only":
+        first = first.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host", b"Connection: keep-alive\r\nHost")
     with socket.create_connection(server.listener.getsockname()) as connection:
         connection.sendall(first)
         wait_for(lambda: places_taken(server) == 1)
         connection.sendall(second[:-5])
         wait_for(lambda: places_taken(server) == 2)
         connection.sendall(second[-5:])
-        if not leaves:
+        if how == "is answered":
             assert read(connection, count=2).statuses == [200, 200]
+        elif how == "gets one answer only":
+            assert read(connection).statuses in ([200], [])
+        elif how == "breaks off":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     wait_for(lambda: places_taken(server) == 0)
+
+
+@pytest.mark.parametrize("size", [1000, 100_000, 200_000, 250_000])
+def test_a_head_that_begins_behind_a_large_body_is_as_small_as_any(start, made, size):
+    """What came with it in one packet is not its own."""
+    server = start(made)
+    before = post(b" " * size, b"X-Request-ID: before")
+    behind = post(json.dumps(made.request()).encode(), b"X-Request-ID: behind")
+    with socket.create_connection(server.listener.getsockname()) as connection:
+        for _ in range(3):
+            connection.sendall(post(b" " * 5_000_000))  # the kernel learns to take much at once
+            assert read(connection, count=1).statuses == [400]
+        server.process.send_signal(signal.SIGSTOP)  # so that all of it is there when the server looks
+        connection.sendall(before + behind[:30])
+        server.process.send_signal(signal.SIGCONT)
+        assert read(connection, count=1).statuses == [400]  # its body is no JSON
+        connection.sendall(behind[30:])
+        [answer] = read(connection, count=1).answers
+        assert (answer.status, answer.id) == (200, "behind")
 
 
 def test_nothing_is_answered_after_a_close_that_the_client_asked_for(start, made):

@@ -21,7 +21,6 @@ from .clients.matrix import python_of
 from .fuzzing import Outcome, Plan, run
 
 OWN, PROTOCOL, PACKAGED = 4000, 5000, 600  # cases at least
-REFUSALS = {400, 404, 405, 406, 415}
 # A tensor is right or wrong for a model, which the protocol's document cannot say: what it takes for right may be
 # refused, and what it takes for wrong (a parameter that nobody reads) may be let through.
 OF_A_MODEL = ("positive_data_acceptance", "negative_data_rejection")
@@ -35,12 +34,12 @@ def url(start, made, tmp_path) -> str:
     return start(made, records=str(tmp_path / "records"), records_mode="sampled", log_level="error").url
 
 
-def held(outcome: Outcome, cases: int, refusals: set[int]) -> None:
-    """Nothing was wrong, and nothing was left out."""
+def held(outcome: Outcome, cases: int, accepted: int) -> None:
+    """Nothing was wrong, and nothing was left out: neither what is refused nor what the model decides."""
     assert not outcome.wrong, "\n\n".join(f"{kind}\n{told}" for kind, told in outcome.wrong.items())
     assert outcome.cases >= cases
-    assert outcome.statuses.keys() == {200} | refusals
-    assert outcome.accepted >= cases // 20
+    assert {200, 400, 404, 405, 415} <= outcome.statuses.keys() <= {200, 400, 404, 405, 413, 415}
+    assert outcome.accepted >= accepted
 
 
 def bodies(infer: bytes) -> dict[str, Sequence[bytes]]:
@@ -60,7 +59,7 @@ def bodies(infer: bytes) -> dict[str, Sequence[bytes]]:
 def test_our_own_document_on_every_front(url, made):
     document = httpx.get(f"{url}/openapi.json", trust_env=False).json()
     outcome = run(Plan(url, document, 60, bodies(json.dumps(made.request(2)).encode())))
-    held(outcome, OWN, REFUSALS)
+    held(outcome, OWN, 800)
 
 
 def made_for(document: Document, request: Document) -> Document:
@@ -70,23 +69,30 @@ def made_for(document: Document, request: Document) -> Document:
     for parameter in parameters:
         if parameter.get("in") == "path":
             parameter["schema"]["enum"] = [NAMES[parameter["name"]]]
-    for path in document["paths"].values():
-        if "post" in path:
-            content = path["post"]["requestBody"]["content"]["application/json"]
-            content |= {"example": request, "schema": short(content["schema"], document["components"]["schemas"])}
+    for path, operations in document["paths"].items():
+        if "post" in operations:
+            content = operations["post"]["requestBody"]["content"]["application/json"]
+            schema = short(content["schema"], document["components"]["schemas"], closed="{model_version}" in path)
+            content |= {"example": request, "schema": schema}
     return document
 
 
-def short(schema: Any, schemas: Document) -> Any:
-    """The schema on its own, with arrays of few items: they find what longer ones find, and many more can be sent."""
+def short(schema: Any, schemas: Document, *, closed: bool) -> Any:
+    """The schema on its own, its arrays of few items, its objects without further members where it is ``closed``.
+
+    What is drawn of it finds what longer requests find, in a tenth of the time.
+    """
     if isinstance(schema, list):
-        return [short(one, schemas) for one in schema]
+        return [short(one, schemas, closed=closed) for one in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
-        return short(schemas[schema["$ref"].rsplit("/", 1)[1]], schemas)
-    bound = {"maxItems": 4} if schema.get("type") == "array" else {}
-    return bound | {name: short(inner, schemas) for name, inner in schema.items() if not name.startswith("x-")}
+        return short(schemas[schema["$ref"].rsplit("/", 1)[1]], schemas, closed=closed)
+    bounds: Document = {"maxItems": 4} if schema.get("type") == "array" else {}
+    if closed and "required" in schema:
+        bounds = {"additionalProperties": False}
+    own = {name: short(one, schemas, closed=closed) for name, one in schema.items() if not name.startswith("x-")}
+    return bounds | own
 
 
 @pytest.mark.slow
@@ -94,7 +100,7 @@ def test_the_protocols_document_in_our_words(url, made):
     document = yaml.safe_load(Path(__file__).with_name("oip.yaml").read_text())
     validate(document)
     outcome = run(Plan(url, made_for(document, made.request(2)), 1150, without=OF_A_MODEL, path=NAMES))
-    held(outcome, PROTOCOL, {400, 404, 405, 415})
+    held(outcome, PROTOCOL, 60)
 
 
 def packaged() -> Document:
@@ -119,4 +125,4 @@ def test_the_protocols_document_as_mlserver_packs_it(url, made, document):
     found = made_for(document(), made.request(2))
     validate(found)
     outcome = run(Plan(url, found, 50, without=(*OF_A_MODEL, "status_code_conformance"), path=NAMES))
-    held(outcome, PACKAGED, {400, 404, 405, 415})
+    held(outcome, PACKAGED, 30)

@@ -55,7 +55,20 @@ INSIDE = [
     helper.make_node("Cast", ["top"], ["yes"], to=TensorProto.BOOL),
     helper.make_node("If", ["yes"], ["score"], then_branch=branch("b"), else_branch=branch("c")),
 ]
-GRAPHS = {"joined": JOINED, "in another order": OTHER_ORDER, "by column": BY_COLUMN, "both": BOTH, "inside": INSIDE}
+TWICE = [
+    helper.make_node("Concat", NAMES, ["one"], axis=1),
+    helper.make_node("Concat", NAMES, ["two"], axis=1),
+    helper.make_node("Add", ["one", "two"], ["all"]),
+    helper.make_node("MatMul", ["all", "weights"], ["score"]),
+]
+GRAPHS = {
+    "twice": TWICE,
+    "joined": JOINED,
+    "in another order": OTHER_ORDER,
+    "by column": BY_COLUMN,
+    "both": BOTH,
+    "inside": INSIDE,
+}
 
 
 def run(model: bytes, feeds: dict[str, np.ndarray]) -> np.ndarray:
