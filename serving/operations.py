@@ -8,6 +8,7 @@ from typing import Any
 from trivet.core.inference import DECISION, SCORE
 from trivet.serving.config import ServerConfig
 from trivet.serving.http import metrics, page
+from trivet.serving.http.message import REQUEST_ID
 from trivet.serving.schemas import (
     FLAG,
     Described,
@@ -32,7 +33,7 @@ TAGS = {
     "server": "This server",
 }
 NAMES = {kind: kind.decode() for kind in (JSON, OCTETS, LINES, CSV)}
-ID_PATTERN = "^[A-Za-z0-9._:-]{1,128}$"
+ID_PATTERN = f"^{REQUEST_ID.pattern.decode()}$"
 TEXT: Json = {"type": "string"}
 
 HEADERS: Json = {

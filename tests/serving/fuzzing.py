@@ -82,6 +82,7 @@ def run(plan: Plan) -> Outcome:
             outcome.wrong.setdefault(f"{event.label}: not tested", str(event.value))
     with requests.Session() as session:
         session.trust_env = False
+        found: Any
         for found in schema.get_all_operations():
             if found.ok().body:
                 _draw(found.ok(), plan, outcome, session)
@@ -97,7 +98,7 @@ def _draw(operation: Any, plan: Plan, outcome: Outcome, session: requests.Sessio
             deadline=None,
             database=None,
             phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
         )
         @given(operation.as_strategy(mode, path_parameters=dict(plan.path)))
         def send(case: schemathesis.Case) -> None:

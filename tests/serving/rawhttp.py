@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import httpx
 INFER, LIVE, READY = "/v2/models/loan/infer", "/v2/health/live", "/v2/health/ready"
 PATIENCE = 20.0  # seconds until a test gives up
 GROWTH = 40  # MiB by which a server may grow under attack: buffers and arenas, no body and no head
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # nobody speaks TLS here, and to read the usual certificates takes long
 T = TypeVar("T")
 
 
@@ -137,14 +139,20 @@ def mebibytes_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) >> 10
 
 
-def ask(server: Any, body: Any) -> httpx.Response:
+def fetch(method: str, url: str, timeout: float = 30.0, **more: Any) -> httpx.Response:
     """One request by a client of good manners, on a connection that does not stay."""
-    return httpx.post(f"{server.model}/infer", json=body, headers={"connection": "close"}, trust_env=False, timeout=30)
+    more["headers"] = {"connection": "close", **more.get("headers", {})}
+    return httpx.request(method, url, trust_env=False, timeout=timeout, verify=PLAIN, **more)
+
+
+def ask(server: Any, body: Any) -> httpx.Response:
+    """One request for a decision."""
+    return fetch("POST", f"{server.model}/infer", json=body)
 
 
 def metric(server: Any, name: str) -> int:
     """A measure of a server, as Prometheus would read it; 0 where there is none."""
-    text = httpx.get(f"{server.url}/metrics", headers={"connection": "close"}, trust_env=False, timeout=30).text
+    text = fetch("GET", f"{server.url}/metrics").text
     return sum(int(float(line.split(" ")[1])) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
@@ -171,7 +179,7 @@ def unharmed(
     grown = mebibytes_of(pid) - memory
     assert grown <= growth, f"{grown} MiB more than before"
     name = f"last-{time.monotonic_ns()}"
-    httpx.get(f"{server.url}{LIVE}", headers={"connection": "close", "x-request-id": name}, trust_env=False)
+    fetch("GET", f"{server.url}{LIVE}", headers={"x-request-id": name})
     wait_for(lambda: any(line["id"] == name for line in server.lines("request")))  # it is written behind the answers
     failed = [line for line in server.lines() if line["level"] == "error" and line.get("status") not in statuses]
     assert failed == []

@@ -9,14 +9,13 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 
 from trivet.core.errors import ExitCode
 
 from .plane import LOAD, TOKEN, digest_of, repository_of, stranger, with_admin
-from .rawhttp import INFER, talk
+from .rawhttp import INFER, fetch, talk
 
 UNLOAD = LOAD.replace("/load", "/unload")
 
@@ -38,7 +37,7 @@ def test_without_the_token_nothing_is_told_and_nothing_done(start, made, reposit
     paths = (LOAD, UNLOAD, "/v2/repository/index", "/nowhere", f"{LOAD}?token={TOKEN}")
     with stranger(plane.socket) as client:
         for authorization in UNTOLD:
-            fields = {} if authorization is None else {"authorization": authorization.encode()}
+            fields = [] if authorization is None else [(b"authorization", authorization.encode())]
             for path in paths:
                 refused = client.post(path, json={"parameters": {"version": "2"}}, headers=fields)
                 assert refused.status_code == 401, authorization
@@ -61,7 +60,7 @@ def test_the_admin_plane_is_off_unless_it_is_asked_for(start, made):
 def _no_admin_on(server: Any, made: Any) -> None:
     fields = {"authorization": f"Bearer {TOKEN}"}
     for path in (LOAD, UNLOAD, "/v2/models/loan/load", "/v2/models/loan/unload", "/admin"):
-        response = httpx.post(f"{server.url}{path}", json={}, headers=fields, trust_env=False)
+        response = fetch("POST", f"{server.url}{path}", json={}, headers=fields)
         assert response.status_code in (404, 405)
     assert digest_of(server, made) == made.digest
 

@@ -22,7 +22,7 @@ from trivet.core.errors import ExitCode
 from trivet.core.records import read_records
 from trivet.rehearsal.faultproxy import FaultProxy, Plan, Way
 
-from .rawhttp import LIVE, ask, files_of, get, metric, places_taken, post, read, talk, unharmed, wait_for
+from .rawhttp import LIVE, ask, fetch, files_of, get, metric, places_taken, post, read, talk, unharmed, wait_for
 
 NO_LIMIT = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 ONE_PLACE = {"max_concurrency": 1, "max_queue": 0}
@@ -96,7 +96,7 @@ def test_a_client_library_takes_no_part_of_an_answer_for_the_whole(start, made, 
     whole = ask(server, made.request()).content
     proxy = before(server, Plan(response=Way(cut=300)))
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message"):
-        httpx.post(f"{proxy.url}/v2/models/loan/infer", json=made.request(), trust_env=False)
+        fetch("POST", f"{proxy.url}/v2/models/loan/infer", json=made.request())
     assert len(whole) > 300
 
 
@@ -165,7 +165,7 @@ def test_a_black_hole_before_the_request_is_left_behind(start, made, before):
     with unharmed(server, made.request()):
         proxy = before(server, Plan(Way(cut=0, fault="hold")))
         with pytest.raises(httpx.ReadTimeout):
-            httpx.get(f"{proxy.url}{LIVE}", trust_env=False, timeout=0.5)
+            fetch("GET", f"{proxy.url}{LIVE}", timeout=0.5)
         assert proxy.struck == 1
 
 
@@ -324,7 +324,7 @@ def test_a_disk_that_is_full_for_records_and_log_alike(start, made, tmp_path, mo
         time.sleep(0.2)  # what gathers to be written is written by then
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
         assert [ask(server, made.request()).status_code for _ in range(20)] == [status] * 20
-        assert httpx.get(f"{server.url}{LIVE}", trust_env=False).status_code == 200
+        assert fetch("GET", f"{server.url}{LIVE}").status_code == 200
         wait_for(lambda: metric(server, "trivet_records_dropped_total") == (0 if mode == "complete" else 20))
         time.sleep(0.2)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, NO_LIMIT)

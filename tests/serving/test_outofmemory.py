@@ -11,14 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
 from trivet.core.errors import ExitCode
 
 from .plane import Crowd
-from .rawhttp import READY, ask, places_taken, post, read, talk, unharmed, wait_for
+from .rawhttp import READY, ask, fetch, places_taken, post, read, talk, unharmed, wait_for
 
 NO_LIMIT = resource.RLIM_INFINITY
 
@@ -107,7 +106,7 @@ def test_who_is_killed_for_memory_ends_its_own_requests_and_is_replaced(start, s
     assert all(result.end != "open" and not result.rest for result in results)
     assert {tuple(result.statuses) for result in results} <= {(), (200,)}
     assert any(not result.answers for result in results)
-    assert httpx.get(f"{server.url}{READY}", trust_env=False).status_code == 200
+    assert fetch("GET", f"{server.url}{READY}").status_code == 200
     wait_for(lambda: len(workers_of(server)) == 2)
     assert victim not in workers_of(server)
     assert other in workers_of(server)

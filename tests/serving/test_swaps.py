@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 
 from trivet.core.canonical import canonical_json
@@ -17,7 +16,7 @@ from trivet.core.modelpackage import GOLDEN, MODEL, SIGNATURE, Manifest, seal
 from trivet.core.signing import new_key, sign
 
 from .plane import Crowd, digest_of, repository_of, with_admin
-from .rawhttp import READY, ask, files_of, mebibytes_of, wait_for
+from .rawhttp import READY, ask, fetch, files_of, mebibytes_of, wait_for
 
 
 @pytest.fixture
@@ -76,10 +75,10 @@ def test_a_model_that_is_unloaded_is_away_and_comes_back(start, made, repository
     assert plane.unload().status_code == 200
     assert plane.loaded() == {}
     assert ask(server, made.request()).status_code == 404
-    assert httpx.get(f"{server.url}{READY}", trust_env=False).status_code == 503
+    assert fetch("GET", f"{server.url}{READY}").status_code == 503
     assert plane.unload().status_code == 404
     assert plane.load("1").status_code == 200
-    assert httpx.get(f"{server.url}{READY}", trust_env=False).status_code == 200
+    assert fetch("GET", f"{server.url}{READY}").status_code == 200
     assert digest_of(server, made) == made.digest
 
 
@@ -119,7 +118,7 @@ def test_a_swap_that_fails_leaves_the_one_before_serving(start, made, other, key
             assert list(refused.json()) == ["error"]
             assert plane.loaded() == {"loan": "1"}
             assert digest_of(server, made) == made.digest
-        assert httpx.get(f"{server.url}{READY}", trust_env=False).status_code == 200
+        assert fetch("GET", f"{server.url}{READY}").status_code == 200
     assert (crowd.wrong, crowd.broken) == ([], 0)
     assert plane.load("2").status_code == 200  # the control: the same package unharmed
     assert digest_of(server, made) == other.digest

@@ -39,7 +39,8 @@ def _draw(report: DemoReport) -> None:
             say(f"    against it: {reason}")
     say()
     say(f"Serves at    {report.url}")
-    say(f"Try it       {report.curl}")
+    say(f"Try it       {report.url}/docs in a browser, or")
+    say(f"             {report.curl}")
     say(f"Registry     {report.registry}")
     say("Stop it      make down, or trivet demo --down")
 
