@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from math import isnan
 from pathlib import Path
@@ -18,7 +19,7 @@ from trivet.core.errors import ConfigError
 from trivet.core.inference import REASONS, record_id
 from trivet.core.modelpackage import FeatureProfile, Input, Profile
 from trivet.core.records import Mode
-from trivet.serving.appender import Appender
+from trivet.serving.appender import DELAY, TOGETHER, Appender
 from trivet.serving.engine import Answer, Engine
 from trivet.serving.errors import NotRecorded
 from trivet.serving.segments import Segments
@@ -55,9 +56,8 @@ class Scribe:
             "package": engine.digest,
         }
 
-    def lines(self, request_id: str, batch: Batch, answer: Answer) -> bytes:
-        """The records of a batch, each with its line break."""
-        time = datetime.now(UTC)
+    def lines(self, time: datetime, request_id: str, batch: Batch, answer: Answer) -> bytes:
+        """The records of a batch that was decided at ``time``, each with its line break."""
         reasons = self._reasons(answer)
         lines = []
         for row, values in enumerate(self._rows(batch)):
@@ -129,16 +129,27 @@ class Recorder:
         self._count = count
         self._unreported = 0
         self._reported_at = 0.0
+        self._later: list[tuple[Callable[[], bytes], int]] = []
 
-    def write(self, lines: bytes, count: int) -> Awaitable[None] | None:
+    def write(self, lines: Callable[[], bytes], count: int) -> Awaitable[None] | None:
         """Write the records of one request. In mode ``complete`` there is something to wait for.
 
         :raises NotRecorded: while waiting, when they are not on the disk.
         """
         if self._complete:
-            return self._commit(lines)
-        self._appender.put(lines, count)
+            return self._commit(lines())
+        if not self._later:
+            asyncio.get_running_loop().call_later(DELAY, self._settle)
+        self._later.append((lines, count))
+        if len(self._later) >= TOGETHER:
+            self._settle()
         return None
+
+    def _settle(self) -> None:
+        """Write what was put off: for many at once it costs a fraction of what it does between other work."""
+        later, self._later = self._later, []
+        for lines, count in later:
+            self._appender.put(lines(), count)
 
     async def _commit(self, lines: bytes) -> None:
         try:
@@ -151,6 +162,7 @@ class Recorder:
 
     async def close(self) -> None:
         """Write what is left, and report what was dropped."""
+        self._settle()
         await self._appender.close()
         self._segments.close()
         if self._unreported:

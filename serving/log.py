@@ -30,7 +30,11 @@ class Log:
     def event(self, level: LogLevel, event: str, **fields: Any) -> None:
         """Write one line soon; it is dropped where standard error cannot take it."""
         if self.takes(level):
-            self._appender.put(line(level, event, fields))
+            self._appender.put(line(datetime.now(UTC), level, event, fields))
+
+    def past(self, time: float, level: LogLevel, event: str, fields: dict[str, Any]) -> None:
+        """Write a line about what happened at ``time``, in seconds since 1970."""
+        self._appender.put(line(datetime.fromtimestamp(time, UTC), level, event, fields))
 
     async def close(self) -> None:
         """Write what is left, then how much was dropped."""
@@ -56,16 +60,14 @@ class Bridge(logging.Handler):
 def say(level: LogLevel, event: str, **fields: Any) -> None:
     """Write one line at once, outside the event loop."""
     try:
-        _write(line(level, event, fields))
+        _write(line(datetime.now(UTC), level, event, fields))
     except OSError:
         return  # there is nowhere left to say so
 
 
-def line(level: LogLevel, event: str, fields: dict[str, Any]) -> bytes:
+def line(time: datetime, level: LogLevel, event: str, fields: dict[str, Any]) -> bytes:
     """One line of the log."""
-    return orjson.dumps(
-        {"time": datetime.now(UTC), "level": level, "event": event, **fields}, option=orjson.OPT_APPEND_NEWLINE
-    )
+    return orjson.dumps({"time": time, "level": level, "event": event, **fields}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _write(data: bytes) -> None:

@@ -103,6 +103,7 @@ class Process:
             await admin.end(0, ADMIN_PATIENCE)
             if self._config.admin is not None and self._config.admin.socket is not None:
                 self._config.admin.socket.unlink(missing_ok=True)
+        app.settle()
         app.places.close()
         if self._recorder is not None:
             await self._recorder.close()

@@ -102,6 +102,7 @@ def document(app: App, _: Request, __: Target) -> Reply:
 
 def measures(app: App, _: Request, __: Target) -> Reply:
     """What Prometheus reads."""
+    app.settle()
     return Reply(200, app.metrics.render(), metrics.TYPE)
 
 

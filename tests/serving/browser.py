@@ -58,10 +58,11 @@ class Page:
 
     def send(self) -> None:
         """Press Decide, and wait for the answer to this request."""
-        before = self.driver.execute_script("return document.getElementById('said').firstChild")
+        self.driver.execute_script("document.getElementById('said').firstChild.id = 'before'")
         self.click("send")
-        changed = "return document.getElementById('said').firstChild !== arguments[0]"
-        WebDriverWait(self.driver, PATIENCE).until(lambda driver: driver.execute_script(changed, before))
+        WebDriverWait(self.driver, PATIENCE).until(
+            lambda driver: not driver.find_elements(By.ID, "before"), "no answer"
+        )
 
     def fill(self, **row: str) -> None:
         """Write values into fields."""

@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -29,7 +30,7 @@ from trivet.serving.capture import Recorder, Scribe
 from trivet.serving.engine import Answer, Engine
 from trivet.serving.errors import NotRecorded
 from trivet.serving.segments import Segments
-from trivet.serving.service import Service
+from trivet.serving.service import Done, Service
 from trivet.serving.tensors import Checker
 from trivet.serving.wire import v2
 
@@ -41,12 +42,18 @@ def predictions(folder: Path) -> list[Prediction]:
     return [record for record in read_records(folder, "prediction") if isinstance(record, Prediction)]
 
 
+def written(done: Done) -> bytes:
+    """The records of a response."""
+    assert done.records is not None
+    return done.records()
+
+
 def test_a_record_says_what_was_decided_and_not_who_was(made):
     engine = Engine.open(made.folder)
     service = Service(engine, "loan", "3", Scribe(engine, "loans", "loan", "3"))
     rows = made.rows(40)
     done = service.infer(v2.WIRE, json.dumps(made.request(40)).encode(), {}, "r-1")
-    records = [Prediction.model_validate_json(line) for line in done.records.splitlines()]
+    records = [Prediction.model_validate_json(line) for line in written(done).splitlines()]
     response = {output["name"]: output["data"] for output in json.loads(done.body)["outputs"]}
     [profile] = [one for one in Profile.read(made.folder / PROFILE).features if one.name == "income"]
     for at, (record, row) in enumerate(zip(records, rows, strict=True)):
@@ -84,7 +91,9 @@ def test_the_digest_of_a_row_is_that_of_its_canonical_json(names, data):
     row = {name: data.draw(st.one_of(st.none(), NUMBER)) for name in names}
     engine = SimpleNamespace(serving=serving, profile=None, digest="sha256:" + "0" * 64)
     answer = Answer(np.array([0.5], dtype=np.float32), ["1"], None)
-    line = Scribe(cast(Engine, engine), "loans", "loan", "1").lines("r", Checker(serving).rows([row]), answer)
+    line = Scribe(cast(Engine, engine), "loans", "loan", "1").lines(
+        datetime.now(UTC), "r", Checker(serving).rows([row]), answer
+    )
     record = Prediction.model_validate_json(line)
     assert record.input_digest == digest_json(row)
     assert record.inputs == row
@@ -94,7 +103,7 @@ def test_one_row_has_the_id_of_its_request(made):
     engine = Engine.open(made.folder)
     service = Service(engine, "loan", "3", Scribe(engine, "loans", "loan", "3"))
     done = service.infer(v2.WIRE, json.dumps(made.request(1)).encode(), {}, "r-2")
-    assert Prediction.model_validate_json(done.records).id == "r-2"
+    assert Prediction.model_validate_json(written(done)).id == "r-2"
 
 
 def test_a_personal_input_without_profile_is_not_served_with_records(made, tmp_path):
@@ -204,14 +213,14 @@ def test_complete_raises_and_sampled_counts_when_the_disk_is_full(tmp_path, limi
 
     async def run() -> None:
         complete = Recorder(tmp_path / "complete", "complete", 1000, dropped.append)
-        written = complete.write(b"x" * 200 + b"\n", 1)
+        written = complete.write(lambda: b"x" * 200 + b"\n", 1)
         assert written is not None
         with pytest.raises(NotRecorded, match="withheld"):
             await written
         await complete.close()
         assert dropped == []
         sampled = Recorder(tmp_path / "sampled", "sampled", 1000, dropped.append)
-        assert sampled.write(b"x" * 200 + b"\n", 3) is None
+        assert sampled.write(lambda: b"x" * 200 + b"\n", 3) is None
         await sampled.close()
 
     asyncio.run(run())
