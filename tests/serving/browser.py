@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -133,6 +133,6 @@ def chromium(folder: Path) -> Iterator[Page]:
         driver.quit()
 
 
-def _shown(driver: webdriver.Chrome, name: str) -> WebElement | None:
+def _shown(driver: webdriver.Chrome, name: str) -> WebElement | Literal[False]:
     found = driver.find_elements(By.ID, name)
-    return found[0] if found and found[0].is_displayed() else None
+    return found[0] if found and found[0].is_displayed() else False

@@ -172,7 +172,8 @@ def test_a_black_hole_before_the_request_is_left_behind(start, made, before):
 @pytest.mark.parametrize(("rows", "count"), [(110_000, 1), (6000, 30)])
 def test_an_answer_that_is_never_read_holds_neither_place_nor_connection(start, made, rows, count):
     """The client reads nothing, its answers fill every buffer on the way, and the server goes on without it."""
-    server = start(made, **ONE_PLACE, deadline_seconds=2.5, idle_seconds=1.0, max_body_bytes=8 << 20)
+    bounds = {"deadline_seconds": 2.5, "idle_seconds": 1.0, "max_body_bytes": 8 << 20, "max_rows": 200_000}
+    server = start(made, **ONE_PLACE, **bounds)
     body = json.dumps(_large(made, rows)).encode()
     size = len(ask(server, json.loads(body)).content) * count
     assert size > 5 << 20, "it would fit into the kernel's buffers"
@@ -347,6 +348,10 @@ class Shifted(REAL):
     @classmethod
     def now(cls, tz=None):
         return REAL.now(tz) + datetime.timedelta(seconds=shift())
+
+    @classmethod
+    def fromtimestamp(cls, stamp, tz=None):
+        return REAL.fromtimestamp(stamp, tz)
 
 datetime.datetime = Shifted
 time.time = lambda: now() + shift()

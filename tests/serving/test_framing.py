@@ -229,8 +229,11 @@ def test_a_body_that_nobody_wants_is_no_request(start, made, request_line, statu
     after = get(LIVE, b"X-Request-ID: after")
     for packets in ((head + NEXT + after,), (head, NEXT, after), (head, NEXT[:10], NEXT[10:] + after)):
         result = talk(server.listener.getsockname(), *packets, count=2)
-        assert result.statuses == [status, 200]
-        assert result.answers[1].id == "after"
+        if result.end == "open":
+            assert result.statuses == [status, 200]
+            assert result.answers[1].id == "after"
+        else:  # refused before its body came: the connection ends rather than carry a body for nobody
+            assert result.statuses in ([status], [])
     server.stop()
     assert "smuggled" not in server.log.read_text()
 

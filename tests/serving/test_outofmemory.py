@@ -51,7 +51,7 @@ def large(made, rows: int) -> bytes:
 @pytest.mark.parametrize("spare", [1 << 20, 8 << 20])
 def test_a_request_that_finds_no_memory_fails_alone(start, made, spare):
     """It is refused, or its connection ends; it gets no answer that is not whole. Then all is as it was."""
-    server = start(made, max_concurrency=2, max_queue=2)
+    server = start(made, max_concurrency=2, max_queue=2, max_rows=200_000)
     pid, address = server.process.pid, server.listener.getsockname()
     whole = large(made, 40_000)
     [control] = talk(address, whole, count=1).answers
@@ -73,7 +73,7 @@ def test_a_request_that_finds_no_memory_fails_alone(start, made, spare):
 
 def test_a_worker_without_memory_takes_nothing_from_the_others(start, made):
     """One of two has nothing left to allocate: its requests fail, those of the other do not, and no answer is wrong."""
-    server = start(made, workers=2, max_concurrency=2, max_queue=2)
+    server = start(made, workers=2, max_concurrency=2, max_queue=2, max_rows=200_000)
     whole = large(made, 20_000)
     [control] = talk(server.listener.getsockname(), whole, count=1).answers
     limit_memory(workers_of(server)[0], 1 << 20)
