@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -30,6 +31,8 @@ def project(checkout):
     (checkout.root / "requirements/venv.in").write_text("")
     for name in ("local", "dev"):
         (checkout.root / f"requirements/{name}.txt").unlink()
+    for folder in ("tools/clients", "benchmarks/peers"):  # environments of their own, which ask for more
+        shutil.rmtree(checkout.root / folder, ignore_errors=True)
     return checkout
 
 
