@@ -117,7 +117,8 @@ class App:
     def admit(self, request: Request) -> Reply | None:
         """Give a request whose body is on its way a place, so that there are never more bodies than places; a route
         that wants no body answers without it."""
-        if self._target(request).wire is None:
+        target = self._target(request)
+        if target.wire is None and not target.reads:
             answer = self.answer(request)
             return answer if isinstance(answer, Reply) else None
         try:

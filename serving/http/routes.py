@@ -27,6 +27,7 @@ class Target(NamedTuple):
     level: LogLevel = "info"
     model: str = ""
     wire: Wire | None = None  # of an inference
+    reads: bool = False  # whether it wants the body, though it is none
 
 
 Targets = dict[str, dict[str, Target]]  # path -> method -> target
@@ -129,7 +130,7 @@ FIXED: dict[Front, tuple[tuple[str, str, Target], ...]] = {
         ("GET", "/v2/health/ready", Target("/v2/health/ready", ready, "debug")),
         ("GET", "/v2", Target("/v2", server)),
         ("GET", "/v2/", Target("/v2", server)),
-        ("POST", "/v2/repository/index", Target("/v2/repository/index", index)),
+        ("POST", "/v2/repository/index", Target("/v2/repository/index", index, reads=True)),
     ),
     "v1": (
         ("GET", "/", Target("/", alive, "debug")),

@@ -324,3 +324,14 @@ def test_a_log_that_cannot_be_written_harms_nothing(start, made, client, tmp_pat
     assert client.post(f"{server.model}/infer", json=made.request()).status_code == 200
     assert server.stop() == ExitCode.OK
     assert server.lines("log lines dropped")[0]["count"] >= 20
+
+
+def test_the_index_reads_a_body_that_comes_behind_its_head(start, made):
+    server = start(made, max_concurrency=1, max_queue=0)
+    for body, status in ((b'{"ready": "x"}', b"400"), (b'{"ready": true}', b"200")):
+        with socket.create_connection(server.listener.getsockname()) as connection:
+            head = b"POST /v2/repository/index HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+            connection.sendall(head)
+            time.sleep(0.2)
+            connection.sendall(body)
+            assert connection.recv(4096).split()[1] == status
