@@ -311,6 +311,7 @@ def test_a_server_without_a_file_to_spare_recovers(start, made, many_files):
             for _ in range(60):
                 connections.enter_context(socket.create_connection(address))
             wait_for(lambda: files_of(pid) >= limit - 1)
+        wait_for(lambda: files_of(pid) < limit - 1)
         assert ask(server, made.request()).status_code == 200
     assert server.process.poll() is None
 
