@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import sha256
-from math import isnan
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import numpy as np
 import orjson
@@ -23,7 +21,7 @@ from trivet.serving.appender import DELAY, TOGETHER, Appender
 from trivet.serving.engine import Answer, Engine
 from trivet.serving.errors import NotRecorded
 from trivet.serving.segments import Segments
-from trivet.serving.tensors import Batch, Value
+from trivet.serving.tensors import Batch, Value, picker
 
 
 class Scribe:
@@ -38,67 +36,90 @@ class Scribe:
         :raises ConfigError: when the package lacks the profile of a personal input.
         """
         inputs = engine.serving.inputs
-        names = [column.name for column in inputs]
         numbers = [column.name for column in inputs if column.type != "category"]
         texts = [column.name for column in inputs if column.type == "category"]
-        self._names = names
-        self._sorted = sorted(names)
         places = [*numbers, *texts]
-        self._columns = [places.index(name) for name in self._sorted]
-        self._as_they_come = self._columns == list(range(len(names)))
-        self._spells_e = orjson.dumps(names).count(b"e") if not texts else -1
-        self._bins = _bins(inputs, engine.profile)
-        self._constant = {
+        names = sorted(places)
+        self._in_order = picker([places.index(name) for name in names])
+        self._row = b"{%b}" % b",".join(orjson.dumps(name).replace(b"%", b"%%") + b":%b" for name in names)
+        bins = _bins(inputs, engine.profile)
+        self._bins = [(places.index(name), bin_of) for name, bin_of in bins.items()]
+        self._quoted = [orjson.dumps(column.name) for column in inputs]
+        constant = {
             "kind": "prediction",
             "endpoint": endpoint,
             "model": model,
             "version": version,
             "package": engine.digest,
         }
+        self._constant = orjson.dumps(constant)[:-1]
 
-    def lines(self, time: datetime, request_id: str, batch: Batch, answer: Answer) -> bytes:
-        """The records of a batch that was decided at ``time``, each with its line break."""
-        reasons = self._reasons(answer)
+    def lines(self, time: datetime, requests: Sequence[tuple[str, int]], batch: Batch, answer: Answer) -> bytes:
+        """The records of a batch that was decided at ``time``, each with its line break.
+
+        :param requests: the id of each request in it, and the number of its rows.
+        """
+        ids = [record_id(name, row, rows) for name, rows in requests for row in range(rows)]
+        scores, reasons = _spelled(answer.score), self._reasons(answer)
+        head = b'%b,"time":%b,"id":' % (self._constant, orjson.dumps(time))
         lines = []
-        for row, values in enumerate(self._rows(batch)):
-            text = orjson.dumps(values)
-            if text.count(b"e") != self._spells_e or b"0.0000" in text:  # in exponents orjson and Python differ
-                text = canonical_json(values)
-            record = self._constant | {
-                "id": record_id(request_id, row, batch.rows),
-                "time": time,
-                "inputs": self._shown(values) if self._bins else orjson.Fragment(text),
-                "input_digest": f"sha256:{sha256(text).hexdigest()}",
-                "score": answer.score[row],
-                "decision": answer.decision[row],
-                "reasons": reasons[row],
-            }
-            lines.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY))
+        for row, values in enumerate(_values(batch)):
+            text = self._row % tuple(self._in_order(values))
+            digest = sha256(text).hexdigest().encode()
+            for at, bin_of in self._bins:
+                values[at] = b'{"bin":%d}' % bin_of(batch.value(row, at))
+            line = b'%b%b,"inputs":%b,"input_digest":"sha256:%b","score":%b,"decision":%b,"reasons":[%b]}\n' % (
+                head,
+                orjson.dumps(ids[row]),
+                self._row % tuple(self._in_order(values)) if self._bins else text,
+                digest,
+                scores[row],
+                orjson.dumps(answer.decision[row]),
+                reasons[row],
+            )
+            lines.append(line)
         return b"".join(lines)
 
-    def _rows(self, batch: Batch) -> list[dict[str, Value]]:
-        """Every row by name, the names in their order."""
-        table: list[Any] = batch.numbers.tolist()
-        if isnan(batch.numbers.sum()):
-            table = [[None if value != value else value for value in values] for values in table]
-        if batch.texts:
-            table = [[*values, *texts] for values, texts in zip(table, zip(*batch.texts, strict=True), strict=True)]
-        if not self._as_they_come:
-            table = [[values[at] for at in self._columns] for values in table]
-        return [dict(zip(self._sorted, values, strict=True)) for values in table]
-
-    def _shown(self, row: dict[str, Value]) -> dict[str, Value | dict[str, int]]:
-        return row | {name: {"bin": bin_of(row[name])} for name, bin_of in self._bins.items()}
-
-    def _reasons(self, answer: Answer) -> list[list[tuple[str, np.float32]]]:
-        """``trivet.core.inference.reasons`` of all rows at once."""
+    def _reasons(self, answer: Answer) -> list[bytes]:
+        """``trivet.core.inference.reasons`` of all rows at once, as JSON."""
         parts = answer.contributions
         if parts is None:
-            return [[]] * len(answer.decision)
-        worst = parts.argsort(axis=1, kind="stable")[:, :REASONS].tolist()
-        return [
-            [(self._names[at], row[at]) for at in ranks if row[at] < 0] for row, ranks in zip(parts, worst, strict=True)
+            return [b""] * len(answer.decision)
+        worst = parts.argsort(axis=1, kind="stable")[:, :REASONS]
+        values = parts[np.arange(len(parts))[:, np.newaxis], worst]
+        pairs = [
+            b"[%b,%b]" % (self._quoted[at], value)
+            for at, value in zip(worst.ravel().tolist(), _spelled(values), strict=True)
         ]
+        width = worst.shape[1]
+        against = (values < 0).sum(axis=1).tolist()
+        return [b",".join(pairs[row * width : row * width + count]) for row, count in enumerate(against)]
+
+
+def _values(batch: Batch) -> list[list[bytes]]:
+    """Every row's numbers, then its texts, each in canonical JSON."""
+    rows = _number_rows(batch.numbers)
+    if batch.texts:
+        for row, texts in zip(rows, zip(*batch.texts, strict=True), strict=True):
+            row.extend(map(orjson.dumps, texts))
+    return rows
+
+
+def _number_rows(numbers: np.ndarray) -> list[list[bytes]]:
+    if not numbers.shape[1]:
+        return [[] for _ in numbers]
+    text = orjson.dumps(np.ascontiguousarray(numbers), option=orjson.OPT_SERIALIZE_NUMPY)
+    rows = text[2:-2].split(b"],[")
+    if b"e" in text or b"0.0000" in text:  # in exponents orjson and Python differ
+        for at, values in enumerate(numbers.tolist()):
+            if b"e" in rows[at] or b"0.0000" in rows[at]:
+                rows[at] = canonical_json([None if value != value else value for value in values])[1:-1]
+    return [row.split(b",") for row in rows]
+
+
+def _spelled(numbers: np.ndarray) -> list[bytes]:
+    """Each of them in JSON, in as many digits as its type needs."""
+    return orjson.dumps(numbers.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
 
 
 class Recorder:
@@ -130,24 +151,24 @@ class Recorder:
         self._unreported = 0
         self._reported_at = 0.0
         self._later: list[tuple[Callable[[], bytes], int]] = []
+        self._later_rows = 0
 
-    def write(self, lines: Callable[[], bytes], count: int) -> Awaitable[None] | None:
-        """Write the records of one request. In mode ``complete`` there is something to wait for.
-
-        :raises NotRecorded: while waiting, when they are not on the disk.
-        """
+    def write(self, lines: Callable[[], bytes], count: int) -> asyncio.Future[None] | None:
+        """Write ``count`` records. In mode ``complete`` there is something to wait for, which raises ``NotRecorded``
+        when they are not on the disk."""
         if self._complete:
-            return self._commit(lines())
+            return asyncio.ensure_future(self._commit(lines()))
         if not self._later:
             asyncio.get_running_loop().call_later(DELAY, self._settle)
         self._later.append((lines, count))
-        if len(self._later) >= TOGETHER:
+        self._later_rows += count
+        if self._later_rows >= TOGETHER:
             self._settle()
         return None
 
     def _settle(self) -> None:
         """Write what was put off: for many at once it costs a fraction of what it does between other work."""
-        later, self._later = self._later, []
+        later, self._later, self._later_rows = self._later, [], 0
         for lines, count in later:
             self._appender.put(lines(), count)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from pathlib import Path
+from time import thread_time
 from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -21,6 +23,8 @@ from trivet.serving.onnxmatrix import MATRIX, with_matrix
 from trivet.serving.tensors import MISSING_CATEGORY, Batch, Checker, datatype
 
 ADDS_UP = 1e-4  # how far contributions may be from the score, as probability: they are summed in 32 bits
+FEWEST = 2  # rows for the model: one row alone goes through other arithmetic, with another last bit, than among others
+MIXED = 32  # rows on which that is tried
 USED = (MODEL, CONTRIBUTIONS_FILE, SERVING, GOLDEN, PROFILE)
 D = TypeVar("D", bound=Document)
 ONNX_TYPES = {"FP32": "tensor(float)", "BYTES": "tensor(string)"}
@@ -32,6 +36,13 @@ class Answer(NamedTuple):
     score: np.ndarray  # float32 [rows], finite
     decision: list[str]
     contributions: np.ndarray | None  # float32 [rows, features], finite
+
+    def rows(self, begin: int, end: int) -> Answer:
+        """What it says of some rows."""
+        if begin == 0 and end == len(self.decision):
+            return self
+        parts = None if self.contributions is None else self.contributions[begin:end]
+        return Answer(self.score[begin:end], self.decision[begin:end], parts)
 
 
 class Engine:
@@ -46,9 +57,12 @@ class Engine:
         self.features = tuple(column.name for column in serving.inputs)
         self.check = Checker(serving)
         self.golden = golden
+        decision = serving.decision
+        threshold = float(np.float32(decision.threshold))  # a score is compared in its own precision
+        self._decision = threshold, decision.positive, decision.negative
         self._model = Graph(graphs[MODEL], MODEL, serving, SCORE)
         self._reasons = (
-            Graph(graphs[CONTRIBUTIONS_FILE], CONTRIBUTIONS_FILE, serving, CONTRIBUTIONS)
+            Graph(graphs[CONTRIBUTIONS_FILE], CONTRIBUTIONS_FILE, serving, CONTRIBUTIONS, len(self.features))
             if serving.contributions
             else None
         )
@@ -82,14 +96,53 @@ class Engine:
 
         :raises ModelFailed: when the model fails or gives anything that is not a finite number.
         """
-        numbers = batch.numbers.astype(np.float32, order="C")
-        score = self._model.run(numbers, batch, (batch.rows,))
-        decision = self.serving.decision
-        decided = [decision.positive if yes else decision.negative for yes in (score >= decision.threshold).tolist()]
+        rows, texts = batch.rows, batch.texts
+        if rows >= FEWEST:
+            numbers = batch.numbers.astype(np.float32, order="C")
+        else:
+            numbers = np.empty((FEWEST, batch.numbers.shape[1]), np.float32)
+            numbers[:] = batch.numbers
+            texts = [values * FEWEST for values in texts]
+        score = self._model.run(numbers, texts)[:rows]
+        threshold, positive, negative = self._decision
+        decided = [positive if value >= threshold else negative for value in score.tolist()]
         parts = None
         if contributions and self._reasons is not None:
-            parts = self._reasons.run(numbers, batch, (batch.rows, len(self.features)))
+            parts = self._reasons.run(numbers, texts)[:rows]
         return Answer(score, decided, parts)
+
+    def proven_together(self, sizes: Iterable[int], seconds: float) -> int:
+        """How many rows may share a call of the model without a bit of any score being another than that of the row
+        alone, as far as mixtures of golden rows can tell; one where it depends on the company.
+
+        :param sizes: numbers of rows to try, the smallest first.
+        :param seconds: of processor time after which no more are tried.
+        """
+        mixed = _mixed(self.check.batch([self.check.rows(self.golden.rows)]))
+
+        def said(rows: np.ndarray) -> np.ndarray:
+            score, _, parts = self.predict(mixed.only(rows), contributions=True)
+            return score if parts is None else np.column_stack([score, parts])
+
+        end = thread_time() + seconds
+        alone: list[np.ndarray] = []
+        most = 1
+        try:
+            for row in range(mixed.rows):
+                alone.append(said(np.array([row])))
+                if thread_time() > end:
+                    return most
+            expected = np.concatenate(alone)
+            if (expected == expected[0]).all():
+                return most  # of rows that are all alike nothing can be told
+            for size in sizes:
+                rows = np.arange(size) % mixed.rows
+                if not np.array_equal(said(rows), expected[rows]) or thread_time() > end:
+                    break
+                most = size
+        except ModelFailed:
+            return 1
+        return most
 
     def self_test(self) -> None:
         """Answer the golden request.
@@ -98,7 +151,7 @@ class Engine:
         """
         golden = self.golden
         try:
-            answer = self.predict(self.check.rows(golden.rows), contributions=True)
+            answer = self.predict(self.check.batch([self.check.rows(golden.rows)]), contributions=True)
         except (BadInput, ModelFailed) as error:
             raise NotReady(f"The model did not answer its golden request: {error.message}") from error
         same = len(golden.scores) == len(answer.score)
@@ -108,6 +161,15 @@ class Engine:
             total = answer.contributions.sum(axis=1, dtype=np.float64) + self.serving.intercept
             if np.abs(1 / (1 + np.exp(-total)) - answer.score).max() > ADDS_UP:
                 raise NotReady("The model's contributions do not add up to its score.", "Train and register it again.")
+
+
+def _mixed(batch: Batch) -> Batch:
+    """Rows between each two of a batch, where a model has more to decide than at the far ends."""
+    chance = np.random.default_rng(0)
+    left, right = chance.integers(batch.rows, size=(2, MIXED))
+    share = chance.random((MIXED, 1))
+    numbers = share * batch.numbers[left] + (1 - share) * batch.numbers[right]
+    return batch.only(left)._replace(numbers=numbers)
 
 
 def _document(kind: type[D], verified: dict[str, bytes], name: str) -> D:
@@ -120,13 +182,15 @@ def _document(kind: type[D], verified: dict[str, bytes], name: str) -> D:
 class Graph:
     """One graph of a package, loaded to give one output. Takes its numbers as a matrix wherever it can."""
 
-    def __init__(self, graph: bytes, name: str, serving: Serving, output: str) -> None:
+    def __init__(self, graph: bytes, name: str, serving: Serving, output: str, *row: int) -> None:
         """Load it.
 
+        :param row: the shape of its output for one row.
         :raises IntegrityError: when it cannot be loaded or is not what ``serving.json`` says.
         """
         refuse_external_data(graph, name)
         self._outputs = [output]
+        self._row = row
         self._numbers = [column.name for column in serving.inputs if datatype(column) != "BYTES"]
         self._texts = [column.name for column in serving.inputs if datatype(column) == "BYTES"]
         session = _session(graph, name)
@@ -139,28 +203,30 @@ class Graph:
         self._matrix = joined is not None
         self._session = joined or session
 
-    def run(self, numbers: np.ndarray, batch: Batch, shape: tuple[int, ...]) -> np.ndarray:
-        """The output for ``numbers``, float32 ``[rows, numbers]``, and the batch's texts.
+    def run(self, numbers: np.ndarray, texts: Sequence[list[str | None]]) -> np.ndarray:
+        """The output for ``numbers``, float32 ``[rows, numbers]``, and ``texts``, a list per category.
 
-        :raises ModelFailed: when it fails, has another shape than ``shape``, or holds what is not a finite number.
+        :raises ModelFailed: when it fails, has another shape than it should, or holds what is not a finite number.
         """
         [output] = self._outputs
         try:
-            [values] = self._session.run(self._outputs, self._feeds(numbers, batch))
+            [values] = self._session.run(self._outputs, self._feeds(numbers, texts))
         except Exception as error:  # the runtime's errors have no common base
             raise ModelFailed(f"The model failed while computing {output}.") from error
-        if not isinstance(values, np.ndarray) or values.shape != shape:
+        if not isinstance(values, np.ndarray) or values.shape != (len(numbers), *self._row):
             raise ModelFailed(f"The model gave {output} in a shape that serving.json does not promise.")
-        if not isfinite(values.sum(dtype=np.float64)):  # what is not finite in there makes the sum so
+        if not isfinite(
+            np.add.reduce(values, axis=None, dtype=np.float64)
+        ):  # what is not finite in there makes the sum so
             raise ModelFailed(f"The model gave {output} that is not a finite number.")
         return values
 
-    def _feeds(self, numbers: np.ndarray, batch: Batch) -> dict[str, np.ndarray]:
+    def _feeds(self, numbers: np.ndarray, texts: Sequence[list[str | None]]) -> dict[str, np.ndarray]:
         if self._matrix:
             feeds = {MATRIX: numbers}
         else:
             feeds = {name: numbers[:, at : at + 1] for at, name in enumerate(self._numbers)}
-        for name, values in zip(self._texts, batch.texts, strict=True):
+        for name, values in zip(self._texts, texts, strict=True):
             known = [MISSING_CATEGORY if value is None else value for value in values]
             feeds[name] = np.array(known, dtype=object).reshape(-1, 1)
         return feeds

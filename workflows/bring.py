@@ -19,7 +19,7 @@ from trivet.core.specs import ModelVersion
 from trivet.data.snapshot import read_rows
 from trivet.governance.gate import judge
 from trivet.serving.engine import Engine
-from trivet.serving.service import Service
+from trivet.serving.service import Call, Service
 from trivet.serving.wire import v2
 from trivet.training.convert import convert as convert_pickle
 from trivet.training.evaluation import AUC, OVER_BASELINE
@@ -108,7 +108,7 @@ def _judge(project: ProjectFiles, package: Path, rows: pd.DataFrame) -> GateRepo
     engine = Engine.open(package)
     service = Service(engine, project.settings.model, "0")
     request = request_of(rows_of(rows.to_dict("records"), engine.serving), engine.serving)
-    response = service.infer(v2.WIRE, json.dumps(request).encode(), {}, "gate").body
+    response = service.infer_one(Call(v2.WIRE, json.dumps(request).encode(), {}, "gate")).body
     answers = decided(json.loads(response), engine.features)
     target = outcomes(rows[project.contract.target], project.contract, project.settings.decision)
     scores = np.array([answer.score for answer in answers])

@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Awaitable
+from collections.abc import Sequence
 from hmac import compare_digest
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,11 @@ class Admin:
         self._note(request.path if request else "", status, "Incomplete")
         return error_reply(status, "The request is not valid, too large or too slow.")
 
-    def answer(self, request: Request) -> Awaitable[Reply]:
-        """Answer a whole request."""
-        request.id = request.id or secrets.token_hex(8)
-        return self._answer(request)
+    def answer(self, requests: Sequence[Request]) -> None:
+        """Answer whole requests."""
+        for request in requests:
+            request.id = request.id or secrets.token_hex(8)
+            request.answer = asyncio.ensure_future(self._answer(request))
 
     async def _answer(self, request: Request) -> Reply:
         try:

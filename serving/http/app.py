@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Sequence
+from functools import partial
 from itertools import count
 from time import perf_counter, time
 from typing import Any, NamedTuple
@@ -13,20 +14,18 @@ from trivet.core.errors import NotReady, TrivetError
 from trivet.serving import openapi
 from trivet.serving.appender import DELAY, TOGETHER
 from trivet.serving.capture import Recorder
-from trivet.serving.compression import WORTH, accepted_by, compress, encoding_of, expand
 from trivet.serving.config import LogLevel, ServerConfig
-from trivet.serving.errors import BadInput, ClientGone, Overloaded, TooLarge, TooLate, TooSlow, WrongEncoding
-from trivet.serving.http.limits import Place, Places
+from trivet.serving.errors import BadInput, ClientGone, Overloaded, TooLarge, TooSlow
+from trivet.serving.http.inference import Inference, Inferences
+from trivet.serving.http.limits import Places
 from trivet.serving.http.message import Request
 from trivet.serving.http.metrics import Metrics
 from trivet.serving.http.reply import Reply, error_reply, level_of, refusal
 from trivet.serving.http.routes import NOWHERE, Target, targets
 from trivet.serving.log import Log
 from trivet.serving.models import Models
-from trivet.serving.service import Done, Service
+from trivet.serving.service import Service
 from trivet.serving.tracing import Trace, Tracer
-from trivet.serving.wire.base import Wire
-from trivet.serving.wire.sagemaker import media_type
 
 
 class App:
@@ -48,10 +47,10 @@ class App:
         self.metrics.watch(self.places, config.max_concurrency + config.max_queue)
         self.draining = False
         self._log = log
-        self._recorder = recorder
         self._tracer = tracer
         self._document: bytes | None = None
         self._targets = targets(config, self.models)
+        self._inferences = Inferences(config, self.places, recorder)
         self._notes: list[Note] = []
         self._prefix, self._numbers = secrets.token_hex(12), count()
 
@@ -95,32 +94,47 @@ class App:
 
     # --- a connection's handler
 
-    def answer(self, request: Request) -> Reply | Awaitable[Reply]:
-        """Answer a whole request, at once where it takes next to no time."""
+    def answer(self, requests: Sequence[Request]) -> None:
+        """Give each whole request its answer, at once where it takes next to no time."""
+        begun = [self._begin(request) for request in requests]
+        inferences: list[Inference] = []
+        for request, (target, _) in zip(requests, begun, strict=True):
+            try:
+                wanted = target.answer(self, request, target)  # type: ignore[arg-type]  # one class under two names
+            except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
+                wanted = refusal(error, request.id)
+            if isinstance(wanted, Inference):
+                inferences.append(wanted)
+            else:
+                request.answer = wanted
+        try:
+            self._inferences.decide(inferences)
+        except Exception as error:  # noqa: BLE001  as above
+            for request in (one.request for one in inferences if one.request.answer is None):
+                request.answer = refusal(error, request.id)
+        for request, (target, trace) in zip(requests, begun, strict=True):
+            if request.place is not None:
+                request.place.leave()
+            if isinstance(request.answer, Reply):
+                self._note(request.answer, request, target, trace)
+            elif request.answer is not None:
+                request.answer.add_done_callback(partial(self._note_later, request, target, trace))
+
+    def _begin(self, request: Request) -> tuple[Target, Trace | None]:
         self._name(request)
         target = self._target(request)
-        trace = None
-        if self._tracer is not None and target.level != "debug":
-            path = request.path if target.route else None  # what a client made up stays out
-            trace = self._tracer.begin(request.fields, request.method, target.route, path)
-        try:
-            reply = target.answer(self, request, target)  # type: ignore[arg-type]  # one class under two names
-        except Exception as error:  # noqa: BLE001  the last line of defence: whatever it is, the client gets an answer
-            reply = refusal(error, request.id)
-        if request.place is not None:  # of a body that nobody wanted
-            request.place.leave()
-        if type(reply) is not Reply:
-            return self._later(reply, request, target, trace)  # type: ignore[arg-type]
-        self._note(reply, request, target, trace)
-        return reply
+        if self._tracer is None or target.level == "debug":
+            return target, None
+        path = request.path if target.route else None  # what a client made up stays out
+        return target, self._tracer.begin(request.fields, request.method, target.route, path)
 
     def admit(self, request: Request) -> Reply | None:
         """Give a request whose body is on its way a place, so that there are never more bodies than places; a route
         that wants no body answers without it."""
         target = self._target(request)
         if target.wire is None and not target.reads:
-            answer = self.answer(request)
-            return answer if isinstance(answer, Reply) else None
+            self.answer([request])
+            return request.answer if isinstance(request.answer, Reply) else None
         try:
             request.place = self.places.place()
         except NotReady as error:
@@ -153,16 +167,6 @@ class App:
         self._note(reply, request, self._target(request), None)
         return reply
 
-    async def _later(
-        self, waited_for: Awaitable[Reply], request: Request, target: Target, trace: Trace | None
-    ) -> Reply:
-        try:
-            reply = await waited_for
-        except Exception as error:  # noqa: BLE001  as in answer
-            reply = refusal(error, request.id)
-        self._note(reply, request, target, trace)
-        return reply
-
     def _target(self, request: Request) -> Target:
         methods = self._targets.get(request.path)
         if methods is None:
@@ -176,70 +180,6 @@ class App:
         given = request.fields.get(b"x-request-id")
         if given is None or not request.adopt(given):
             request.id = f"{self._prefix}{next(self._numbers):08x}"
-
-    # --- inference
-
-    def infer(self, service: Service, request: Request, wire: Wire) -> Reply | Awaitable[Reply]:
-        """Decide on the rows of a request: a small one in passing, a larger one in a thread."""
-        place, request.place = request.place or self.places.place(), None
-        leave = True
-        try:
-            if media_type(request.fields.get(b"content-type", b"")) not in wire.types:
-                there = ", ".join(sorted(kind.decode() for kind in wire.types if kind))
-                raise WrongEncoding(f"This route takes {there}.", "Set the Content-Type to one of them.")
-            coding = encoding_of(request.fields)
-            if coding or len(request.body) > service.inline_bytes:
-                leave = False
-                return self._work_aside(service, request, wire, coding, place)
-            done = self._work(service, request, wire, coding)
-            if (written := self._record(done)) is None:
-                return _reply(done, service)
-            leave = False
-            return self._recorded(written, done, service, request, place)
-        finally:
-            if leave:
-                place.leave()
-
-    def _work(self, service: Service, request: Request, wire: Wire, coding: bytes) -> Done:
-        """All that takes time; may run in any thread."""
-        body = expand(request.body, coding, self.config.max_body_bytes) if coding else request.body
-        done = service.infer(wire, body, request.fields, request.id)
-        if len(done.body) >= WORTH and (wanted := accepted_by(request.fields)):
-            fields = (*done.fields, (b"content-encoding", wanted), (b"vary", b"accept-encoding"))
-            done = done._replace(body=compress(done.body, wanted), fields=fields)
-        return done
-
-    def _work_and_write(self, service: Service, request: Request, wire: Wire, coding: bytes) -> Done:
-        """The same with the records, which of many rows take time too."""
-        done = self._work(service, request, wire, coding)
-        if done.records is None:
-            return done
-        lines = done.records()
-        return done._replace(records=lambda: lines)
-
-    def _record(self, done: Done) -> Awaitable[None] | None:
-        if self._recorder is None or done.records is None:
-            return None
-        return self._recorder.write(done.records, done.rows)
-
-    async def _work_aside(self, service: Service, request: Request, wire: Wire, coding: bytes, place: Place) -> Reply:
-        with place:
-            async with self._deadline(request):
-                done = await place.work(self._work_and_write, service, request, wire, coding)
-                if (written := self._record(done)) is not None:
-                    await written
-                return _reply(done, service)
-
-    async def _recorded(
-        self, written: Awaitable[None], done: Done, service: Service, request: Request, place: Place
-    ) -> Reply:
-        with place:
-            async with self._deadline(request):
-                await written
-                return _reply(done, service)
-
-    def _deadline(self, request: Request) -> _Deadline:
-        return _Deadline(self.config.deadline_seconds, request)
 
     # --- bookkeeping
 
@@ -275,6 +215,10 @@ class App:
         )
         if len(self._notes) >= TOGETHER:
             self.settle()
+
+    def _note_later(self, request: Request, target: Target, trace: Trace | None, answer: asyncio.Future[Reply]) -> None:
+        if not answer.cancelled():
+            self._note(answer.result(), request, target, trace)
 
     def settle(self) -> None:
         """Measure and log what was answered since: for many at once it costs a fraction of what it does between."""
@@ -315,26 +259,3 @@ class Note(NamedTuple):
         if self.trace:
             fields["trace"] = self.trace
         return fields
-
-
-class _Deadline:
-    """What is left of a request's time, as a context; past it, ``TooLate``."""
-
-    def __init__(self, seconds: float, request: Request) -> None:
-        self._seconds = seconds
-        left = max(0.0, seconds - (perf_counter() - request.start))
-        self._timeout = asyncio.timeout(left)
-
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
-
-    async def __aexit__(self, *error: Any) -> None:
-        try:
-            await self._timeout.__aexit__(*error)
-        except TimeoutError:
-            raise TooLate(f"There was no answer within {self._seconds} seconds.", "Send fewer rows, or wait.") from None
-
-
-def _reply(done: Done, service: Service) -> Reply:
-    headers = service.fields + done.fields
-    return Reply(200, done.body, done.type, headers, done.rows, done.id, service.name, service.engine.digest)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from time import perf_counter
@@ -23,7 +24,7 @@ STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".enc
 class Request:
     """One request, whole once it is handed on. ``fields`` are named in lower case; of a path the query is left out."""
 
-    __slots__ = ("body", "fields", "id", "method", "path", "place", "start")
+    __slots__ = ("answer", "body", "fields", "id", "method", "path", "place", "start")
 
     def __init__(self, method: str, path: str, fields: dict[bytes, bytes], body: bytes = b"") -> None:
         self.method = method
@@ -31,7 +32,8 @@ class Request:
         self.fields = fields
         self.body = body
         self.id = ""
-        self.place: Place | None = None
+        self.place: Place | None = None  # of its own until it has its answer
+        self.answer: Reply | asyncio.Future[Reply] | None = None
         self.start = perf_counter()
 
     def adopt(self, given: bytes) -> bool:
@@ -52,8 +54,8 @@ class Handler(Protocol):
         """Whether to read on, of a request whose body has not come whole; else what to answer."""
         ...
 
-    def answer(self, request: Request) -> Reply | Awaitable[Reply]:
-        """The answer to a whole request."""
+    def answer(self, requests: Sequence[Request]) -> None:
+        """Give whole requests their ``answer``, now or later."""
         ...
 
     def give_up(self, request: Request | None, status: int) -> Reply:

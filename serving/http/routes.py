@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from trivet import __version__
 from trivet.core.errors import NotFound, NotReady
 from trivet.serving.config import Front, LogLevel, ServerConfig
 from trivet.serving.http import metrics, page
+from trivet.serving.http.inference import Inference
 from trivet.serving.http.message import Request
 from trivet.serving.http.reply import Reply, error_reply, json_reply
 from trivet.serving.models import Models
@@ -23,7 +24,7 @@ class Target(NamedTuple):
     """One operation on one path. Health checks are many: at ``debug`` they stay out of the log."""
 
     route: str | None
-    answer: Callable[[App, Request, Target], Reply | Awaitable[Reply]]
+    answer: Callable[[App, Request, Target], Reply | Inference]
     level: LogLevel = "info"
     model: str = ""
     wire: Wire | None = None  # of an inference
@@ -78,22 +79,22 @@ def models(app: App, _: Request, __: Target) -> Reply:
     return json_reply({"models": sorted(app.models.services)})
 
 
-def infer(app: App, request: Request, target: Target) -> Reply | Awaitable[Reply]:
+def infer(app: App, request: Request, target: Target) -> Reply | Inference:
     """Decide on the rows of a request."""
-    return app.infer(app.models.get(target.model), request, target.wire or v2.WIRE)
+    return Inference(app.models.get(target.model), target.wire or v2.WIRE, request)
 
 
-def infer_only(app: App, request: Request, target: Target) -> Reply | Awaitable[Reply]:
+def infer_only(app: App, request: Request, target: Target) -> Reply | Inference:
     """The same, on a route that names no model."""
-    return app.infer(app.models.only(), request, target.wire or v2.WIRE)
+    return Inference(app.models.only(), target.wire or v2.WIRE, request)
 
 
-def invoke(app: App, request: Request, target: Target) -> Reply | Awaitable[Reply]:
+def invoke(app: App, request: Request, target: Target) -> Reply | Inference:
     """The same for SageMaker, which may name the model in a header field."""
     named = request.fields.get(sagemaker.TARGET_MODEL)
     service = app.models.get(named.decode("latin-1")) if named else app.models.only()
     request.adopt(request.fields.get(sagemaker.INFERENCE_ID, b""))
-    return app.infer(service, request, target.wire or v2.WIRE)
+    return Inference(service, target.wire or v2.WIRE, request)
 
 
 def document(app: App, _: Request, __: Target) -> Reply:

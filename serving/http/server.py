@@ -36,7 +36,7 @@ class Plane:
         loop = asyncio.get_running_loop()
         _tell_the_time()
         self._sweeping = asyncio.create_task(self._sweep())
-        turn = Turn()
+        turn = Turn(self._handler)
         self._server = await loop.create_server(
             lambda: Connection(self._handler, self._bounds, self.connections, turn), sock=listener, backlog=BACKLOG
         )

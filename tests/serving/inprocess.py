@@ -26,8 +26,9 @@ def exchange(app: App, method: str, path: str, body: bytes | dict, headers: dict
     request = Request(method, path, {name.lower().encode(): value.encode() for name, value in headers.items()}, data)
 
     async def run() -> Reply:
-        answer = app.answer(request)
-        return answer if isinstance(answer, Reply) else await answer
+        app.answer([request])
+        assert request.answer is not None
+        return request.answer if isinstance(request.answer, Reply) else await request.answer
 
     reply = asyncio.run(run())
     assert all(b"\n" not in value and b"\r" not in value for _, value in reply.headers)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import httpx
 import numpy as np
@@ -30,9 +30,11 @@ from trivet.serving.capture import Recorder, Scribe
 from trivet.serving.engine import Answer, Engine
 from trivet.serving.errors import NotRecorded
 from trivet.serving.segments import Segments
-from trivet.serving.service import Done, Service
+from trivet.serving.service import Call, Done, Service
 from trivet.serving.tensors import Checker
 from trivet.serving.wire import v2
+
+from .rawhttp import wait_for
 
 NO_LIMIT = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
@@ -42,18 +44,21 @@ def predictions(folder: Path) -> list[Prediction]:
     return [record for record in read_records(folder, "prediction") if isinstance(record, Prediction)]
 
 
-def written(done: Done) -> bytes:
-    """The records of a response."""
-    assert done.records is not None
-    return done.records()
+def answered(service: Service, rows: dict[str, Any], request_id: str) -> tuple[Done, bytes]:
+    """The response to a request, and its records."""
+    outcome = service.infer([Call(v2.WIRE, json.dumps(rows).encode(), {}, request_id)])
+    [done] = outcome.each
+    assert isinstance(done, Done)
+    assert outcome.records is not None
+    return done, outcome.records()
 
 
 def test_a_record_says_what_was_decided_and_not_who_was(made):
     engine = Engine.open(made.folder)
     service = Service(engine, "loan", "3", Scribe(engine, "loans", "loan", "3"))
     rows = made.rows(40)
-    done = service.infer(v2.WIRE, json.dumps(made.request(40)).encode(), {}, "r-1")
-    records = [Prediction.model_validate_json(line) for line in written(done).splitlines()]
+    done, lines = answered(service, made.request(40), "r-1")
+    records = [Prediction.model_validate_json(line) for line in lines.splitlines()]
     response = {output["name"]: output["data"] for output in json.loads(done.body)["outputs"]}
     [profile] = [one for one in Profile.read(made.folder / PROFILE).features if one.name == "income"]
     for at, (record, row) in enumerate(zip(records, rows, strict=True)):
@@ -91,9 +96,9 @@ def test_the_digest_of_a_row_is_that_of_its_canonical_json(names, data):
     row = {name: data.draw(st.one_of(st.none(), NUMBER)) for name in names}
     engine = SimpleNamespace(serving=serving, profile=None, digest="sha256:" + "0" * 64)
     answer = Answer(np.array([0.5], dtype=np.float32), ["1"], None)
-    line = Scribe(cast(Engine, engine), "loans", "loan", "1").lines(
-        datetime.now(UTC), "r", Checker(serving).rows([row]), answer
-    )
+    check = Checker(serving)
+    scribe = Scribe(cast(Engine, engine), "loans", "loan", "1")
+    line = scribe.lines(datetime.now(UTC), [("r", 1)], check.batch([check.rows([row])]), answer)
     record = Prediction.model_validate_json(line)
     assert record.input_digest == digest_json(row)
     assert record.inputs == row
@@ -102,8 +107,8 @@ def test_the_digest_of_a_row_is_that_of_its_canonical_json(names, data):
 def test_one_row_has_the_id_of_its_request(made):
     engine = Engine.open(made.folder)
     service = Service(engine, "loan", "3", Scribe(engine, "loans", "loan", "3"))
-    done = service.infer(v2.WIRE, json.dumps(made.request(1)).encode(), {}, "r-2")
-    assert Prediction.model_validate_json(written(done)).id == "r-2"
+    _, line = answered(service, made.request(1), "r-2")
+    assert Prediction.model_validate_json(line).id == "r-2"
 
 
 def test_a_personal_input_without_profile_is_not_served_with_records(made, tmp_path):
@@ -234,6 +239,7 @@ def test_every_answer_has_its_record(start, made, client, tmp_path, mode):
         ids = list(
             pool.map(lambda _: client.post(f"{server.model}/infer", json=made.request()).json()["id"], range(60))
         )
+    wait_for(lambda: len(predictions(tmp_path / "records")) == 60)  # a segment is full before the next is begun
     client.post(f"{server.model}/infer", json=made.request(5, request_id="many"))
     server.stop()
     assert {record.id for record in predictions(tmp_path / "records")} == {*ids, *(f"many#{row}" for row in range(5))}

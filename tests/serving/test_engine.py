@@ -29,7 +29,7 @@ from trivet.core.signing import new_key, public_key
 from trivet.serving.engine import Engine
 from trivet.serving.errors import BadInput, ModelFailed
 from trivet.serving.onnxfile import refuse_external_data
-from trivet.serving.tensors import Checker, Tensor
+from trivet.serving.tensors import Batch, Checker, Tensor
 
 
 def tensors(rows: list[dict[str, Any]]) -> list[Tensor]:
@@ -38,6 +38,11 @@ def tensors(rows: list[dict[str, Any]]) -> list[Tensor]:
         Tensor(name, "BYTES" if name == "purpose" else "FP32", [len(rows), 1], [row[name] for row in rows])
         for name in ("amount", "income", "term", "purpose")
     ]
+
+
+def checked(check: Checker, tensors: list[Tensor]) -> Batch:
+    """The rows of one request."""
+    return check.batch([check.tensors(tensors)])
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +58,7 @@ def copy(made, tmp_path: Path) -> Path:
 
 def test_scores_are_those_of_scikit_learn(engine, made):
     rows = len(made.frame)
-    answer = engine.predict(engine.check.tensors(tensors(made.rows(rows))), contributions=True)
+    answer = engine.predict(checked(engine.check, tensors(made.rows(rows))), contributions=True)
     assert np.abs(answer.score - made.scores(rows)).max() < 1e-5
     assert answer.decision == ["1" if score >= 0.5 else "0" for score in answer.score]
     log_odds = answer.contributions.sum(axis=1) + made.serving.intercept
@@ -192,7 +197,7 @@ def test_an_infinite_score_never_leaves(infinite):
     engine.self_test()
     row = {"amount": 0.0, "income": 50.0, "term": 12, "purpose": "car"}
     with pytest.raises(ModelFailed, match="finite"):
-        engine.predict(engine.check.tensors(tensors([row])), contributions=False)
+        engine.predict(checked(engine.check, tensors([row])), contributions=False)
 
 
 def with_external(place: str) -> onnx.ModelProto:
@@ -258,9 +263,9 @@ GOOD = {"amount": 1.0, "income": None, "term": 12, "purpose": "car"}
     ],
 )
 def test_a_wrong_value_is_refused_and_not_repeated(engine, change, message):
-    engine.check.tensors(tensors([GOOD]))
+    checked(engine.check, tensors([GOOD]))
     with pytest.raises(BadInput, match=message) as caught:
-        engine.check.tensors(tensors([GOOD, GOOD | change]))
+        checked(engine.check, tensors([GOOD, GOOD | change]))
     assert "boat" not in str(caught.value)
     assert "1000.5" not in str(caught.value)
 
@@ -291,18 +296,18 @@ def checker(*inputs: Input) -> Checker:
 
 
 def test_a_number_allowed_by_list():
-    check = checker(Input(name="kind", type="number", allowed=(0.1, 2), nullable=True)).tensors
-    numbers = check([Tensor("kind", "FP32", [3, 1], [0.1, 2, None])]).numbers
+    check = checker(Input(name="kind", type="number", allowed=(0.1, 2), nullable=True))
+    numbers = checked(check, [Tensor("kind", "FP32", [3, 1], [0.1, 2, None])]).numbers
     assert np.array_equal(numbers, [[0.1], [2.0], [np.nan]], equal_nan=True)
     with pytest.raises(BadInput, match="Row 1 of input kind is not among"):
-        check([Tensor("kind", "FP32", [2, 1], [2, 0.2])])
+        checked(check, [Tensor("kind", "FP32", [2, 1], [2, 0.2])])
 
 
 def test_categories_alone_and_one_that_is_missing():
-    check = checker(Input(name="kind", type="category", allowed=("a", 1.0), nullable=True)).tensors
-    batch = check([Tensor("kind", "BYTES", [3, 1], ["a", None, "1.0"])])
+    check = checker(Input(name="kind", type="category", allowed=("a", 1.0), nullable=True))
+    batch = checked(check, [Tensor("kind", "BYTES", [3, 1], ["a", None, "1.0"])])
     assert batch.texts == [["a", None, "1.0"]]
     assert batch.numbers.shape == (3, 0)
     with pytest.raises(BadInput, match="Row 0 of input kind is not among"):
-        check([Tensor("kind", "BYTES", [1, 1], ["b"])])
-    assert check([Tensor("kind", "BYTES", [1, 1], [""])]).texts == [[None]]
+        checked(check, [Tensor("kind", "BYTES", [1, 1], ["b"])])
+    assert checked(check, [Tensor("kind", "BYTES", [1, 1], [""])]).texts == [[None]]

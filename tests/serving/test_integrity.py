@@ -138,7 +138,7 @@ def test_signed_asks_for_a_key_and_a_key_for_a_signature(start, made, copy):
 
 def scores_of(engine: Engine, made: Any) -> np.ndarray:
     """What an engine says of some rows."""
-    return engine.predict(engine.check.rows(made.rows(8)), contributions=False).score
+    return engine.predict(engine.check.batch([engine.check.rows(made.rows(8))]), contributions=False).score
 
 
 @pytest.fixture
