@@ -38,8 +38,7 @@ class Appender:
             return
         self._add(data)
         self._unawaited += count
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(DELAY, self._flush)
+        self._flush_later()
 
     async def commit(self, data: bytes) -> None:
         """Write ``data`` now.
@@ -65,6 +64,10 @@ class Appender:
         self._lines.append(data)
         self._size += len(data)
 
+    def _flush_later(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(DELAY, self._flush)
+
     def _flush(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -89,7 +92,10 @@ class Appender:
                 written.set_result(None)
             else:
                 written.set_exception(error)
-        self._flush()
+        if self._waiting:
+            self._flush()
+        elif self._lines:  # a thread that wakes often takes turns with the loop at every turn
+            self._flush_later()
 
     def _drop(self, count: int) -> None:
         self.dropped += count

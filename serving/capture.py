@@ -152,14 +152,16 @@ class Recorder:
         self._reported_at = 0.0
         self._later: list[tuple[Callable[[], bytes], int]] = []
         self._later_rows = 0
+        self._settles = False
 
     def write(self, lines: Callable[[], bytes], count: int) -> asyncio.Future[None] | None:
         """Write ``count`` records. In mode ``complete`` there is something to wait for, which raises ``NotRecorded``
         when they are not on the disk."""
         if self._complete:
             return asyncio.ensure_future(self._commit(lines()))
-        if not self._later:
-            asyncio.get_running_loop().call_later(DELAY, self._settle)
+        if not self._settles:
+            self._settles = True
+            asyncio.get_running_loop().call_later(DELAY, self._settle_in_time)
         self._later.append((lines, count))
         self._later_rows += count
         if self._later_rows >= TOGETHER:
@@ -171,6 +173,10 @@ class Recorder:
         later, self._later, self._later_rows = self._later, [], 0
         for lines, count in later:
             self._appender.put(lines(), count)
+
+    def _settle_in_time(self) -> None:
+        self._settles = False
+        self._settle()
 
     async def _commit(self, lines: bytes) -> None:
         try:

@@ -1,11 +1,11 @@
-"""The settings of a server in a container, from what its platform puts into the environment.
+"""The settings of a server in a container, from what its cloud puts into the environment.
 
 - SageMaker: the argument ``serve``, the package under ``/opt/ml/model``, and ``SAGEMAKER_BIND_TO_PORT`` where several
   containers share an endpoint.
 - Vertex AI: ``AIP_HTTP_PORT``, ``AIP_HEALTH_ROUTE``, ``AIP_PREDICT_ROUTE``, ``AIP_STORAGE_URI``.
 - Azure ML: ``AZUREML_MODEL_DIR``; the routes are the deployment's own to name, ours are ``/`` and ``/score``.
 
-``TRIVET_PRESET`` names the preset, else it is found; ``TRIVET_MODEL`` says where the package lies, else the platform
+``TRIVET_PRESET`` names the preset, else it is found; ``TRIVET_MODEL`` says where the package lies, else the cloud
 does; ``TRIVET_<SETTING>`` sets any plain setting of ``ServerConfig``.
 """
 

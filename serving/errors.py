@@ -14,7 +14,7 @@ class TooLarge(BadInput):
 
 
 class WrongEncoding(BadInput):
-    """The body's type or encoding is not taken: send JSON as it is."""
+    """The type or the coding of a body is not taken."""
 
 
 class TooSlow(BadInput):

@@ -1,4 +1,4 @@
-"""Where a container's model package lies: in a folder that its platform mounts, or elsewhere, from where it is fetched.
+"""Where a container's model package lies: in a folder that its cloud mounts, or elsewhere, from where it is fetched.
 
 SageMaker unpacks an archive into ``/opt/ml/model``, Azure ML mounts ``<name>/<version>``, Vertex AI names a ``gs://``
 folder. Whatever it is, exactly one package must be there, and what was fetched is checked before anybody uses it.
@@ -34,7 +34,7 @@ SCHEMES = ("s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss")
 AZURE_HOSTS = (".blob.core.windows.net", ".dfs.core.windows.net")
 MAX_LOOKED_AT = 1000  # entries of a folder, while a package is looked for
 PART = 16 << 20  # obstore ends a request after 30 s; its client's options would replace those of the environment
-# A platform waits some minutes for a container, so that one that cannot reach its storage should say so before.
+# A cloud waits some minutes for a container, so that one that cannot reach its storage should say so before.
 RETRIES = 4
 RETRY_SECONDS = 60
 GIVE_HINT = (
@@ -58,7 +58,7 @@ def located(location: str, scratch: Path, environ: Mapping[str, str]) -> ModelCo
     :raises PlatformError: when it cannot be fetched.
     """
     if not location:
-        raise ConfigError("The platform names no place of a model package: the variable is empty.", GIVE_HINT)
+        raise ConfigError("The cloud names no place of a model package: the variable is empty.", GIVE_HINT)
     made: list[Path] = []
     try:
         top = folder = _fetched(location, _private(scratch, made)) if "://" in location else Path(location).absolute()

@@ -32,9 +32,9 @@ class Log:
         if self.takes(level):
             self._appender.put(line(datetime.now(UTC), level, event, fields))
 
-    def past(self, time: float, level: LogLevel, event: str, fields: dict[str, Any]) -> None:
-        """Write a line about what happened at ``time``, in seconds since 1970."""
-        self._appender.put(line(datetime.fromtimestamp(time, UTC), level, event, fields))
+    def put(self, line: bytes) -> None:
+        """Write a whole line soon, whose level its writer has asked for."""
+        self._appender.put(line)
 
     async def close(self) -> None:
         """Write what is left, then how much was dropped."""
@@ -44,7 +44,7 @@ class Log:
 
 
 class Bridge(logging.Handler):
-    """Brings what the HTTP library logs into the log, without its arguments, which may hold what a client sent."""
+    """Brings what libraries log into the log, without its arguments, which may hold what a client sent."""
 
     def __init__(self, log: Log) -> None:
         super().__init__()

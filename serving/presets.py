@@ -1,7 +1,7 @@
 """What each cloud's service gives a container and asks of it: data only, each number with its source.
 
-A platform ends a request at its own limit, so a deadline here lies a little below it: the client then gets a 504 that
-says why. Sizes that a platform states in MB are taken as powers of two, the larger reading.
+A cloud ends a request at its own limit, so a deadline here lies a little below it: the client then gets a 504 that
+says why. Sizes that a cloud states in MB are taken as powers of two, the larger reading.
 """
 
 from __future__ import annotations

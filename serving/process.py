@@ -10,6 +10,7 @@ from trivet.core.errors import ExitCode, PlatformError
 from trivet.core.signing import key_id
 from trivet.serving.capture import Recorder
 from trivet.serving.config import ServerConfig
+from trivet.serving.heap import keep_freed_memory
 from trivet.serving.http.admin import Admin, admin_socket
 from trivet.serving.http.app import App
 from trivet.serving.http.message import Bounds
@@ -80,6 +81,7 @@ class Process:
             self._failure = error
             server.stop()
             return
+        keep_freed_memory()
         gc.collect()
         gc.freeze()  # what is there now stays: no later collection has to look at it
         packages = ",".join(service.engine.digest for service in app.models.services.values())

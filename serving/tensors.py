@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from operator import itemgetter
+from operator import ge, itemgetter, le
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ TEXT_TYPES = {str, NoneType}
 FINITE = float(np.nextafter(2.0**128 - 2.0**103, 0))  # the largest number that is finite as a float32
 MISSING_CATEGORY = ""  # what ONNX, which has no missing string, is given for one
 MISSING_CELLS = frozenset(("", "nan", "NaN"))  # the latter are NumPy's and pandas' way to write it
-PACKED = range(200, 1 << 16)  # numbers at once for which it pays, and that do not fill a stack
+PACKED = range(500, 1 << 16)  # numbers at once for which it pays, and that do not fill a stack
 MATRIX_TYPES = ("FP32", "FP64")
 NO_NUMBER = frozenset("_xXnNpPiI")  # what float() takes and a table of numbers does not: 1_0, inf
 
@@ -97,7 +97,8 @@ class Checker:
         self._lows, self._highs = np.clip(lows, -FINITE, FINITE), np.clip(highs, -FINITE, FINITE)
         self._required = np.array([not column.nullable for column in numbers], dtype=bool)
         self._whole = np.array([column.type == "integer" for column in numbers], dtype=bool)
-        self._has_whole = bool(self._whole.any())
+        self._wholes = np.flatnonzero(self._whole).tolist()
+        self._low, self._high = self._lows.tolist(), self._highs.tolist()
         self._allowed_numbers = [
             (at, _numbers_of(column, column.allowed)) for at, column in enumerate(numbers) if column.allowed is not None
         ]
@@ -211,16 +212,32 @@ class Checker:
                 self._explain_type(rows, flat, by_column=by_column)
             numbers = np.array(flat, dtype=np.float64)
         numbers = numbers.reshape(-1, rows).T if by_column else numbers.reshape(rows, -1)
-        sound = (numbers >= self._lows) & (numbers <= self._highs)
-        if self._has_whole:
-            sound &= (numbers == np.rint(numbers)) | ~self._whole
-        if not sound.all():
-            self._explain(numbers)
+        if rows > 1 or not self._is_sound(flat):
+            self._check(numbers)
         for at, allowed in self._allowed_numbers:
             self._refuse_one(~np.isin(numbers[:, at], allowed) & ~np.isnan(numbers[:, at]), self._numbers[at])
         for column, values in zip(self._categories, texts, strict=True):
             _check_texts(column, values)
         return Batch(rows, numbers, texts)
+
+    def _is_sound(self, row: list[Any]) -> bool:
+        """Whether there is nothing to say about one row. A few comparisons take less than as many steps over matrices;
+        of a row with missing values they cannot tell."""
+        try:
+            return (
+                all(map(le, self._low, row))
+                and all(map(ge, self._high, row))
+                and all(float(row[at]).is_integer() for at in self._wholes)
+            )
+        except TypeError:
+            return False
+
+    def _check(self, numbers: np.ndarray) -> None:
+        sound = (numbers >= self._lows) & (numbers <= self._highs)
+        if self._wholes:
+            sound &= (numbers == np.rint(numbers)) | ~self._whole
+        if not sound.all():
+            self._explain(numbers)
 
     def _explain_type(self, rows: int, flat: list[Any], *, by_column: bool) -> None:
         at = next(at for at, value in enumerate(flat) if type(value) not in NUMBER_TYPES)
@@ -263,8 +280,9 @@ def _packed(flat: list[Any]) -> np.ndarray | None:
         numbers = np.frombuffer(struct.pack(f"{len(flat)}d", *flat))
     except struct.error:
         return None
-    if ((numbers == 0) | (numbers == 1)).any() and bool in set(map(type, flat)):
-        return None  # false and true were taken for them
+    for at in np.flatnonzero((numbers == 0) | (numbers == 1)).tolist():
+        if type(flat[at]) is bool:  # false and true were taken for them
+            return None
     return numbers
 
 

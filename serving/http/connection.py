@@ -149,12 +149,16 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         """A part of its target."""
-        self._count(len(url))
+        self._head += len(url)
+        if self._head > MAX_HEAD:
+            raise ValueError("the head is too large")
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field; of a repeated one the values are joined."""
-        self._count(len(name) + len(value) + FIELD)
+        self._head += len(name) + len(value) + FIELD
+        if self._head > MAX_HEAD:
+            raise ValueError("the head is too large")
         if self._request is not None:
             return  # a trailer: what was checked is not changed behind its back
         name = name.lower()
@@ -361,8 +365,3 @@ class Connection(asyncio.Protocol):
             return False
         coding = fields.get(b"transfer-encoding")
         return coding is None or coding.strip().lower() == b"chunked"
-
-    def _count(self, size: int) -> None:
-        self._head += size
-        if self._head > MAX_HEAD:
-            raise ValueError("the head is too large")

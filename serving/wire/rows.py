@@ -69,6 +69,8 @@ def decode_any(body: bytes, _: Fields) -> Asked:
 
 def asked(rows: list[Any], request: Mapping[str, Any]) -> Asked:
     """Rows and what the rest of the request says of them."""
+    if len(request) < 2:  # there is no rest
+        return Asked(rows=rows)
     parameters = parameters_of(request, "The request")
     wanted = with_contributions(a_flag(parameters, "contributions"))
     return Asked(checked_id(request.get("id")), rows=rows, outputs=wanted)

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from trivet.core.canonical import digest_json
 from trivet.core.errors import ConfigError
 from trivet.core.modelpackage import PROFILE, Decision, Input, Profile, Serving, seal
 from trivet.core.records import Prediction, read_records
-from trivet.serving.appender import LIMIT, Appender
+from trivet.serving.appender import DELAY, LIMIT, Appender
 from trivet.serving.capture import Recorder, Scribe
 from trivet.serving.engine import Answer, Engine
 from trivet.serving.errors import NotRecorded
@@ -83,17 +84,30 @@ NUMBER = st.one_of(
 )
 
 
-@pytest.mark.parametrize("names", [["b", "a"], ["fee", "amount", "level"]])
+STRANGE = st.sampled_from([chr(34), "},{", "%b", chr(92)])
+TEXT = st.one_of(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), STRANGE)
+OF_TYPE = {"number": st.one_of(st.none(), NUMBER), "category": st.one_of(st.none(), TEXT)}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"b": "number", "a": "number"},
+        {"fee": "number", "amount": "number", "level": "number"},
+        {"only": "category"},
+        {"z": "category", "50%": "number", "m": "category", "a%b": "number"},
+    ],
+)
 @given(data=st.data())
 @settings(max_examples=300, deadline=None)
-def test_the_digest_of_a_row_is_that_of_its_canonical_json(names, data):
-    """However its numbers are spelled."""
+def test_the_digest_of_a_row_is_that_of_its_canonical_json(columns, data):
+    """However its numbers are spelled, and whatever its texts and the names of its columns hold."""
     serving = Serving(
         name="loan",
-        inputs=tuple(Input(name=name, type="number", nullable=True) for name in names),
+        inputs=tuple(Input(name=name, type=kind, nullable=True) for name, kind in columns.items()),
         decision=Decision(threshold=0.5),
     )
-    row = {name: data.draw(st.one_of(st.none(), NUMBER)) for name in names}
+    row = {name: data.draw(OF_TYPE[kind]) for name, kind in columns.items()}
     engine = SimpleNamespace(serving=serving, profile=None, digest="sha256:" + "0" * 64)
     answer = Answer(np.array([0.5], dtype=np.float32), ["1"], None)
     check = Checker(serving)
@@ -141,6 +155,24 @@ def test_those_who_wait_share_a_write():
     asyncio.run(run())
     assert b"".join(calls) == b"".join(b"%d\n" % number for number in range(50))
     assert len(calls) == 2
+
+
+def test_lines_for_which_nobody_waits_wake_the_thread_now_and_then_only():
+    """A thread that wakes often takes turns with the event loop at every turn."""
+    calls: list[bytes] = []
+
+    async def run() -> None:
+        appender = Appender(calls.append, "test")
+        begun = time.monotonic()
+        for number in range(300):
+            appender.put(b"%d\n" % number)
+            await asyncio.sleep(0.001)
+        passed = time.monotonic() - begun
+        await appender.close()
+        assert len(calls) <= passed / DELAY + 2
+
+    asyncio.run(run())
+    assert b"".join(calls) == b"".join(b"%d\n" % number for number in range(300))
 
 
 def test_a_full_buffer_drops_and_counts_but_never_blocks():

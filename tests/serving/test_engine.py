@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from trivet.core.errors import IntegrityError, NotReady
@@ -311,3 +313,41 @@ def test_categories_alone_and_one_that_is_missing():
     with pytest.raises(BadInput, match="Row 0 of input kind is not among"):
         checked(check, [Tensor("kind", "BYTES", [1, 1], ["b"])])
     assert checked(check, [Tensor("kind", "BYTES", [1, 1], [""])]).texts == [[None]]
+
+
+MANY = checker(Input(name="x", type="number"), Input(name="y", type="number", nullable=True))
+
+
+@pytest.mark.parametrize("wrong", [True, False, "1", [1.0], {}])
+@pytest.mark.parametrize("rows", [2, 400])
+def test_among_many_numbers_one_that_is_none_is_found(rows, wrong):
+    """False and true too, which pass for 0 and 1."""
+    table: list[Any] = [[0.0, 1.0] for _ in range(rows)]
+    assert MANY.batch([MANY.rows(table)]).numbers.tolist() == table
+    table[rows // 2] = [0.0, wrong]
+    with pytest.raises(BadInput, match="Input y takes numbers only"):
+        MANY.batch([MANY.rows(table)])
+
+
+@given(
+    values=st.lists(
+        st.one_of(st.none(), st.integers(-3, 3), st.floats(-50, 50), st.floats(allow_nan=False, allow_infinity=False)),
+        min_size=3,
+        max_size=3,
+    )
+)
+def test_a_row_is_judged_alike_alone_and_among_others(values):
+    check = checker(
+        Input(name="a", type="number", minimum=-40, maximum=2),
+        Input(name="b", type="integer", nullable=True),
+        Input(name="c", type="number", nullable=True, allowed=(1, 2.5)),
+    )
+    row, fine = check.rows([values]), check.rows([[1.0, 2, None]])
+    try:
+        alone = check.batch([row]).numbers[0]
+    except BadInput as error:
+        with pytest.raises(BadInput) as caught:
+            check.batch([row, fine])
+        assert str(caught.value) == str(error)
+    else:
+        assert np.array_equal(check.batch([fine, row]).numbers[1], alone, equal_nan=True)

@@ -335,3 +335,29 @@ def test_the_index_reads_a_body_that_comes_behind_its_head(start, made):
             time.sleep(0.2)
             connection.sendall(body)
             assert connection.recv(4096).split()[1] == status
+
+
+FAULTS = """
+import resource, sys
+from trivet.serving.heap import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def work():
+    return [bytes(100_000) for _ in range(5)]
+work()
+before = faults()
+for _ in range(100):
+    work()
+print(faults() - before)
+"""
+
+
+def test_memory_that_the_next_request_needs_is_kept():
+    seen = {
+        how: int(subprocess.run([sys.executable, "-c", FAULTS, how], capture_output=True, check=True).stdout)
+        for how in ("kept", "given back")
+    }
+    assert seen["kept"] < 100
+    assert seen["given back"] > 1000, "the control: this C library gives nothing back by itself"
