@@ -172,7 +172,10 @@ class Recorder:
         """Write what was put off: for many at once it costs a fraction of what it does between other work."""
         later, self._later, self._later_rows = self._later, [], 0
         for lines, count in later:
-            self._appender.put(lines(), count)
+            try:
+                self._appender.put(lines(), count)
+            except Exception:  # noqa: BLE001  most likely no memory for them
+                self._dropped(count)
 
     def _settle_in_time(self) -> None:
         self._settles = False

@@ -111,14 +111,11 @@ class App:
                 inferences.append(wanted)
             else:
                 request.answer = wanted
-        try:
-            self._inferences.decide(inferences)
-        except Exception as error:  # noqa: BLE001  as above
-            for request in (one.request for one in inferences if one.request.answer is None):
-                request.answer = refusal(error, request.id)
+        self._inferences.decide(inferences)
         for request, (target, trace) in zip(requests, begun, strict=True):
             if request.place is not None:
                 request.place.leave()
+                request.place = None
             if isinstance(request.answer, Reply):
                 self._note(request.answer, request, target, trace)
             elif request.answer is not None:

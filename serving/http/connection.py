@@ -58,7 +58,7 @@ class Turn:
                 size += len(waiting[0].body)
         if self._connections:
             self._loop.call_soon(self._run)
-        with suppress(Exception):  # whoever has no answer is told by the end of the connection
+        with suppress(Exception):  # whoever has no answer is given up
             self._handler.answer([request for _, request, _ in asked])
         for connection, request, keep in asked:
             connection.reply(request, keep)
@@ -276,9 +276,8 @@ class Connection(asyncio.Protocol):
             self._pending.add_done_callback(partial(self._reply_later, request, keep))
             return
         try:
-            if request.answer is None:
-                raise RuntimeError("a request without an answer")
-            self._write(request, request.answer, keep)
+            # Without an answer there was no memory for one: its place is given back.
+            self._write(request, request.answer or self._handler.give_up(request, 503), keep)
             self.go_on()
         except Exception:  # noqa: BLE001  no memory for the answer, most likely: the client must not wait for it
             self._transport.abort()

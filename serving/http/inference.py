@@ -38,7 +38,7 @@ class Inferences:
         self._recorder = recorder
 
     def decide(self, inferences: Sequence[Inference]) -> None:
-        """Give each request its answer. Its place is its own until then; of what is put off, it is held from here."""
+        """Give each request its answer, whatever happens. What is put off holds its place from here on."""
         together: dict[Service, list[Inference]] = {}
         for one in inferences:
             try:
@@ -47,7 +47,11 @@ class Inferences:
             except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
                 one.request.answer = refusal(error, one.request.id)
         for service, some in together.items():
-            self._decide_together(service, some)
+            try:
+                self._decide_together(service, some)
+            except Exception as error:  # noqa: BLE001  what could not be recorded is withheld, too
+                for one in some:
+                    one.request.answer = refusal(error, one.request.id)
 
     def _is_small(self, one: Inference) -> bool:
         """Whether to decide on it in passing; if not, it is on its way in a thread."""

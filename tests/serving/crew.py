@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import httpx
 import psutil
 import pytest
+
+from .rawhttp import wait_for
 
 TOKEN = "a-token-that-is-long-enough"
 
@@ -65,15 +67,6 @@ def repository_of_two(runtime: Path, made: Any, other: Any) -> Iterator[Reposito
     repository.add(other, "2")
     yield repository
     repository.client.close()
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    """What a condition becomes, once it is true."""
-    end = time.monotonic() + 30
-    while not (value := what()):
-        assert time.monotonic() < end, "it did not happen within thirty seconds"
-        time.sleep(0.01)
-    return value
 
 
 def begun(server: Any) -> list[int]:

@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -20,6 +19,8 @@ import pytest
 from trivet.core.errors import ExitCode
 from trivet.core.inference import request_of
 from trivet.core.signing import new_key, public_key
+
+from .rawhttp import wait_for
 
 
 def test_ready_is_said_once_the_model_answered(start, made, client):
@@ -96,15 +97,6 @@ def test_a_port_of_its_own(start, made, client):
     server = start(made, fd=None, port=0)
     [ready] = server.lines("ready") or wait_for(lambda: server.lines("ready"))
     assert client.get(f"http://127.0.0.1:{ready['port']}/v2/health/ready").status_code == 200
-
-
-def wait_for(what: Any) -> Any:
-    """What a condition becomes, once it is true."""
-    end = time.monotonic() + 20
-    while not (value := what()):
-        assert time.monotonic() < end, "it did not happen within twenty seconds"
-        time.sleep(0.01)
-    return value
 
 
 def test_without_a_configuration_it_says_how_to_call_it():

@@ -226,8 +226,11 @@ class Disk:
 
     def __init__(self) -> None:
         self.writes: list[asyncio.Future[None]] = []
+        self.fails = False
 
     def write(self, lines: Any, count: int) -> asyncio.Future[None]:
+        if self.fails:
+            raise MemoryError
         assert lines().count(b"\n") == count
         self.writes.append(asyncio.get_running_loop().create_future())
         return self.writes[-1]
@@ -286,6 +289,19 @@ def test_answers_whose_records_are_lost_are_withheld(made, service, disk):
         disk.writes[0].set_exception(NotRecorded("The disk is full.", "Send it again later."))
         await asyncio.sleep(0)
         assert statuses_of(requests) == [503, 503, 503]
+        assert app.places.taken == 0
+        app.settle()
+
+    asyncio.run(run())
+
+
+def test_answers_whose_records_cannot_even_be_rendered_are_withheld(made, service, disk):
+    async def run() -> None:
+        app = app_of(service, disk, 30)
+        disk.fails = True
+        requests = requests_of(made, 3)
+        app.answer(requests)
+        assert statuses_of(requests) == [500, 500, 500]
         assert app.places.taken == 0
         app.settle()
 

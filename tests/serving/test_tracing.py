@@ -20,6 +20,7 @@ from trivet.serving.config import TraceSettings
 from trivet.serving.tracing import Tracer
 
 from .collector import Collector, attributes_of
+from .rawhttp import wait_for
 
 CALLER, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED, UNSAMPLED = f"00-{CALLER}-{PARENT}-01", f"00-{CALLER}-{PARENT}-00"
@@ -32,15 +33,6 @@ def collector() -> Iterator[Collector]:
         yield server
         server.hold.set()
         server.shutdown()
-
-
-def wait_for(what: Any) -> Any:
-    """What a condition becomes, once it is true."""
-    end = time.monotonic() + 20
-    while not (value := what()):
-        assert time.monotonic() < end, "it did not happen within twenty seconds"
-        time.sleep(0.01)
-    return value
 
 
 def traced(collector: Collector, **settings: Any) -> dict[str, Any]:

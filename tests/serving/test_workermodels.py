@@ -19,7 +19,8 @@ import pytest
 from trivet.core.errors import ExitCode
 
 from . import crew
-from .crew import begun, load_on, packages_of, wait_for, workers_of
+from .crew import begun, load_on, packages_of, workers_of
+from .rawhttp import wait_for
 
 runtime, repository = crew.runtime_of_its_own, crew.repository_of_two
 
