@@ -9,6 +9,7 @@ from errno import ENOBUFS
 
 DELAY = 0.05  # seconds for which lines that nobody waits for gather
 TOGETHER = 32  # things that are put off until there are so many, or until DELAY has passed
+FULL = 1 << 20  # bytes of them that are written without delay
 LIMIT = 8 << 20  # bytes of them that may wait
 
 
@@ -38,7 +39,7 @@ class Appender:
             return
         self._add(data)
         self._unawaited += count
-        self._flush_later()
+        self._flush_in_time()
 
     async def commit(self, data: bytes) -> None:
         """Write ``data`` now.
@@ -64,8 +65,10 @@ class Appender:
         self._lines.append(data)
         self._size += len(data)
 
-    def _flush_later(self) -> None:
-        if self._timer is None:
+    def _flush_in_time(self) -> None:
+        if self._size >= FULL:
+            self._flush()
+        elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(DELAY, self._flush)
 
     def _flush(self) -> None:
@@ -95,7 +98,7 @@ class Appender:
         if self._waiting:
             self._flush()
         elif self._lines:  # a thread that wakes often takes turns with the loop at every turn
-            self._flush_later()
+            self._flush_in_time()
 
     def _drop(self, count: int) -> None:
         self.dropped += count

@@ -38,6 +38,15 @@ class Call(NamedTuple):
     id: str  # to use where the body has none
 
 
+class Draft(NamedTuple):
+    """A request that was read: what it asks, and its values, which the model's bounds were not held to yet."""
+
+    id: str
+    wire: Wire
+    asked: Asked
+    values: Values
+
+
 class Done(NamedTuple):
     """A response."""
 
@@ -53,11 +62,6 @@ class Outcome(NamedTuple):
 
     each: Sequence[Done | Exception]
     records: Records | None  # of all
-
-    def then(self, more: Outcome) -> Outcome:
-        """This and what became of further calls."""
-        records = [one.records for one in (self, more) if one.records is not None]
-        return Outcome([*self.each, *more.each], partial(_all_of, records) if records else None)
 
     @property
     def rows(self) -> int:
@@ -97,14 +101,15 @@ class Service:
         In place of a response there is ``BadInput`` for a call that is wrong, or ``ModelFailed`` where the model gives
         no finite answer; the others have their response nevertheless.
         """
-        if len(calls) <= self._most_together:
+        drafts: list[Draft | Exception] = []
+        for call in calls:
             try:
-                return Outcome(*self._infer(calls))
-            except Exception as error:  # noqa: BLE001  the caller's to tell, once it is known whose it is
-                if len(calls) == 1:
-                    return Outcome([error], None)
-        half = len(calls) // 2
-        return self.infer(calls[:half]).then(self.infer(calls[half:]))
+                drafts.append(self._read(call))
+            except Exception as error:  # noqa: BLE001  the caller's to tell
+                drafts.append(error)
+        decided, records = self._decide([draft for draft in drafts if isinstance(draft, Draft)])
+        left = iter(decided)
+        return Outcome([draft if isinstance(draft, Exception) else next(left) for draft in drafts], records)
 
     def infer_one(self, call: Call) -> Done:
         """Answer one call that is not recorded.
@@ -112,52 +117,65 @@ class Service:
         :raises BadInput: when it is wrong.
         :raises ModelFailed: when the model gives no finite answer.
         """
-        [done], _ = self._infer([call])
+        [done], _ = self._decide_at_once([self._read(call)])
         return done
 
-    def _infer(self, calls: Sequence[Call]) -> tuple[list[Done], Records | None]:
-        """Answer all calls, or none."""
-        all_asked = [call.wire.decode(call.body, call.fields) for call in calls]
-        contributions = self._reasons
-        for asked in all_asked:
-            contributions = self._wants_contributions(asked) or contributions
-        values = [self._read(asked) for asked in all_asked]
-        ends = list(accumulate(one.rows for one in values))
-        if len(calls) > 1 and ends[-1] > self._most_together:
-            raise TooLarge("These are more rows than may share a call.")
-        batch = self.engine.check.batch(values)
+    def _decide(self, drafts: Sequence[Draft]) -> tuple[list[Done | Exception], Records | None]:
+        """At once where that may be; else, or where one of them is wrong, by halves."""
+        if not drafts:
+            return [], None
+        if len(drafts) == 1 or sum(draft.values.rows for draft in drafts) <= self._most_together:
+            try:
+                done, records = self._decide_at_once(drafts)
+            except Exception as error:  # noqa: BLE001  the caller's to tell, once it is known whose it is
+                if len(drafts) == 1:
+                    return [error], None
+            else:
+                return [*done], records
+        half = len(drafts) // 2
+        left, left_records = self._decide(drafts[:half])
+        right, right_records = self._decide(drafts[half:])
+        parts = [records for records in (left_records, right_records) if records is not None]
+        return left + right, partial(_all_of, parts) if parts else None
+
+    def _decide_at_once(self, drafts: Sequence[Draft]) -> tuple[list[Done], Records | None]:
+        """In one call of the model: all, or none."""
+        ends = list(accumulate(draft.values.rows for draft in drafts))
+        batch = self.engine.check.batch([draft.values for draft in drafts])
+        contributions = self._reasons or any(CONTRIBUTIONS in draft.asked.outputs for draft in drafts)
         answer = self.engine.predict(batch, contributions=contributions)
-        ids = [asked.id or call.id for asked, call in zip(all_asked, calls, strict=True)]
         done = [
-            self._encode(call, asked, answer.rows(end - one.rows, end), request_id)
-            for call, asked, one, end, request_id in zip(calls, all_asked, values, ends, ids, strict=True)
+            self._encode(draft, answer.rows(end - draft.values.rows, end))
+            for draft, end in zip(drafts, ends, strict=True)
         ]
         if self._scribe is None:
             return done, None
-        rows = [(one, value.rows) for one, value in zip(ids, values, strict=True)]
+        rows = [(draft.id, draft.values.rows) for draft in drafts]
         return done, partial(self._scribe.lines, datetime.now(UTC), rows, batch, answer)
 
-    def _wants_contributions(self, asked: Asked) -> bool:
+    def _read(self, call: Call) -> Draft:
+        asked = call.wire.decode(call.body, call.fields)
         for name in asked.outputs:
             if name not in self._outputs:
                 raise BadInput(f"The model has no output {name!r}; it gives {', '.join(self._outputs)}.")
-        return CONTRIBUTIONS in asked.outputs
-
-    def _read(self, asked: Asked) -> Values:
         if self._max_rows is not None and asked.size > self._max_rows:
             raise TooLarge(
                 f"The request has more than the {self._max_rows} rows that this server takes.", "Send fewer."
             )
         check = self.engine.check
         if asked.tensors is not None:
-            return check.tensors(asked.tensors)
-        return check.rows(asked.rows or ()) if asked.cells is None else check.cells(asked.cells)
+            values = check.tensors(asked.tensors)
+        elif asked.cells is not None:
+            values = check.cells(asked.cells)
+        else:
+            values = check.rows(asked.rows or ())
+        return Draft(asked.id or call.id, call.wire, asked, values)
 
-    def _encode(self, call: Call, asked: Asked, answer: Answer, request_id: str) -> Done:
-        if answer.contributions is not None and CONTRIBUTIONS not in asked.outputs:
+    def _encode(self, draft: Draft, answer: Answer) -> Done:
+        if answer.contributions is not None and CONTRIBUTIONS not in draft.asked.outputs:
             answer = Answer(answer.score, answer.decision, None)  # they were for the record, or for another
-        body, kind, fields = call.wire.encode(asked, answer, self.identity, request_id)
-        return Done(request_id, len(answer.decision), body, kind, fields)
+        body, kind, fields = draft.wire.encode(draft.asked, answer, self.identity, draft.id)
+        return Done(draft.id, len(answer.decision), body, kind, fields)
 
     def _measure(self) -> int:
         """Bytes of a request that take ``INLINE_SECONDS`` of processor time, from the quickest of some golden ones."""
@@ -165,7 +183,7 @@ class Service:
         seconds: list[float] = []
         while sum(seconds) < TRIAL_SECONDS:
             start = thread_time()
-            _, records = self._infer([Call(v2.WIRE, body, {}, "golden")])
+            _, records = self._decide_at_once([self._read(Call(v2.WIRE, body, {}, "golden"))])
             if records is not None:
                 records()
             seconds.append(thread_time() - start)

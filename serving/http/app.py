@@ -100,34 +100,40 @@ class App:
 
     def answer(self, requests: Sequence[Request]) -> None:
         """Give each whole request its answer, at once where it takes next to no time."""
-        begun = [self._begin(request) for request in requests]
         inferences: list[Inference] = []
-        for request, (target, _) in zip(requests, begun, strict=True):
-            try:
-                wanted = target.answer(self, request, target)  # type: ignore[arg-type]  # one class under two names
-            except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
-                wanted = refusal(error, request.id)
-            if isinstance(wanted, Inference):
-                inferences.append(wanted)
-            else:
-                request.answer = wanted
+        begun = [self._begin(request, inferences) for request in requests]
         self._inferences.decide(inferences)
-        for request, (target, trace) in zip(requests, begun, strict=True):
+        for request in requests:
             if request.place is not None:
                 request.place.leave()
                 request.place = None
+        for request, (target, trace) in zip(requests, begun, strict=True):
             if isinstance(request.answer, Reply):
                 self._note(request.answer, request, target, trace)
             elif request.answer is not None:
                 request.answer.add_done_callback(partial(self._note_later, request, target, trace))
 
-    def _begin(self, request: Request) -> tuple[Target, Trace | None]:
-        self._name(request)
-        target = self._target(request)
+    def _begin(self, request: Request, inferences: list[Inference]) -> tuple[Target, Trace | None]:
+        """Answer what needs no model, and gather what does."""
+        target, trace = NOWHERE, None
+        try:
+            self._name(request)
+            target = self._target(request)
+            trace = self._trace(request, target)
+            wanted = target.answer(self, request, target)  # type: ignore[arg-type]  # one class under two names
+        except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
+            wanted = refusal(error, request.id)
+        if isinstance(wanted, Inference):
+            inferences.append(wanted)
+        else:
+            request.answer = wanted
+        return target, trace
+
+    def _trace(self, request: Request, target: Target) -> Trace | None:
         if self._tracer is None or target.level == "debug":
-            return target, None
+            return None
         path = request.path if target.route else None  # what a client made up stays out
-        return target, self._tracer.begin(request.fields, request.method, target.route, path)
+        return self._tracer.begin(request.fields, request.method, target.route, path)
 
     def admit(self, request: Request) -> Reply | None:
         """Give a request whose body is on its way a place, so that there are never more bodies than places; a route
@@ -225,10 +231,16 @@ class App:
     def settle(self) -> None:
         """Measure and log what was answered since: for many at once it costs a fraction of what it does between."""
         notes, self._notes = self._notes, []
+        lost = 0
         for note in notes:
-            self.metrics.observe(note.route or "unknown", note.status, note.seconds, note.model, note.rows)
-            if self._log.takes(note.level):
-                self._log.put(note.line())
+            try:
+                self.metrics.observe(note.route or "unknown", note.status, note.seconds, note.model, note.rows)
+                if self._log.takes(note.level):
+                    self._log.put(note.line())
+            except Exception:  # noqa: BLE001  of the disk or the memory, and no reason to lose the others
+                lost += 1
+        if lost:
+            self._log.event("error", "requests not measured", count=lost)
 
     def _settle_in_time(self) -> None:
         self._settles = False

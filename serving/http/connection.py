@@ -40,14 +40,17 @@ class Turn:
         self._handler = handler
         self._loop = asyncio.get_running_loop()
         self._connections: dict[Connection, None] = {}
+        self._scheduled = False
 
     def take(self, connection: Connection) -> None:
         """Have its next request answered."""
-        if not self._connections:
-            self._loop.call_soon(self._run)
         self._connections[connection] = None
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._run)
 
     def _run(self) -> None:
+        self._scheduled = False
         asked: list[tuple[Connection, Request, bool]] = []
         size = 0
         while self._connections and len(asked) < MOST_TOGETHER and size < BYTES_TOGETHER:
@@ -57,6 +60,7 @@ class Turn:
                 asked.append((connection, *waiting))
                 size += len(waiting[0].body)
         if self._connections:
+            self._scheduled = True
             self._loop.call_soon(self._run)
         with suppress(Exception):  # whoever has no answer is given up
             self._handler.answer([request for _, request, _ in asked])
@@ -81,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._stuck_at: float | None = None  # since when the client has not taken what was written
         self._paused = False
+        self._last = b""  # what a client is told that is listened to no more, after the answers that it waits for
         self._begun = self._fresh = self._admitted = self._twice = self._refused = self._ended = False
         self._request: Request | None = None
         self._url = b""
@@ -106,7 +111,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """It will send no more. Whether to stay: yes, while it waits for an answer."""
         self._ended = True
-        return self._pending is not None or bool(self._waiting)
+        return self._owes
 
     def data_received(self, data: bytes) -> None:
         """It has sent something."""
@@ -182,8 +187,8 @@ class Connection(asyncio.Protocol):
         declared = fields.get(b"content-length")
         if declared is not None and int(declared) > self._handler.max_body_bytes:
             self._refuse(self._handler.give_up(self._request, 413))
-        elif b"expect" in fields and fields[b"expect"].lower() == b"100-continue":
-            self._transport.write(CONTINUE)
+        elif b"expect" in fields and fields[b"expect"].lower() == b"100-continue" and not self._owes:
+            self._transport.write(CONTINUE)  # while answers are due it would be taken for one of them
 
     def on_body(self, data: bytes) -> None:
         """A part of the body."""
@@ -241,7 +246,12 @@ class Connection(asyncio.Protocol):
     @property
     def busy(self) -> bool:
         """Whether somebody waits for something here."""
-        return self._pending is not None or bool(self._waiting) or self._begun
+        return self._owes or self._begun
+
+    @property
+    def _owes(self) -> bool:
+        """Whether whole requests wait for their answers."""
+        return self._pending is not None or bool(self._waiting)
 
     def close(self) -> None:
         """End as soon as what was written is sent."""
@@ -271,11 +281,11 @@ class Connection(asyncio.Protocol):
 
     def reply(self, request: Request, keep: bool) -> None:
         """Write its answer, now or once it is there."""
-        if isinstance(request.answer, asyncio.Future):
-            self._pending = request.answer
-            self._pending.add_done_callback(partial(self._reply_later, request, keep))
-            return
         try:
+            if isinstance(request.answer, asyncio.Future):
+                self._pending = request.answer
+                self._pending.add_done_callback(partial(self._reply_later, request, keep))
+                return
             # Without an answer there was no memory for one: its place is given back.
             self._write(request, request.answer or self._handler.give_up(request, 503), keep)
             self.go_on()
@@ -293,6 +303,8 @@ class Connection(asyncio.Protocol):
             return
         if self._waiting:
             self._turn.take(self)
+        elif self._last and self._pending is None:
+            self._dismiss(self._last)
         if self._paused and len(self._waiting) < MAX_WAITING:
             self._paused = False
             self._transport.resume_reading()
@@ -316,11 +328,14 @@ class Connection(asyncio.Protocol):
             return
         request, self._request, self._refused, self._begun = self._request, None, True, False
         self._forget_timer()
-        if self._pending is not None or self._waiting:  # the answers to earlier requests come first, then the end
-            self._ended = True
-            return
         head = head_of(reply, request.id if request else "", keep=False)
-        self._transport.write(head if request and request.method == "HEAD" else head + reply.body)
+        self._last = head if request and request.method == "HEAD" else head + reply.body
+        if not self._owes:  # else the answers to earlier requests come first
+            self._dismiss(self._last)
+
+    def _dismiss(self, last: bytes) -> None:
+        self._last = b""
+        self._transport.write(last)
         if self._transport.can_write_eof():
             self._transport.write_eof()
         self._timer = self._loop.call_later(FAREWELL, self._transport.close)

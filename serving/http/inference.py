@@ -11,13 +11,15 @@ from typing import NamedTuple
 from trivet.serving.capture import Recorder
 from trivet.serving.compression import WORTH, accepted_by, compress, encoding_of, expand
 from trivet.serving.config import ServerConfig
-from trivet.serving.errors import TooLate, WrongEncoding
+from trivet.serving.errors import NotRecorded, TooLate, WrongEncoding
 from trivet.serving.http.limits import Place, Places
 from trivet.serving.http.message import Request
 from trivet.serving.http.reply import Reply, refusal
 from trivet.serving.service import Call, Done, Outcome, Service
 from trivet.serving.wire.base import Wire
 from trivet.serving.wire.sagemaker import media_type
+
+UNWRITTEN = "The decision could not be recorded and is therefore withheld."
 
 
 class Inference(NamedTuple):
@@ -36,6 +38,7 @@ class Inferences:
         self._deadline = config.deadline_seconds
         self._places = places
         self._recorder = recorder
+        self._withholds = recorder is not None and config.records_mode == "complete"
 
     def decide(self, inferences: Sequence[Inference]) -> None:
         """Give each request its answer, whatever happens. What is put off holds its place from here on."""
@@ -62,6 +65,9 @@ class Inferences:
             raise WrongEncoding(f"This route takes {there}.", "Set the Content-Type to one of them.")
         coding = encoding_of(request.fields)
         if not coding and len(request.body) <= one.service.inline_bytes:
+            if not self._withholds:  # it is over before another begins
+                place.leave()
+                request.place = None
             return True
         request.place = None
         request.answer = asyncio.ensure_future(self._decide_aside(one, coding, place))
@@ -83,7 +89,8 @@ class Inferences:
                 async with asyncio.timeout(max(0.0, request.start + self._deadline - perf_counter())):
                     outcome, reply = await place.work(self._work, one, coding)
                     if (written := self._record(outcome)) is not None:
-                        await written
+                        place.until(written)
+                        await asyncio.shield(written)
                     return reply
         except TimeoutError:
             return refusal(_too_late(self._deadline), request.id)
@@ -130,12 +137,12 @@ class Withheld:
 
     def _let_go(self, written: asyncio.Future[None]) -> None:
         self._timer.cancel()
-        error = asyncio.CancelledError() if written.cancelled() else written.exception()
+        error = NotRecorded(UNWRITTEN) if written.cancelled() else written.exception()
         for request, reply, later, place in self._held:
-            if not later.done():
-                later.set_result(refusal(error, request.id) if isinstance(error, Exception) else reply)
             if place is not None:
                 place.leave()
+            if not later.done():
+                later.set_result(refusal(error, request.id) if isinstance(error, Exception) else reply)
 
     def _left(self) -> float:
         """Seconds until the next of them is late."""

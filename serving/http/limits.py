@@ -52,12 +52,16 @@ class Place:
     def __init__(self, places: Places, threads: ThreadPoolExecutor) -> None:
         self._places = places
         self._threads = threads
-        self._job: Future[Any] | None = None
+        self._job: Future[Any] | asyncio.Future[None] | None = None
 
     async def work(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run ``function`` in a thread, when one is free. A cancelled call does not start any more."""
-        self._job = self._threads.submit(function, *arguments)
-        return await asyncio.wrap_future(self._job)
+        job = self._job = self._threads.submit(function, *arguments)
+        return await asyncio.wrap_future(job)
+
+    def until(self, written: asyncio.Future[None]) -> None:
+        """What the work made is being written: that is work, too."""
+        self._job = written
 
     def leave(self) -> None:
         """The request is over: free the place, or have its work free it at its end."""

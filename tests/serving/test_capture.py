@@ -175,6 +175,21 @@ def test_lines_for_which_nobody_waits_wake_the_thread_now_and_then_only():
     assert b"".join(calls) == b"".join(b"%d\n" % number for number in range(300))
 
 
+def test_what_is_large_is_written_without_delay():
+    calls: list[bytes] = []
+
+    async def run() -> None:
+        appender = Appender(calls.append, "test")
+        for _ in range(5):
+            appender.put(bytes(5 << 20))
+            await asyncio.sleep(0.02)
+        assert appender.dropped == 0
+        await appender.close()
+
+    asyncio.run(run())
+    assert sum(map(len, calls)) == 25 << 20
+
+
 def test_a_full_buffer_drops_and_counts_but_never_blocks():
     stuck = threading.Event()
     dropped: list[int] = []

@@ -353,3 +353,26 @@ def test_the_parser_of_these_tests_sees_what_it_should():
     answers, rest = parse(answer + answer + answer[:-1])
     assert [(one.status, one.id, one.body) for one in answers] == [(200, "a", b"ok")] * 2
     assert rest == answer[:-1]
+
+
+def test_a_refusal_comes_after_the_answers_that_are_due(start, made):
+    """Both are told: what came whole is answered, then what cannot be read is refused."""
+    server = start(made)
+    body = json.dumps(made.request()).encode()
+    large = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n" % INFER.encode()
+    for bad, status in ((b"GARBAGE\r\n\r\n", 400), (large, 413)):
+        said = talk(server.listener.getsockname(), post(body, b"X-Request-Id: one") + bad)
+        assert said.statuses == [200, status]
+        assert said.answers[0].id == "one"
+        assert said.end == "end"
+
+
+def test_a_client_is_not_told_to_go_on_in_place_of_an_answer(start, made):
+    server = start(made)
+    body = json.dumps(made.request()).encode()
+    second = post(body, b"Expect: 100-continue", b"X-Request-Id: two")
+    head, rest = second[: -len(body)], second[-len(body) :]
+    said = talk(server.listener.getsockname(), post(body, b"X-Request-Id: one") + head, rest, count=2)
+    assert [(answer.status, answer.id) for answer in said.answers] == [(200, "one"), (200, "two")]
+    alone = talk(server.listener.getsockname(), head, rest, count=1)
+    assert [answer.status for answer in alone.answers] == [100, 200]

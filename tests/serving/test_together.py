@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import signal
@@ -121,6 +122,22 @@ def test_what_many_ask_is_one_call_of_the_model(made, service, monkeypatch):
     assert asked == [sum(1 + number % 3 for number in range(20))]
 
 
+def test_nothing_is_read_twice(made, service, monkeypatch):
+    """However few rows may share a call, and however many are wrong."""
+    read: list[bytes] = []
+    monkeypatch.setattr(service, "_most_together", 33)
+
+    def decode(body: bytes, fields: Any) -> Any:
+        read.append(body)
+        return rows.INSTANCES.decode(body, fields)
+
+    calls = [call_of(made, ("arrays", "out of bounds")[number % 2], number, 20, "r") for number in range(32)]
+    wire = rows.INSTANCES._replace(decode=decode)
+    outcome = service.infer([call._replace(wire=wire) for call in calls])
+    assert [isinstance(one, Done) for one in outcome.each] == [True, False] * 16
+    assert len(read) == 32
+
+
 def test_a_row_scores_the_same_to_the_last_bit_in_any_company(made, service):
     """Also of a request of its own, with many rows."""
     engine = service.engine
@@ -210,11 +227,13 @@ def test_a_crowd_at_once_has_each_its_own_answer(start, made, tmp_path, mode):
         assert sorted(told) == sorted(f"id-{number}" for number in range(CROWD) if number not in (7, 30))
 
 
-def test_more_than_there_are_places_for_are_told_so(start, made):
-    server = start(made, max_concurrency=2, max_queue=3)
-    statuses = sorted(answer.status for answer in send_at_once(server, bodies_of(made, CROWD)))
+@pytest.mark.parametrize(("mode", "told"), [("sampled", {200}), ("complete", {200, 429})])
+def test_more_than_there_are_places_for(start, made, tmp_path, mode, told):
+    """What is over at once needs one place after the other; what waits for its record holds its own."""
+    server = start(made, max_concurrency=2, max_queue=3, records=str(tmp_path / "records"), records_mode=mode)
+    statuses = [answer.status for answer in send_at_once(server, bodies_of(made, CROWD))]
     assert statuses.count(200) >= 5
-    assert set(statuses) == {200, 429}
+    assert set(statuses) == told
     assert places_taken(server) == 0
 
 
@@ -242,7 +261,8 @@ def disk() -> Disk:
 
 
 def app_of(service: Service, disk: Disk, deadline: float) -> App:
-    config = ServerConfig.parse({"endpoint": "loans", "port": 0, "deadline_seconds": deadline}, "test")
+    settings = {"endpoint": "loans", "port": 0, "deadline_seconds": deadline, "records_mode": "complete"}
+    config = ServerConfig.parse(settings | {"records": "/nowhere"}, "test")
     app = App(config, Log("error"), cast(Recorder, disk))
     app.publish(service)
     return app
@@ -289,6 +309,60 @@ def test_answers_whose_records_are_lost_are_withheld(made, service, disk):
         disk.writes[0].set_exception(NotRecorded("The disk is full.", "Send it again later."))
         await asyncio.sleep(0)
         assert statuses_of(requests) == [503, 503, 503]
+        assert app.places.taken == 0
+        app.settle()
+
+    asyncio.run(run())
+
+
+def test_answers_whose_write_was_given_up_are_withheld(made, service, disk):
+    async def run() -> None:
+        app = app_of(service, disk, 30)
+        requests = requests_of(made, 2)
+        app.answer(requests)
+        disk.writes[0].cancel()
+        await asyncio.sleep(0)
+        assert statuses_of(requests) == [503, 503]
+        assert app.places.taken == 0
+        app.settle()
+
+    asyncio.run(run())
+
+
+def test_one_that_was_decided_aside_keeps_its_place_until_its_write_ends(made, service, disk):
+    async def run() -> None:
+        app = app_of(service, disk, 0.3)
+        [request] = requests_of(made, 1)
+        request.fields[b"content-encoding"] = b"gzip"
+        request.body = gzip.compress(request.body)
+        app.answer([request])
+        await asyncio.sleep(0.6)
+        assert statuses_of([request]) == [504]
+        assert app.places.taken == 1
+        disk.writes[0].set_result(None)
+        await asyncio.sleep(0.1)
+        assert app.places.taken == 0
+        app.settle()
+        app.places.close()
+
+    asyncio.run(run())
+
+
+def test_measures_that_cannot_be_kept_cost_no_place_and_no_answer(made, service, disk, monkeypatch):
+    """Of several processes they lie in files, on a disk that may be full."""
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def run() -> None:
+        app = app_of(service, disk, 30)
+        monkeypatch.setattr(app.metrics, "observe", full)
+        requests = requests_of(made, 40)
+        app.answer(requests)
+        disk.writes[0].set_result(None)
+        await asyncio.sleep(0)
+        assert statuses_of(requests) == [200] * 40
+        await asyncio.sleep(0)
         assert app.places.taken == 0
         app.settle()
 
