@@ -57,6 +57,7 @@ class Engine:
         self.features = tuple(column.name for column in serving.inputs)
         self.check = Checker(serving)
         self.golden = golden
+        self.most_together = 1
         decision = serving.decision
         threshold = float(np.float32(decision.threshold))  # a score is compared in its own precision
         self._decision = threshold, decision.positive, decision.negative
@@ -96,24 +97,25 @@ class Engine:
 
         :raises ModelFailed: when the model fails or gives anything that is not a finite number.
         """
-        rows, texts = batch.rows, batch.texts
-        if rows >= FEWEST:
-            numbers = batch.numbers.astype(np.float32, order="C")
-        else:
-            numbers = np.empty((FEWEST, batch.numbers.shape[1]), np.float32)
-            numbers[:] = batch.numbers
-            texts = [values * FEWEST for values in texts]
-        score = self._model.run(numbers, texts)[:rows]
+        numbers, texts = _fed(batch)
+        score = self._model.run(numbers, texts)[: batch.rows]
         threshold, positive, negative = self._decision
         decided = [positive if value >= threshold else negative for value in score.tolist()]
         parts = None
         if contributions and self._reasons is not None:
-            parts = self._reasons.run(numbers, texts)[:rows]
+            parts = self._reasons.run(numbers, texts)[: batch.rows]
         return Answer(score, decided, parts)
 
-    def proven_together(self, sizes: Iterable[int], seconds: float) -> int:
-        """How many rows may share a call of the model without a bit of any score being another than that of the row
-        alone, as far as mixtures of golden rows can tell; one where it depends on the company.
+    def contributions(self, batch: Batch) -> np.ndarray | None:
+        """The contributions alone, of rows that were decided before; none where the package has none.
+
+        :raises ModelFailed: as ``predict`` does.
+        """
+        return None if self._reasons is None else self._reasons.run(*_fed(batch))[: batch.rows]
+
+    def prove_together(self, sizes: Iterable[int], seconds: float) -> None:
+        """Find ``most_together``: how many rows may share a call of the model without a bit of any score being another
+        than that of the row alone, as far as mixtures of golden rows can tell; one where it depends on the company.
 
         :param sizes: numbers of rows to try, the smallest first.
         :param seconds: of processor time after which no more are tried.
@@ -126,23 +128,22 @@ class Engine:
 
         end = thread_time() + seconds
         alone: list[np.ndarray] = []
-        most = 1
+        self.most_together = 1
         try:
             for row in range(mixed.rows):
                 alone.append(said(np.array([row])))
                 if thread_time() > end:
-                    return most
+                    return
             expected = np.concatenate(alone)
             if (expected == expected[0]).all():
-                return most  # of rows that are all alike nothing can be told
+                return  # of rows that are all alike nothing can be told
             for size in sizes:
                 rows = np.arange(size) % mixed.rows
                 if not np.array_equal(said(rows), expected[rows]) or thread_time() > end:
                     break
-                most = size
+                self.most_together = size
         except ModelFailed:
-            return 1
-        return most
+            self.most_together = 1
 
     def self_test(self) -> None:
         """Answer the golden request.
@@ -161,6 +162,15 @@ class Engine:
             total = answer.contributions.sum(axis=1, dtype=np.float64) + self.serving.intercept
             if np.abs(1 / (1 + np.exp(-total)) - answer.score).max() > ADDS_UP:
                 raise NotReady("The model's contributions do not add up to its score.", "Train and register it again.")
+
+
+def _fed(batch: Batch) -> tuple[np.ndarray, Sequence[list[str | None]]]:
+    """Numbers as float32, and texts, of as many rows as the model needs to be given."""
+    if batch.rows >= FEWEST:
+        return batch.numbers.astype(np.float32, order="C"), batch.texts
+    numbers = np.empty((FEWEST, batch.numbers.shape[1]), np.float32)
+    numbers[:] = batch.numbers
+    return numbers, [values * FEWEST for values in batch.texts]
 
 
 def _mixed(batch: Batch) -> Batch:

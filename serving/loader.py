@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from trivet.core.errors import IntegrityError, PlatformError
-from trivet.serving.capture import Scribe
 from trivet.serving.config import ModelConfig, ServerConfig
 from trivet.serving.engine import Engine
+from trivet.serving.scribe import Scribe
 from trivet.serving.service import Service
 
 
@@ -24,5 +24,6 @@ def load(config: ServerConfig, model: ModelConfig) -> Service:
         raise IntegrityError(f"The model package is {engine.digest[:19]}, not {model.digest[:19]}.", "Deploy it anew.")
     scribe = None
     if config.records is not None:
-        scribe = Scribe(engine, config.endpoint, model.name, model.version)
+        lazy = config.records_mode == "sampled"
+        scribe = Scribe(engine, config.endpoint, model.name, model.version, lazy=lazy)
     return Service(engine, model.name, model.version, scribe, config.max_rows)

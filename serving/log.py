@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,9 +33,9 @@ class Log:
         if self.takes(level):
             self._appender.put(line(datetime.now(UTC), level, event, fields))
 
-    def put(self, line: bytes) -> None:
-        """Write a whole line soon, whose level its writer has asked for."""
-        self._appender.put(line)
+    def put(self, lines: Sequence[bytes]) -> None:
+        """Write whole lines soon, whose level their writer has asked for."""
+        self._appender.put(b"".join(lines), len(lines))
 
     async def close(self) -> None:
         """Write what is left, then how much was dropped."""

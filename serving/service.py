@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from itertools import accumulate
 from time import thread_time
 from typing import NamedTuple
@@ -12,9 +11,9 @@ from typing import NamedTuple
 import orjson
 
 from trivet.core.inference import CONTRIBUTIONS, DECISION, SCORE, request_of
-from trivet.serving.capture import Scribe
 from trivet.serving.engine import Answer, Engine
 from trivet.serving.errors import BadInput, TooLarge
+from trivet.serving.scribe import Decided, Scribe, render
 from trivet.serving.tensors import Values
 from trivet.serving.wire import v2
 from trivet.serving.wire.base import Asked, Fields, Identity, Wire
@@ -24,9 +23,6 @@ INLINE_BYTES = 64 << 10
 TRIAL_SECONDS = 0.02
 SIZES = (*range(2, 65), 96, 128, 256, 512, 1024, 2048)  # rows of several requests in one call of the model
 SIZES_SECONDS = 0.05
-
-
-Records = Callable[[], bytes]  # renders them, for that need not be done before the responses leave
 
 
 class Call(NamedTuple):
@@ -61,12 +57,7 @@ class Outcome(NamedTuple):
     """What became of calls, in their order; the responses may leave once ``records`` are written."""
 
     each: Sequence[Done | Exception]
-    records: Records | None  # of all
-
-    @property
-    def rows(self) -> int:
-        """That were decided, and are to be recorded."""
-        return sum(one.rows for one in self.each if type(one) is Done)
+    records: Sequence[Decided]  # of all; to be rendered, which need not be done before the responses leave
 
 
 class Service:
@@ -91,8 +82,8 @@ class Service:
         self._scribe = scribe
         self._max_rows = max_rows
         self._outputs = (SCORE, DECISION, CONTRIBUTIONS) if has_reasons else (SCORE, DECISION)
-        self._reasons = scribe is not None and has_reasons
-        self._most_together = engine.proven_together(SIZES, SIZES_SECONDS)
+        self._reasons = scribe is not None and not scribe.lazy and has_reasons
+        engine.prove_together(SIZES, SIZES_SECONDS)
         self.inline_bytes = self._measure()
 
     def infer(self, calls: Sequence[Call]) -> Outcome:
@@ -120,25 +111,24 @@ class Service:
         [done], _ = self._decide_at_once([self._read(call)])
         return done
 
-    def _decide(self, drafts: Sequence[Draft]) -> tuple[list[Done | Exception], Records | None]:
+    def _decide(self, drafts: Sequence[Draft]) -> tuple[list[Done | Exception], list[Decided]]:
         """At once where that may be; else, or where one of them is wrong, by halves."""
         if not drafts:
-            return [], None
-        if len(drafts) == 1 or sum(draft.values.rows for draft in drafts) <= self._most_together:
+            return [], []
+        if len(drafts) == 1 or sum(draft.values.rows for draft in drafts) <= self.engine.most_together:
             try:
                 done, records = self._decide_at_once(drafts)
             except Exception as error:  # noqa: BLE001  the caller's to tell, once it is known whose it is
                 if len(drafts) == 1:
-                    return [error], None
+                    return [error], []
             else:
                 return [*done], records
         half = len(drafts) // 2
         left, left_records = self._decide(drafts[:half])
         right, right_records = self._decide(drafts[half:])
-        parts = [records for records in (left_records, right_records) if records is not None]
-        return left + right, partial(_all_of, parts) if parts else None
+        return left + right, left_records + right_records
 
-    def _decide_at_once(self, drafts: Sequence[Draft]) -> tuple[list[Done], Records | None]:
+    def _decide_at_once(self, drafts: Sequence[Draft]) -> tuple[list[Done], list[Decided]]:
         """In one call of the model: all, or none."""
         ends = list(accumulate(draft.values.rows for draft in drafts))
         batch = self.engine.check.batch([draft.values for draft in drafts])
@@ -149,9 +139,9 @@ class Service:
             for draft, end in zip(drafts, ends, strict=True)
         ]
         if self._scribe is None:
-            return done, None
-        rows = [(draft.id, draft.values.rows) for draft in drafts]
-        return done, partial(self._scribe.lines, datetime.now(UTC), rows, batch, answer)
+            return done, []
+        requests = [(draft.id, draft.values.rows) for draft in drafts]
+        return done, [Decided(self._scribe, datetime.now(UTC), requests, batch, answer)]
 
     def _read(self, call: Call) -> Draft:
         asked = call.wire.decode(call.body, call.fields)
@@ -184,11 +174,6 @@ class Service:
         while sum(seconds) < TRIAL_SECONDS:
             start = thread_time()
             _, records = self._decide_at_once([self._read(Call(v2.WIRE, body, {}, "golden"))])
-            if records is not None:
-                records()
+            render(records)
             seconds.append(thread_time() - start)
         return min(INLINE_BYTES, int(len(body) * INLINE_SECONDS / min(seconds)))
-
-
-def _all_of(records: Sequence[Records]) -> bytes:
-    return b"".join(lines() for lines in records)

@@ -58,6 +58,13 @@ class Batch(NamedTuple):
     numbers: np.ndarray
     texts: list[list[str | None]]
 
+    @classmethod
+    def joined(cls, batches: Sequence[Batch]) -> Batch:
+        """The rows of several."""
+        numbers = np.concatenate([one.numbers for one in batches])
+        texts = [list(chain.from_iterable(column)) for column in zip(*(one.texts for one in batches), strict=True)]
+        return cls(len(numbers), numbers, texts)
+
     def value(self, row: int, at: int) -> Value:
         """Of a row: its numbers first, then its texts."""
         width = self.numbers.shape[1]

@@ -153,7 +153,7 @@ class App:
         if request is None:
             reply = error_reply(status, "What came is no request in HTTP/1.1, or its head is too large or too slow.")
             self._log.event("warning", "http", message="What came is no request.", status=status)
-            self.metrics.observe("unknown", status, 0.0, "", 0)
+            self.metrics.observe("unknown", status, 0.0)
             return reply
         if request.place is not None:
             request.place.leave()
@@ -231,14 +231,21 @@ class App:
     def settle(self) -> None:
         """Measure and log what was answered since: for many at once it costs a fraction of what it does between."""
         notes, self._notes = self._notes, []
+        lines: list[bytes] = []
         lost = 0
         for note in notes:
             try:
-                self.metrics.observe(note.route or "unknown", note.status, note.seconds, note.model, note.rows)
+                self.metrics.observe(note.route or "unknown", note.status, note.seconds)
                 if self._log.takes(note.level):
-                    self._log.put(note.line())
+                    lines.append(note.line())
             except Exception:  # noqa: BLE001  of the disk or the memory, and no reason to lose the others
                 lost += 1
+        if lines:
+            self._log.put(lines)
+        try:
+            self.metrics.decided([(note.model, note.rows) for note in notes if note.rows])
+        except Exception:  # noqa: BLE001  as above
+            lost = len(notes)
         if lost:
             self._log.event("error", "requests not measured", count=lost)
 

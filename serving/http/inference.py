@@ -15,7 +15,8 @@ from trivet.serving.errors import NotRecorded, TooLate, WrongEncoding
 from trivet.serving.http.limits import Place, Places
 from trivet.serving.http.message import Request
 from trivet.serving.http.reply import Reply, refusal
-from trivet.serving.service import Call, Done, Outcome, Service
+from trivet.serving.scribe import render
+from trivet.serving.service import Call, Done, Service
 from trivet.serving.wire.base import Wire
 from trivet.serving.wire.sagemaker import media_type
 
@@ -78,7 +79,7 @@ class Inferences:
         outcome = service.infer([_call(one, one.request.body) for one in some])
         for request, done in zip(requests, outcome.each, strict=True):
             request.answer = _reply(done, service, request)
-        if (written := self._record(outcome)) is not None:
+        if self._recorder is not None and (written := self._recorder.write(outcome.records)) is not None:
             decided = [one for one, done in zip(requests, outcome.each, strict=True) if type(done) is Done]
             Withheld(decided, self._deadline).until(written)
 
@@ -87,8 +88,8 @@ class Inferences:
         try:
             with place:
                 async with asyncio.timeout(max(0.0, request.start + self._deadline - perf_counter())):
-                    outcome, reply = await place.work(self._work, one, coding)
-                    if (written := self._record(outcome)) is not None:
+                    reply, lines = await place.work(self._work, one, coding)
+                    if lines and self._recorder and (written := self._recorder.write_lines(lines, reply.rows)):
                         place.until(written)
                         await asyncio.shield(written)
                     return reply
@@ -97,20 +98,12 @@ class Inferences:
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
             return refusal(error, request.id)
 
-    def _work(self, one: Inference, coding: bytes) -> tuple[Outcome, Reply]:
-        """All that takes time; runs in a thread."""
+    def _work(self, one: Inference, coding: bytes) -> tuple[Reply, bytes]:
+        """All that takes time, the records too; runs in a thread."""
         request = one.request
         body = expand(request.body, coding, self._max_body_bytes) if coding else request.body
         outcome = one.service.infer([_call(one, body)])
-        if outcome.records is not None:
-            lines = outcome.records()  # those of many rows take time too
-            outcome = outcome._replace(records=lambda: lines)
-        return outcome, _reply(outcome.each[0], one.service, request)
-
-    def _record(self, outcome: Outcome) -> asyncio.Future[None] | None:
-        if self._recorder is None or outcome.records is None:
-            return None
-        return self._recorder.write(outcome.records, outcome.rows)
+        return _reply(outcome.each[0], one.service, request), render(outcome.records)
 
 
 class Withheld:

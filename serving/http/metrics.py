@@ -6,6 +6,7 @@ With several worker processes, ``PROMETHEUS_MULTIPROC_DIR`` names the folder thr
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -41,13 +42,19 @@ class Metrics:
         self._limit.set(limit)
         self._places = places
 
-    def observe(self, route: str, status: int, seconds: float, model: str, rows: int) -> None:
+    def observe(self, route: str, status: int, seconds: float) -> None:
         """Count one request; its labels are looked up once."""
         took = self._took.get((route, status))
         if took is None:
             took = self._took[route, status] = self._seconds.labels(route, str(status))
         took.observe(seconds)
-        if rows:
+
+    def decided(self, requests: Iterable[tuple[str, int]]) -> None:
+        """Count the rows of requests by model, ``name/version``."""
+        sums: dict[str, int] = {}
+        for model, rows in requests:
+            sums[model] = sums.get(model, 0) + rows
+        for model, rows in sums.items():
             decided = self._decided.get(model)
             if decided is None:
                 decided = self._decided[model] = self._rows.labels(model)

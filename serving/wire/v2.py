@@ -48,6 +48,9 @@ class Wanted(NamedTuple):
     binary: bool
 
 
+USUALLY_WANTED = {in_binary: [Wanted(name, in_binary) for name in USUAL] for in_binary in (False, True)}
+
+
 def decode(body: bytes, fields: Fields) -> Asked:
     """Read the body of an infer request.
 
@@ -63,12 +66,12 @@ def decode(body: bytes, fields: Fields) -> Asked:
     in_binary = a_flag(parameters_of(request, "The request"), "binary_data_output")
     outputs = request.get("outputs")
     if not outputs and type(outputs) in (list, NoneType):
-        wanted = [Wanted(name, in_binary) for name in USUAL]
+        names, wanted = USUAL, USUALLY_WANTED[in_binary]
     else:
         wanted = [_wanted(item, in_binary) for item in an_array(outputs, "outputs")]
-    names = [one.name for one in wanted]
-    if len(set(names)) != len(names):
-        raise BadInput("An output is asked for twice.")
+        names = tuple(one.name for one in wanted)
+        if len(set(names)) != len(names):
+            raise BadInput("An output is asked for twice.")
     return Asked(checked_id(request.get("id")), tensors, outputs=names, reply=wanted)
 
 

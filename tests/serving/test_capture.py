@@ -27,13 +27,14 @@ from trivet.core.errors import ConfigError
 from trivet.core.modelpackage import PROFILE, Decision, Input, Profile, Serving, seal
 from trivet.core.records import Prediction, read_records
 from trivet.serving.appender import DELAY, LIMIT, Appender
-from trivet.serving.capture import Recorder, Scribe
+from trivet.serving.capture import Recorder
 from trivet.serving.engine import Answer, Engine
-from trivet.serving.errors import NotRecorded
+from trivet.serving.errors import ModelFailed, NotRecorded
+from trivet.serving.scribe import Decided, Scribe, render
 from trivet.serving.segments import Segments
 from trivet.serving.service import Call, Done, Service
-from trivet.serving.tensors import Checker
-from trivet.serving.wire import v2
+from trivet.serving.tensors import Batch, Checker
+from trivet.serving.wire import rows, v2
 
 from .rawhttp import wait_for
 
@@ -50,19 +51,18 @@ def answered(service: Service, rows: dict[str, Any], request_id: str) -> tuple[D
     outcome = service.infer([Call(v2.WIRE, json.dumps(rows).encode(), {}, request_id)])
     [done] = outcome.each
     assert isinstance(done, Done)
-    assert outcome.records is not None
-    return done, outcome.records()
+    return done, render(outcome.records)
 
 
 def test_a_record_says_what_was_decided_and_not_who_was(made):
     engine = Engine.open(made.folder)
     service = Service(engine, "loan", "3", Scribe(engine, "loans", "loan", "3"))
-    rows = made.rows(40)
+    asked = made.rows(40)
     done, lines = answered(service, made.request(40), "r-1")
     records = [Prediction.model_validate_json(line) for line in lines.splitlines()]
     response = {output["name"]: output["data"] for output in json.loads(done.body)["outputs"]}
     [profile] = [one for one in Profile.read(made.folder / PROFILE).features if one.name == "income"]
-    for at, (record, row) in enumerate(zip(records, rows, strict=True)):
+    for at, (record, row) in enumerate(zip(records, asked, strict=True)):
         assert record.id == f"r-1#{at}"
         assert (record.endpoint, record.model, record.version, record.package) == ("loans", "loan", "3", made.digest)
         assert record.inputs == row | {"income": {"bin": profile.bin_of(row["income"])}}
@@ -73,7 +73,7 @@ def test_a_record_says_what_was_decided_and_not_who_was(made):
         parts = dict(zip(engine.features, response["contributions"][4 * at : 4 * at + 4], strict=True))
         against = sorted((value, name) for name, value in parts.items() if value < 0)
         assert list(record.reasons) == [(name, value) for value, name in against]
-    assert any(row["income"] is None for row in rows), "no row has a missing income"
+    assert any(row["income"] is None for row in asked), "no row has a missing income"
 
 
 NUMBER = st.one_of(
@@ -108,11 +108,12 @@ def test_the_digest_of_a_row_is_that_of_its_canonical_json(columns, data):
         decision=Decision(threshold=0.5),
     )
     row = {name: data.draw(OF_TYPE[kind]) for name, kind in columns.items()}
-    engine = SimpleNamespace(serving=serving, profile=None, digest="sha256:" + "0" * 64)
+    none = {"profile": None, "contributions": lambda _: None}
+    engine = SimpleNamespace(serving=serving, digest="sha256:" + "0" * 64, **none)
     answer = Answer(np.array([0.5], dtype=np.float32), ["1"], None)
     check = Checker(serving)
     scribe = Scribe(cast(Engine, engine), "loans", "loan", "1")
-    line = scribe.lines(datetime.now(UTC), [("r", 1)], check.batch([check.rows([row])]), answer)
+    line = scribe.lines([Decided(scribe, datetime.now(UTC), [("r", 1)], check.batch([check.rows([row])]), answer)])
     record = Prediction.model_validate_json(line)
     assert record.input_digest == digest_json(row)
     assert record.inputs == row
@@ -173,6 +174,34 @@ def test_lines_for_which_nobody_waits_wake_the_thread_now_and_then_only():
 
     asyncio.run(run())
     assert b"".join(calls) == b"".join(b"%d\n" % number for number in range(300))
+
+
+def test_of_reasons_that_cannot_be_worked_out_only_their_own_records_are_lost(made, tmp_path, monkeypatch):
+    """They are worked out for many requests at once, after the answers have left; the loss is counted and told."""
+    engine = Engine.open(made.folder)
+    scribe = Scribe(engine, "loans", "loan", "3", lazy=True)
+    service = Service(engine, "loan", "3", scribe)
+    contributions = engine.contributions
+    lost, counted = [], []
+
+    def sometimes(batch: Batch) -> Any:
+        if (batch.numbers[:, 0] == 13).any():
+            raise ModelFailed("The model failed while computing contributions.")
+        return contributions(batch)
+
+    async def run() -> None:
+        recorder = Recorder(tmp_path, "sampled", 1 << 20, lost.append, counted.append)
+        for number in range(5):
+            row = made.rows(1)[0] | ({"amount": 13.0} if number == 2 else {})
+            body = json.dumps({"instances": [row]}).encode()
+            outcome = service.infer([Call(rows.INSTANCES, body, {}, f"r{number}")])
+            assert recorder.write(outcome.records) is None
+        await recorder.close()
+
+    monkeypatch.setattr(engine, "contributions", sometimes)
+    asyncio.run(run())
+    assert [record.id for record in predictions(tmp_path)] == ["r0", "r1", "r3", "r4"]
+    assert (lost, counted) == ([1], [1])
 
 
 def test_what_is_large_is_written_without_delay():
@@ -265,14 +294,14 @@ def test_complete_raises_and_sampled_counts_when_the_disk_is_full(tmp_path, limi
 
     async def run() -> None:
         complete = Recorder(tmp_path / "complete", "complete", 1000, dropped.append)
-        written = complete.write(lambda: b"x" * 200 + b"\n", 1)
+        written = complete.write_lines(b"x" * 200 + b"\n", 1)
         assert written is not None
         with pytest.raises(NotRecorded, match="withheld"):
             await written
         await complete.close()
         assert dropped == []
         sampled = Recorder(tmp_path / "sampled", "sampled", 1000, dropped.append)
-        assert sampled.write(lambda: b"x" * 200 + b"\n", 3) is None
+        assert sampled.write_lines(b"x" * 200 + b"\n", 3) is None
         await sampled.close()
 
     asyncio.run(run())

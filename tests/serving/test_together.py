@@ -20,7 +20,7 @@ from onnx import helper
 
 from trivet.core.modelpackage import GOLDEN, Golden, seal
 from trivet.core.records import read_records
-from trivet.serving.capture import Recorder, Scribe
+from trivet.serving.capture import Recorder
 from trivet.serving.config import ServerConfig
 from trivet.serving.engine import Engine
 from trivet.serving.errors import BadInput, NotRecorded
@@ -28,6 +28,7 @@ from trivet.serving.http.app import App
 from trivet.serving.http.message import Request
 from trivet.serving.http.reply import Reply
 from trivet.serving.log import Log
+from trivet.serving.scribe import Decided, Scribe, render
 from trivet.serving.service import Call, Done, Service
 from trivet.serving.wire import rows, sagemaker, v2
 
@@ -41,6 +42,13 @@ CROWD = 48
 def service(made) -> Service:
     engine = Engine.open(made.folder)
     return Service(engine, "loan", "3", Scribe(engine, "loans", "loan", "3"), max_rows=50)
+
+
+@pytest.fixture(scope="module")
+def lazy(made) -> Service:
+    """Works out the reasons when it renders the records."""
+    engine = Engine.open(made.folder)
+    return Service(engine, "loan", "3", Scribe(engine, "loans", "loan", "3", lazy=True), max_rows=50)
 
 
 # --- one service
@@ -90,7 +98,7 @@ def parts_of(lines: bytes) -> list[dict[str, Any]]:
 
 @given(drawn=CALLS)
 @settings(max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
-def test_together_says_to_each_what_it_is_told_alone(made, service, drawn):
+def test_together_says_to_each_what_it_is_told_alone(made, service, lazy, drawn):
     calls = [call_of(made, *one, f"r{number}") for number, one in enumerate(drawn)]
     together = service.infer(calls)
     alone = [service.infer([call]) for call in calls]
@@ -102,10 +110,14 @@ def test_together_says_to_each_what_it_is_told_alone(made, service, drawn):
         else:
             assert isinstance(said, BadInput)
             assert str(said) == str(only)
-    recorded = [parts_of(one.records()) for one in alone if one.records is not None]
-    lines = parts_of(together.records()) if together.records is not None else []
-    assert lines == [record for records in recorded for record in records]
-    assert together.rows == len(lines)
+    recorded = [record for one in alone for record in parts_of(render(one.records))]
+    assert parts_of(render(together.records)) == recorded
+    assert parts_of(render([decided for one in alone for decided in one.records])) == recorded
+    lazily = lazy.infer(calls)
+    assert [one for one in lazily.each if isinstance(one, Done)] == [
+        one for one in together.each if isinstance(one, Done)
+    ]
+    assert parts_of(render(lazily.records)) == recorded
 
 
 def test_what_many_ask_is_one_call_of_the_model(made, service, monkeypatch):
@@ -125,7 +137,7 @@ def test_what_many_ask_is_one_call_of_the_model(made, service, monkeypatch):
 def test_nothing_is_read_twice(made, service, monkeypatch):
     """However few rows may share a call, and however many are wrong."""
     read: list[bytes] = []
-    monkeypatch.setattr(service, "_most_together", 33)
+    monkeypatch.setattr(service.engine, "most_together", 33)
 
     def decode(body: bytes, fields: Any) -> Any:
         read.append(body)
@@ -177,7 +189,8 @@ def test_a_model_that_looks_at_its_company_never_has_any(tmp_path, key, golden):
 def test_a_slow_model_is_not_tried_for_long(slow):
     engine = Engine.open(slow.folder)
     begun = time.thread_time()
-    assert engine.proven_together(range(2, 2000), 0.01) == 1
+    engine.prove_together(range(2, 2000), 0.01)
+    assert engine.most_together == 1
     assert time.thread_time() - begun < 2
 
 
@@ -247,10 +260,13 @@ class Disk:
         self.writes: list[asyncio.Future[None]] = []
         self.fails = False
 
-    def write(self, lines: Any, count: int) -> asyncio.Future[None]:
+    def write(self, decided: list[Decided]) -> asyncio.Future[None]:
+        return self.write_lines(render(decided), 0)
+
+    def write_lines(self, lines: bytes, count: int) -> asyncio.Future[None]:
         if self.fails:
             raise MemoryError
-        assert lines().count(b"\n") == count
+        assert lines.endswith(b"\n")
         self.writes.append(asyncio.get_running_loop().create_future())
         return self.writes[-1]
 
