@@ -37,7 +37,7 @@ class Recorder:
         """
         self._complete = mode == "complete"
         self._segments = Segments(folder, "prediction", segment_bytes, durable=self._complete)
-        self._appender = Appender(self._segments.write, "records", self._dropped)
+        self._appender = Appender(self._segments.write, "records", self.lose)
         self._report = report
         self._count = count
         self._unreported = 0
@@ -49,6 +49,8 @@ class Recorder:
     def write(self, decided: Sequence[Decided]) -> asyncio.Future[None] | None:
         """Render and write the records of what was decided. In mode ``complete`` there is something to wait for, which
         raises ``NotRecorded`` when they are not on the disk."""
+        if not decided:
+            return None
         if self._complete:
             return self.write_lines(render(decided), 0)
         if not self._settles:
@@ -57,7 +59,7 @@ class Recorder:
         self._later.extend(decided)
         self._later_rows += sum(one.batch.rows for one in decided)
         if self._later_rows >= TOGETHER:
-            self._settle()
+            asyncio.get_running_loop().call_soon(self._settle)  # the answers leave first
         return None
 
     def write_lines(self, lines: bytes, count: int) -> asyncio.Future[None] | None:
@@ -70,16 +72,21 @@ class Recorder:
     def _settle(self) -> None:
         """Write what was put off: for many at once it costs a fraction of what it does between other work."""
         later, self._later, self._later_rows = self._later, [], 0
-        rows = sum(one.batch.rows for one in later)
+        if later:
+            self._render(later)
+
+    def _render(self, decided: Sequence[Decided]) -> None:
+        """Render and write what can be, and count what cannot."""
+        rows = sum(one.batch.rows for one in decided)
         try:
-            self.write_lines(render(later), rows)
+            self._appender.put(render(decided), rows)
         except Exception:  # noqa: BLE001  of the memory, or of a model that gives no contributions for one of the rows
-            if len(later) > 1:
-                for one in later:
-                    self._later.append(one)
-                    self._settle()
-            else:
-                self._dropped(rows)
+            parts = decided if len(decided) > 1 else decided[0].by_request()
+            if len(parts) == 1:
+                self.lose(rows)
+                return
+            for part in parts:
+                self._render([part])
 
     def _settle_in_time(self) -> None:
         self._settles = False
@@ -102,7 +109,8 @@ class Recorder:
         if self._unreported:
             self._tell()
 
-    def _dropped(self, count: int) -> None:
+    def lose(self, count: int) -> None:
+        """Count records that are lost."""
         self._count(count)
         self._unreported += count
         if monotonic() - self._reported_at >= 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
-from itertools import chain
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,18 @@ class Decided(NamedTuple):
     requests: Sequence[tuple[str, int]]  # the id of each request, and the number of its rows
     batch: Batch
     answer: Answer
+
+    def by_request(self) -> list[Decided]:
+        """The rows of each request by themselves."""
+        ends = accumulate(rows for _, rows in self.requests)
+        return [
+            self._replace(
+                requests=[request],
+                batch=self.batch.only(np.arange(end - request[1], end)),
+                answer=self.answer.rows(end - request[1], end),
+            )
+            for request, end in zip(self.requests, ends, strict=True)
+        ]
 
 
 def render(decided: Sequence[Decided]) -> bytes:
@@ -117,7 +129,12 @@ class Scribe:
         if len(decided) > 1:
             batch = Batch.joined([one.batch for one in decided])
             score = np.concatenate([one.answer.score for one in decided])
-            answer = Answer(score, list(chain.from_iterable(one.answer.decision for one in decided)), None)
+            parts = [one.answer.contributions for one in decided if one.answer.contributions is not None]
+            answer = Answer(
+                score,
+                list(chain.from_iterable(one.answer.decision for one in decided)),
+                np.concatenate(parts) if len(parts) == len(decided) else None,
+            )
         if answer.contributions is None:
             answer = answer._replace(contributions=self._engine.contributions(batch))
         return batch, answer

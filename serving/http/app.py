@@ -240,9 +240,9 @@ class App:
                     lines.append(note.line())
             except Exception:  # noqa: BLE001  of the disk or the memory, and no reason to lose the others
                 lost += 1
-        if lines:
-            self._log.put(lines)
         try:
+            if lines:
+                self._log.put(lines)
             self.metrics.decided([(note.model, note.rows) for note in notes if note.rows])
         except Exception:  # noqa: BLE001  as above
             lost = len(notes)

@@ -89,7 +89,7 @@ class Inferences:
             with place:
                 async with asyncio.timeout(max(0.0, request.start + self._deadline - perf_counter())):
                     reply, lines = await place.work(self._work, one, coding)
-                    if lines and self._recorder and (written := self._recorder.write_lines(lines, reply.rows)):
+                    if (written := self._write(lines, reply.rows)) is not None:
                         place.until(written)
                         await asyncio.shield(written)
                     return reply
@@ -98,12 +98,26 @@ class Inferences:
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
             return refusal(error, request.id)
 
-    def _work(self, one: Inference, coding: bytes) -> tuple[Reply, bytes]:
-        """All that takes time, the records too; runs in a thread."""
+    def _work(self, one: Inference, coding: bytes) -> tuple[Reply, bytes | None]:
+        """All that takes time, the records too; none where they cannot be rendered. Runs in a thread."""
         request = one.request
         body = expand(request.body, coding, self._max_body_bytes) if coding else request.body
         outcome = one.service.infer([_call(one, body)])
-        return _reply(outcome.each[0], one.service, request), render(outcome.records)
+        reply = _reply(outcome.each[0], one.service, request)
+        try:
+            return reply, render(outcome.records)
+        except Exception:
+            if self._withholds:
+                raise
+            return reply, None
+
+    def _write(self, lines: bytes | None, rows: int) -> asyncio.Future[None] | None:
+        if self._recorder is None or lines == b"":
+            return None
+        if lines is None:
+            self._recorder.lose(rows)
+            return None
+        return self._recorder.write_lines(lines, rows)
 
 
 class Withheld:

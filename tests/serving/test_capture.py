@@ -176,7 +176,8 @@ def test_lines_for_which_nobody_waits_wake_the_thread_now_and_then_only():
     assert b"".join(calls) == b"".join(b"%d\n" % number for number in range(300))
 
 
-def test_of_reasons_that_cannot_be_worked_out_only_their_own_records_are_lost(made, tmp_path, monkeypatch):
+@pytest.mark.parametrize("together", [1, 5])
+def test_of_reasons_that_cannot_be_worked_out_only_their_own_records_are_lost(made, tmp_path, monkeypatch, together):
     """They are worked out for many requests at once, after the answers have left; the loss is counted and told."""
     engine = Engine.open(made.folder)
     scribe = Scribe(engine, "loans", "loan", "3", lazy=True)
@@ -191,11 +192,13 @@ def test_of_reasons_that_cannot_be_worked_out_only_their_own_records_are_lost(ma
 
     async def run() -> None:
         recorder = Recorder(tmp_path, "sampled", 1 << 20, lost.append, counted.append)
-        for number in range(5):
-            row = made.rows(1)[0] | ({"amount": 13.0} if number == 2 else {})
-            body = json.dumps({"instances": [row]}).encode()
-            outcome = service.infer([Call(rows.INSTANCES, body, {}, f"r{number}")])
-            assert recorder.write(outcome.records) is None
+        row = made.rows(1)[0]
+        bodies = [{"instances": [row | ({"amount": 13.0} if number == 2 else {})]} for number in range(5)]
+        calls = [
+            Call(rows.INSTANCES, json.dumps(body).encode(), {}, f"r{number}") for number, body in enumerate(bodies)
+        ]
+        for at in range(0, 5, together):
+            assert recorder.write(service.infer(calls[at : at + together]).records) is None
         await recorder.close()
 
     monkeypatch.setattr(engine, "contributions", sometimes)

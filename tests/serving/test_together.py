@@ -317,6 +317,22 @@ def test_answers_of_one_turn_wait_for_one_write(made, service, disk):
     asyncio.run(run())
 
 
+def test_a_turn_without_a_decision_has_nothing_to_wait_for(made, service, disk, tmp_path):
+    async def run() -> None:
+        recorder = Recorder(tmp_path / "records", "complete", 1000, lambda _: None)
+        app = app_of(service, cast(Disk, recorder), 30)
+        [request] = requests_of(made, 1)
+        request.body = b"{"
+        app.answer([request])
+        assert statuses_of([request]) == [400]
+        assert app.places.taken == 0
+        app.settle()
+        await recorder.close()
+        assert list((tmp_path / "records").iterdir()) == []
+
+    asyncio.run(run())
+
+
 def test_answers_whose_records_are_lost_are_withheld(made, service, disk):
     async def run() -> None:
         app = app_of(service, disk, 30)
