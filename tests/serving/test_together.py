@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import gzip
 import json
 import os
 import signal
 import socket
 import time
 from contextlib import ExitStack
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,20 +18,14 @@ from onnx import helper
 
 from trivet.core.modelpackage import GOLDEN, Golden, seal
 from trivet.core.records import read_records
-from trivet.serving.capture import Recorder
-from trivet.serving.config import ServerConfig
 from trivet.serving.engine import Engine
-from trivet.serving.errors import BadInput, NotRecorded
-from trivet.serving.http.app import App
-from trivet.serving.http.message import Request
-from trivet.serving.http.reply import Reply
-from trivet.serving.log import Log
-from trivet.serving.scribe import Decided, Scribe, render
+from trivet.serving.errors import BadInput
+from trivet.serving.scribe import Scribe, render
 from trivet.serving.service import Call, Done, Service
 from trivet.serving.wire import rows, sagemaker, v2
 
 from .conftest import graph_of, handmade
-from .rawhttp import INFER, LIVE, Answer, get, places_taken, post, read
+from .rawhttp import LIVE, Answer, get, places_taken, post, read
 
 CROWD = 48
 
@@ -248,190 +240,3 @@ def test_more_than_there_are_places_for(start, made, tmp_path, mode, told):
     assert statuses.count(200) >= 5
     assert set(statuses) == told
     assert places_taken(server) == 0
-
-
-# --- answers that wait for their records
-
-
-class Disk:
-    """In place of a recorder: what is written is on the disk when the test says so."""
-
-    def __init__(self) -> None:
-        self.writes: list[asyncio.Future[None]] = []
-        self.fails = False
-
-    def write(self, decided: list[Decided]) -> asyncio.Future[None]:
-        return self.write_lines(render(decided), 0)
-
-    def write_lines(self, lines: bytes, count: int) -> asyncio.Future[None]:
-        if self.fails:
-            raise MemoryError
-        assert lines.endswith(b"\n")
-        self.writes.append(asyncio.get_running_loop().create_future())
-        return self.writes[-1]
-
-
-@pytest.fixture
-def disk() -> Disk:
-    return Disk()
-
-
-def app_of(service: Service, disk: Disk, deadline: float) -> App:
-    settings = {"endpoint": "loans", "port": 0, "deadline_seconds": deadline, "records_mode": "complete"}
-    config = ServerConfig.parse(settings | {"records": "/nowhere"}, "test")
-    app = App(config, Log("error"), cast(Recorder, disk))
-    app.publish(service)
-    return app
-
-
-def requests_of(made: Any, count: int) -> list[Request]:
-    return [Request("POST", INFER, {}, body) for body in bodies_of(made, count)]
-
-
-def statuses_of(requests: list[Request]) -> list[int | None]:
-    """Of the answers; none for those that wait."""
-    found: list[int | None] = []
-    for request in requests:
-        answer = request.answer
-        assert answer is not None
-        reply = answer if isinstance(answer, Reply) else answer.result() if answer.done() else None
-        found.append(None if reply is None else reply.status)
-    return found
-
-
-def test_answers_of_one_turn_wait_for_one_write(made, service, disk):
-    async def run() -> None:
-        app = app_of(service, disk, 30)
-        requests = requests_of(made, 5)
-        requests[2].body = b"{"
-        app.answer(requests)
-        assert len(disk.writes) == 1
-        assert statuses_of(requests) == [None, None, 400, None, None]
-        assert app.places.taken == 4
-        disk.writes[0].set_result(None)
-        await asyncio.sleep(0)
-        assert statuses_of(requests) == [200, 200, 400, 200, 200]
-        assert app.places.taken == 0
-        app.settle()
-
-    asyncio.run(run())
-
-
-def test_a_turn_without_a_decision_has_nothing_to_wait_for(made, service, disk, tmp_path):
-    async def run() -> None:
-        recorder = Recorder(tmp_path / "records", "complete", 1000, lambda _: None)
-        app = app_of(service, cast(Disk, recorder), 30)
-        [request] = requests_of(made, 1)
-        request.body = b"{"
-        app.answer([request])
-        assert statuses_of([request]) == [400]
-        assert app.places.taken == 0
-        app.settle()
-        await recorder.close()
-        assert list((tmp_path / "records").iterdir()) == []
-
-    asyncio.run(run())
-
-
-def test_answers_whose_records_are_lost_are_withheld(made, service, disk):
-    async def run() -> None:
-        app = app_of(service, disk, 30)
-        requests = requests_of(made, 3)
-        app.answer(requests)
-        disk.writes[0].set_exception(NotRecorded("The disk is full.", "Send it again later."))
-        await asyncio.sleep(0)
-        assert statuses_of(requests) == [503, 503, 503]
-        assert app.places.taken == 0
-        app.settle()
-
-    asyncio.run(run())
-
-
-def test_answers_whose_write_was_given_up_are_withheld(made, service, disk):
-    async def run() -> None:
-        app = app_of(service, disk, 30)
-        requests = requests_of(made, 2)
-        app.answer(requests)
-        disk.writes[0].cancel()
-        await asyncio.sleep(0)
-        assert statuses_of(requests) == [503, 503]
-        assert app.places.taken == 0
-        app.settle()
-
-    asyncio.run(run())
-
-
-def test_one_that_was_decided_aside_keeps_its_place_until_its_write_ends(made, service, disk):
-    async def run() -> None:
-        app = app_of(service, disk, 0.3)
-        [request] = requests_of(made, 1)
-        request.fields[b"content-encoding"] = b"gzip"
-        request.body = gzip.compress(request.body)
-        app.answer([request])
-        await asyncio.sleep(0.6)
-        assert statuses_of([request]) == [504]
-        assert app.places.taken == 1
-        disk.writes[0].set_result(None)
-        await asyncio.sleep(0.1)
-        assert app.places.taken == 0
-        app.settle()
-        app.places.close()
-
-    asyncio.run(run())
-
-
-def test_measures_that_cannot_be_kept_cost_no_place_and_no_answer(made, service, disk, monkeypatch):
-    """Of several processes they lie in files, on a disk that may be full."""
-
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    async def run() -> None:
-        app = app_of(service, disk, 30)
-        monkeypatch.setattr(app.metrics, "observe", full)
-        requests = requests_of(made, 40)
-        app.answer(requests)
-        disk.writes[0].set_result(None)
-        await asyncio.sleep(0)
-        assert statuses_of(requests) == [200] * 40
-        await asyncio.sleep(0)
-        assert app.places.taken == 0
-        app.settle()
-
-    asyncio.run(run())
-
-
-def test_answers_whose_records_cannot_even_be_rendered_are_withheld(made, service, disk):
-    async def run() -> None:
-        app = app_of(service, disk, 30)
-        disk.fails = True
-        requests = requests_of(made, 3)
-        app.answer(requests)
-        assert statuses_of(requests) == [500, 500, 500]
-        assert app.places.taken == 0
-        app.settle()
-
-    asyncio.run(run())
-
-
-def test_whoever_is_late_is_told_so_and_keeps_its_place_until_the_write_ends(made, service, disk):
-    """Of those who wait together each has its own time."""
-
-    async def run() -> None:
-        app = app_of(service, disk, 0.4)
-        requests = requests_of(made, 3)
-        requests[1].start -= 0.3  # its body took as long to come
-        app.answer(requests)
-        await asyncio.sleep(0.2)
-        assert statuses_of(requests) == [None, 504, None]
-        assert app.places.taken == 3
-        await asyncio.sleep(0.4)
-        assert statuses_of(requests) == [504, 504, 504]
-        assert app.places.taken == 3
-        disk.writes[0].set_result(None)
-        await asyncio.sleep(0)
-        assert statuses_of(requests) == [504, 504, 504]
-        assert app.places.taken == 0
-        app.settle()
-
-    asyncio.run(run())

@@ -373,14 +373,11 @@ def harmed(edits: list[tuple[int, int]], *, honest: bool) -> bytes:
     return bytes(data)
 
 
-BYTES = st.sampled_from(b"\0/.\\ 01257LKxgS=\n\xff") | st.integers(0, 255)
+EDIT = st.tuples(st.integers(0, len(SEED) - 1), st.sampled_from(b"\0/.\\ 01257LKxgS=\n\xff") | st.integers(0, 255))
 
 
 @settings(deadline=None, max_examples=600)
-@given(
-    edits=st.lists(st.tuples(st.integers(0, len(SEED) - 1), BYTES), min_size=1, max_size=8),
-    honest=st.integers(0, 3),
-)
+@given(edits=st.lists(EDIT, min_size=1, max_size=8), honest=st.integers(0, 3))
 def test_no_bytes_escape_the_folder_or_the_error_tree(edits: list[tuple[int, int]], honest: int) -> None:
     data = harmed(edits, honest=honest > 0)
     with tempfile.TemporaryDirectory() as name:
