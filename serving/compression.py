@@ -17,7 +17,9 @@ def encoding_of(fields: Mapping[bytes, bytes]) -> bytes:
 
     :raises WrongEncoding: for one that this server does not take.
     """
-    coding = fields.get(b"content-encoding", b"").strip().lower()
+    if b"content-encoding" not in fields:
+        return b""
+    coding = fields[b"content-encoding"].strip().lower()
     if coding in (b"", b"identity"):
         return b""
     if coding not in WINDOWS:

@@ -10,6 +10,7 @@ from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 import onnxruntime as ort
+import orjson
 from pydantic import ValidationError
 
 from trivet.core.document import Document, describe
@@ -34,6 +35,7 @@ class Answer(NamedTuple):
     """What the model says of a batch."""
 
     score: np.ndarray  # float32 [rows], finite
+    spelled: list[bytes]  # each score in JSON
     decision: list[str]
     contributions: np.ndarray | None  # float32 [rows, features], finite
 
@@ -42,7 +44,12 @@ class Answer(NamedTuple):
         if begin == 0 and end == len(self.decision):
             return self
         parts = None if self.contributions is None else self.contributions[begin:end]
-        return Answer(self.score[begin:end], self.decision[begin:end], parts)
+        return Answer(self.score[begin:end], self.spelled[begin:end], self.decision[begin:end], parts)
+
+
+def spelled(numbers: np.ndarray) -> list[bytes]:
+    """Each number in JSON, row-major, in as many digits as its type needs."""
+    return orjson.dumps(numbers.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
 
 
 class Engine:
@@ -104,7 +111,7 @@ class Engine:
         parts = None
         if contributions and self._reasons is not None:
             parts = self._reasons.run(numbers, texts)[: batch.rows]
-        return Answer(score, decided, parts)
+        return Answer(score, spelled(score), decided, parts)
 
     def contributions(self, batch: Batch) -> np.ndarray | None:
         """The contributions alone, of rows that were decided before; none where the package has none.
@@ -123,7 +130,7 @@ class Engine:
         mixed = _mixed(self.check.batch([self.check.rows(self.golden.rows)]))
 
         def said(rows: np.ndarray) -> np.ndarray:
-            score, _, parts = self.predict(mixed.only(rows), contributions=True)
+            score, _, _, parts = self.predict(mixed.only(rows), contributions=True)
             return score if parts is None else np.column_stack([score, parts])
 
         end = thread_time() + seconds

@@ -15,7 +15,7 @@ from trivet.core.canonical import canonical_json
 from trivet.core.errors import ConfigError
 from trivet.core.inference import REASONS, record_id
 from trivet.core.modelpackage import FeatureProfile, Input, Profile
-from trivet.serving.engine import Answer, Engine
+from trivet.serving.engine import Answer, Engine, spelled
 from trivet.serving.tensors import Batch, Value, picker
 
 
@@ -72,7 +72,8 @@ class Scribe:
         places = [*numbers, *texts]
         names = sorted(places)
         self._in_order = picker([places.index(name) for name in names])
-        self._row = b"{%b}" % b",".join(orjson.dumps(name).replace(b"%", b"%%") + b":%b" for name in names)
+        self._around = [part for name in names for part in (b"," + orjson.dumps(name) + b":", b"")] + [b"}"]
+        self._around[0] = b"{" + self._around[0][1:]
         bins = _bins(inputs, engine.profile)
         self._bins = [(places.index(name), bin_of) for name, bin_of in bins.items()]
         self._quoted = [orjson.dumps(column.name) for column in inputs]
@@ -83,7 +84,7 @@ class Scribe:
             "version": version,
             "package": engine.digest,
         }
-        self._constant = orjson.dumps(constant)[:-1]
+        self._constant = orjson.dumps(constant)[:-1] + b',"time":'
 
     def parted(self, decided: Sequence[Decided]) -> Iterator[Sequence[Decided]]:
         """As many as may share a call of the model at a time."""
@@ -98,30 +99,32 @@ class Scribe:
     def lines(self, decided: Sequence[Decided]) -> bytes:
         """The records of rows that this engine decided."""
         batch, answer = self._joined(decided)
-        scores, reasons = _spelled(answer.score), self._reasons(answer)
-        heads = [
-            b'%b,"time":%b,"id":%b' % (self._constant, time, orjson.dumps(record_id(name, row, rows)))
+        reasons = self._reasons(answer)
+        names = [
+            (time, orjson.dumps(record_id(name, row, rows)))
             for one in decided
             for time in [orjson.dumps(one.time)]
             for name, rows in one.requests
             for row in range(rows)
         ]
-        lines = []
+        lines: list[bytes] = []
         for row, values in enumerate(_values(batch)):
-            text = self._row % tuple(self._in_order(values))
+            text = self._spelled(values)
             digest = sha256(text).hexdigest().encode()
             for at, bin_of in self._bins:
                 values[at] = b'{"bin":%d}' % bin_of(batch.value(row, at))
-            line = b'%b,"inputs":%b,"input_digest":"sha256:%b","score":%b,"decision":%b,"reasons":[%b]}\n' % (
-                heads[row],
-                self._row % tuple(self._in_order(values)) if self._bins else text,
-                digest,
-                scores[row],
-                orjson.dumps(answer.decision[row]),
-                reasons[row],
-            )
-            lines.append(line)
+            time, name = names[row]
+            lines += (self._constant, time, b',"id":', name)
+            lines += (b',"inputs":', self._spelled(values) if self._bins else text, b',"input_digest":"sha256:', digest)
+            lines += (b'","score":', answer.spelled[row], b',"decision":', orjson.dumps(answer.decision[row]))
+            lines += (b',"reasons":[', reasons[row], b"]}\n")
         return b"".join(lines)
+
+    def _spelled(self, values: Sequence[bytes]) -> bytes:
+        """A row as an object by name: its values, and what stands around each."""
+        parts = self._around.copy()
+        parts[1::2] = self._in_order(values)
+        return b"".join(parts)
 
     def _joined(self, decided: Sequence[Decided]) -> tuple[Batch, Answer]:
         """All their rows, with contributions wherever the model has them."""
@@ -132,6 +135,7 @@ class Scribe:
             parts = [one.answer.contributions for one in decided if one.answer.contributions is not None]
             answer = Answer(
                 score,
+                list(chain.from_iterable(one.answer.spelled for one in decided)),
                 list(chain.from_iterable(one.answer.decision for one in decided)),
                 np.concatenate(parts) if len(parts) == len(decided) else None,
             )
@@ -148,7 +152,7 @@ class Scribe:
         values = parts[np.arange(len(parts))[:, np.newaxis], worst]
         pairs = [
             b"[%b,%b]" % (self._quoted[at], value)
-            for at, value in zip(worst.ravel().tolist(), _spelled(values), strict=True)
+            for at, value in zip(worst.ravel().tolist(), spelled(values), strict=True)
         ]
         width = worst.shape[1]
         against = (values < 0).sum(axis=1).tolist()
@@ -174,11 +178,6 @@ def _number_rows(numbers: np.ndarray) -> list[list[bytes]]:
             if b"e" in rows[at] or b"0.0000" in rows[at]:
                 rows[at] = canonical_json([None if value != value else value for value in values])[1:-1]
     return [row.split(b",") for row in rows]
-
-
-def _spelled(numbers: np.ndarray) -> list[bytes]:
-    """Each of them in JSON, in as many digits as its type needs."""
-    return orjson.dumps(numbers.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
 
 
 def _bins(inputs: tuple[Input, ...], profile: Profile | None) -> dict[str, Callable[[Value], int]]:

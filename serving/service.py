@@ -77,7 +77,7 @@ class Service:
         self.version = version
         self.name = f"{model}/{version}"
         has_reasons = engine.serving.contributions
-        self.identity = Identity(model, version, engine.digest, engine.features, has_reasons)
+        self.identity = Identity(model, version, engine.digest, engine.features)
         self.fields = ((b"trivet-model", self.name.encode()), (b"trivet-package", engine.digest.encode()))
         self._scribe = scribe
         self._max_rows = max_rows
@@ -163,7 +163,7 @@ class Service:
 
     def _encode(self, draft: Draft, answer: Answer) -> Done:
         if answer.contributions is not None and CONTRIBUTIONS not in draft.asked.outputs:
-            answer = Answer(answer.score, answer.decision, None)  # they were for the record, or for another
+            answer = answer._replace(contributions=None)  # they were for the record, or for another
         body, kind, fields = draft.wire.encode(draft.asked, answer, self.identity, draft.id)
         return Done(draft.id, len(answer.decision), body, kind, fields)
 

@@ -21,7 +21,7 @@ TEXT_TYPES = {str, NoneType}
 FINITE = float(np.nextafter(2.0**128 - 2.0**103, 0))  # the largest number that is finite as a float32
 MISSING_CATEGORY = ""  # what ONNX, which has no missing string, is given for one
 MISSING_CELLS = frozenset(("", "nan", "NaN"))  # the latter are NumPy's and pandas' way to write it
-PACKED = range(500, 1 << 16)  # numbers at once for which it pays, and that do not fill a stack
+PACKED = range(128, 1 << 16)  # numbers at once for which it pays, and that do not fill a stack
 MATRIX_TYPES = ("FP32", "FP64")
 NO_NUMBER = frozenset("_xXnNpPiI")  # what float() takes and a table of numbers does not: 1_0, inf
 
@@ -270,15 +270,14 @@ class Checker:
 
 
 def _joined(requests: Sequence[Values]) -> Values:
-    flat = chain.from_iterable(chain.from_iterable(map(_by_row, requests)))
+    flat: list[Any] = []
+    for rows, numbers, _, by_column in requests:
+        if by_column:
+            flat.extend(chain.from_iterable(numbers[row::rows] for row in range(rows)))
+        else:
+            flat += numbers
     texts = [list(chain.from_iterable(column)) for column in zip(*(one.texts for one in requests), strict=True)]
-    return Values(sum(one.rows for one in requests), list(flat), texts, by_column=False)
-
-
-def _by_row(request: Values) -> Iterable[Any]:
-    """Iterables of its numbers, row after row."""
-    rows, flat, _, by_column = request
-    return (flat[row::rows] for row in range(rows)) if by_column else (flat,)
+    return Values(sum(one.rows for one in requests), flat, texts, by_column=False)
 
 
 def _packed(flat: list[Any]) -> np.ndarray | None:
@@ -302,9 +301,10 @@ def _numbers_of(column: Input, allowed: Iterable[str | float]) -> np.ndarray:
 
 def picker(indexes: list[int]) -> itemgetter[Any]:
     """Takes those places of a row, as a sequence."""
-    if len(indexes) == 1:
-        return itemgetter(slice(indexes[0], indexes[0] + 1))
-    return itemgetter(*indexes) if indexes else itemgetter(slice(0))
+    if not indexes:
+        return itemgetter(slice(0))
+    first, end = indexes[0], indexes[-1] + 1
+    return itemgetter(slice(first, end)) if indexes == list(range(first, end)) else itemgetter(*indexes)
 
 
 def _number(cell: str) -> float | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import lru_cache, partial
 from itertools import count
 from time import perf_counter, time
 from typing import NamedTuple
 
+import numpy as np
 import orjson
 
 from trivet.core.errors import NotReady, TrivetError
@@ -231,23 +231,23 @@ class App:
     def settle(self) -> None:
         """Measure and log what was answered since: for many at once it costs a fraction of what it does between."""
         notes, self._notes = self._notes, []
-        lines: list[bytes] = []
-        lost = 0
-        for note in notes:
+        for tell in (self._measure, self._write):
             try:
-                self.metrics.observe(note.route or "unknown", note.status, note.seconds)
-                if self._log.takes(note.level):
-                    lines.append(note.line())
-            except Exception:  # noqa: BLE001  of the disk or the memory, and no reason to lose the others
-                lost += 1
-        try:
-            if lines:
-                self._log.put(lines)
-            self.metrics.decided([(note.model, note.rows) for note in notes if note.rows])
-        except Exception:  # noqa: BLE001  as above
-            lost = len(notes)
-        if lost:
-            self._log.event("error", "requests not measured", count=lost)
+                tell(notes)
+            except Exception:  # noqa: BLE001  of the disk or the memory, and no reason to lose the answers
+                self._log.event("error", "requests not measured", count=len(notes))
+
+    def _measure(self, notes: Sequence[Note]) -> None:
+        took: dict[tuple[str, int], list[float]] = {}
+        for note in notes:
+            took.setdefault((note.route or "unknown", note.status), []).append(note.seconds)
+        for (route, status), seconds in took.items():
+            self.metrics.observe(route, status, *seconds)
+        self.metrics.decided([(note.model, note.rows) for note in notes if note.rows])
+
+    def _write(self, notes: Sequence[Note]) -> None:
+        if wanted := [note for note in notes if self._log.takes(note.level)]:
+            self._log.put(lines_of(wanted))
 
     def _settle_in_time(self) -> None:
         self._settles = False
@@ -269,10 +269,10 @@ class Note(NamedTuple):
     failure: str
     trace: str
 
-    def line(self) -> bytes:
-        """For the log, as ``log.line`` renders it, in a third of its time."""
+    def line(self, time: bytes) -> bytes:
+        """For the log, as ``log.line`` renders it, in a third of its time; ``time`` is in JSON."""
         return b'{"time":%b,"level":"%b","event":"request","id":%b,%b,"ms":%.3f,"rows":%d%b}\n' % (
-            orjson.dumps(datetime.fromtimestamp(self.time, UTC)),
+            time,
             self.level.encode(),
             orjson.dumps(self.id),
             _operation(self.method, self.route, self.status),
@@ -284,6 +284,13 @@ class Note(NamedTuple):
     def _more(self) -> bytes:
         told = {"failure": self.failure, "trace": self.trace}
         return b"," + orjson.dumps({name: value for name, value in told.items() if value})[1:-1]
+
+
+def lines_of(notes: Sequence[Note]) -> list[bytes]:
+    """The lines of the log; their times are rendered together, for all about as fast as for one."""
+    moments = np.rint(np.array([note.time for note in notes]) * 1e6).astype("datetime64[us]")
+    times = orjson.dumps(moments, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NAIVE_UTC)[1:-1].split(b",")
+    return [note.line(time) for note, time in zip(notes, times, strict=True)]
 
 
 @lru_cache(maxsize=1024)

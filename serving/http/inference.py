@@ -60,19 +60,24 @@ class Inferences:
     def _is_small(self, one: Inference) -> bool:
         """Whether to decide on it in passing; if not, it is on its way in a thread."""
         request = one.request
-        place = request.place = request.place or self._places.place()
         if media_type(request.fields.get(b"content-type", b"")) not in one.wire.types:
             there = ", ".join(sorted(kind.decode() for kind in one.wire.types if kind))
             raise WrongEncoding(f"This route takes {there}.", "Set the Content-Type to one of them.")
         coding = encoding_of(request.fields)
-        if not coding and len(request.body) <= one.service.inline_bytes:
-            if not self._withholds:  # it is over before another begins
-                place.leave()
+        is_small = not coding and len(request.body) <= one.service.inline_bytes
+        if is_small and not self._withholds:  # it is over before another begins
+            if request.place is None:
+                self._places.check()
+            else:
+                request.place.leave()
                 request.place = None
             return True
-        request.place = None
-        request.answer = asyncio.ensure_future(self._decide_aside(one, coding, place))
-        return False
+        place, request.place = request.place or self._places.place(), None
+        if is_small:
+            request.place = place
+        else:
+            request.answer = asyncio.ensure_future(self._decide_aside(one, coding, place))
+        return is_small
 
     def _decide_together(self, service: Service, some: Sequence[Inference]) -> None:
         requests = [one.request for one in some]

@@ -25,13 +25,20 @@ class Places:
         self._all = at_work + in_wait
         self._threads = ThreadPoolExecutor(at_work, thread_name_prefix="work")
 
-    def place(self) -> Place:
-        """Take a place.
+    def check(self) -> None:
+        """Pass where there is a place.
 
         :raises Overloaded: when there is none.
         """
         if self.taken >= self._all:
             raise Overloaded(f"All {self._all} places of this server are taken.", "Send it again in a second.")
+
+    def place(self) -> Place:
+        """Take a place.
+
+        :raises Overloaded: when there is none.
+        """
+        self.check()
         self.taken += 1
         return Place(self, self._threads)
 

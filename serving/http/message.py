@@ -80,20 +80,19 @@ class Clock:
 
 def head_of(reply: Reply, request_id: str, keep: bool) -> bytes:
     """Status line and header fields of a response."""
-    return b"%b%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b%b\r\n" % (
-        STATUS_LINES[reply.status],
-        Clock.line,
-        reply.type,
+    return b"%bcontent-length: %d\r\nx-request-id: %b\r\n%b%b\r\n" % (
+        _rendered(reply.status, reply.type, reply.headers),
         len(reply.body),
         request_id.encode(),
-        _rendered(reply.headers),
+        Clock.line,
         b"" if keep else CLOSE,
     )
 
 
 @lru_cache(maxsize=1024)
-def _rendered(headers: Headers) -> bytes:
-    return b"".join(b"%b: %b\r\n" % header for header in headers)
+def _rendered(status: int, kind: bytes, headers: Headers) -> bytes:
+    fields = ((b"content-type", kind), *headers)
+    return STATUS_LINES[status] + b"".join(b"%b: %b\r\n" % field for field in fields)
 
 
 def path_of(url: bytes) -> str:

@@ -6,7 +6,8 @@ With several worker processes, ``PROMETHEUS_MULTIPROC_DIR`` names the folder thr
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -17,6 +18,20 @@ TYPE = CONTENT_TYPE_LATEST.encode()
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
+class Times(Histogram):
+    """A histogram that takes many observations at once, in a fraction of the time that they take one by one."""
+
+    def observe_all(self, seconds: Sequence[float]) -> None:
+        """What ``observe`` does for each of them."""
+        counts = [0] * len(self._buckets)
+        for each in seconds:
+            counts[bisect_left(self._upper_bounds, each)] += 1
+        self._sum.inc(sum(seconds))
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+
+
 class Metrics:
     """The measures of one process."""
 
@@ -24,7 +39,7 @@ class Metrics:
         self._registry = own = CollectorRegistry()
         self._places: Places | None = None
         self._served: set[tuple[str, str]] = set()
-        self._seconds = Histogram(
+        self._seconds = Times(
             "trivet_request_seconds", "Time to answer a request.", ["route", "status"], buckets=SECONDS, registry=own
         )
         self._rows = Counter("trivet_rows", "Rows decided, by model and version.", ["model"], registry=own)
@@ -34,7 +49,7 @@ class Metrics:
         self._limit = _gauge("trivet_places", "Requests that may be at work or in wait.", own)
         self.ready = _gauge("trivet_ready", "Processes that are ready.", own)
         self._models = _gauge("trivet_model", "Models served, by version and package.", own, "model", "package")
-        self._took: dict[tuple[str, int], Histogram] = {}
+        self._took: dict[tuple[str, int], Times] = {}
         self._decided: dict[str, Counter] = {}
 
     def watch(self, places: Places, limit: int) -> None:
@@ -42,12 +57,12 @@ class Metrics:
         self._limit.set(limit)
         self._places = places
 
-    def observe(self, route: str, status: int, seconds: float) -> None:
-        """Count one request; its labels are looked up once."""
+    def observe(self, route: str, status: int, *seconds: float) -> None:
+        """Count requests that were answered alike; their labels are looked up once."""
         took = self._took.get((route, status))
         if took is None:
             took = self._took[route, status] = self._seconds.labels(route, str(status))
-        took.observe(seconds)
+        took.observe_all(seconds)
 
     def decided(self, requests: Iterable[tuple[str, int]]) -> None:
         """Count the rows of requests by model, ``name/version``."""

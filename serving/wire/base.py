@@ -39,14 +39,16 @@ class Asked(NamedTuple):
         return len(self.rows or self.cells or ())
 
 
-class Identity(NamedTuple):
-    """Which model answers."""
+class Identity:
+    """Which model answers, and what bodies say of it: members of a JSON object, rendered once."""
 
-    model: str
-    version: str
-    package: str
-    features: tuple[str, ...]
-    contributions: bool  # whether it has any
+    def __init__(self, model: str, version: str, package: str, features: tuple[str, ...]) -> None:
+        self.model = model
+        self.version = version
+        self.package = package
+        self.features = features
+        self.model_members = orjson.dumps({"model_name": model, "model_version": version})[1:-1]
+        self.package_member = orjson.dumps({"package": package})[1:-1]
 
 
 class Encoded(NamedTuple):

@@ -20,13 +20,10 @@ FLOATS = {"FP32": np.dtype("<f4"), "FP64": np.dtype("<f8")}
 
 
 class Reader:
-    """The two parts of a body; tensors are taken off the second in the order of the inputs."""
+    """The part of a body after its JSON; tensors are taken off it in the order of the inputs."""
 
-    def __init__(self, body: bytes, json_length: int | None) -> None:
-        if json_length is not None and not 0 <= json_length <= len(body):
-            raise BadInput("Inference-Header-Content-Length is longer than the body.")
-        self.json = body if json_length is None else body[:json_length]
-        self._rest = memoryview(b"" if json_length is None else body[json_length:])
+    def __init__(self, tensors: bytes) -> None:
+        self._rest = memoryview(tensors)
 
     def take(self, size: int, name: str) -> memoryview:
         """The next ``size`` bytes."""

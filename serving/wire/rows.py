@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import orjson
 
 from trivet.core.inference import record_id
@@ -78,26 +79,29 @@ def asked(rows: list[Any], request: Mapping[str, Any]) -> Asked:
 
 def encode(_: Asked, answer: Answer, identity: Identity, request_id: str) -> Encoded:
     """``{"predictions": [...]}`` and which model they are of."""
-    response = {
-        "predictions": predictions(answer, identity, request_id),
-        "model_name": identity.model,
-        "model_version": identity.version,
-        "package": identity.package,
-    }
-    return Encoded(orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY))
+    found = b",".join(predictions(answer, identity, request_id))
+    return Encoded(b'{"predictions":[%b],%b,%b}' % (found, identity.model_members, identity.package_member))
 
 
-def predictions(answer: Answer, identity: Identity, request_id: str) -> list[dict[str, Any]]:
-    """A prediction a row, ready for JSON; its id is that of its record."""
+def predictions(answer: Answer, identity: Identity, request_id: str) -> list[bytes]:
+    """A JSON object a row; its id is that of its record."""
     rows = len(answer.decision)
-    found: list[dict[str, Any]] = [
-        {"id": record_id(request_id, row, rows), "score": score, "decision": decision}
-        for row, (score, decision) in enumerate(zip(answer.score, answer.decision, strict=True))
+    parts = None if answer.contributions is None else _parts(answer.contributions, identity.features)
+    return [
+        b'{"id":%b,"score":%b,"decision":%b%b}'
+        % (
+            orjson.dumps(record_id(request_id, row, rows)),
+            score,
+            orjson.dumps(decision),
+            b"" if parts is None else b',"contributions":' + parts[row],
+        )
+        for row, (score, decision) in enumerate(zip(answer.spelled, answer.decision, strict=True))
     ]
-    if answer.contributions is not None:
-        for prediction, parts in zip(found, answer.contributions, strict=True):
-            prediction["contributions"] = dict(zip(identity.features, parts, strict=True))
-    return found
+
+
+def _parts(contributions: np.ndarray, features: tuple[str, ...]) -> list[bytes]:
+    option = orjson.OPT_SERIALIZE_NUMPY
+    return [orjson.dumps(dict(zip(features, parts, strict=True)), option=option) for parts in contributions]
 
 
 INSTANCES = Wire(frozenset((b"", JSON)), decode_instances, encode)

@@ -12,8 +12,6 @@ import csv
 import io
 from collections.abc import Callable
 
-import orjson
-
 from trivet.serving.engine import Answer
 from trivet.serving.errors import BadInput, NotAcceptable
 from trivet.serving.wire.base import JSON, Asked, Encoded, Fields, Identity, Wire, parse, with_contributions
@@ -96,18 +94,15 @@ def _cells(body: bytes) -> list[list[str]]:
 
 
 def _lines(_: Asked, answer: Answer, identity: Identity, request_id: str) -> Encoded:
-    option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
-    found = predictions(answer, identity, request_id)
-    return Encoded(b"".join(orjson.dumps(one, option=option) for one in found), LINES)
+    return Encoded(b"".join(one + b"\n" for one in predictions(answer, identity, request_id)), LINES)
 
 
 def _table(_: Asked, answer: Answer, __: Identity, ___: str) -> Encoded:
-    scores = orjson.dumps(answer.score, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode().split(",")
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
-    for row, (score, decision) in enumerate(zip(scores, answer.decision, strict=True)):
+    for row, (score, decision) in enumerate(zip(answer.spelled, answer.decision, strict=True)):
         parts = [] if answer.contributions is None else [str(part) for part in answer.contributions[row]]
-        rows.writerow([score, decision, *parts])
+        rows.writerow([score.decode(), decision, *parts])
     return Encoded(out.getvalue().encode(), CSV)
 
 

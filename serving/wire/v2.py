@@ -39,6 +39,7 @@ JSON_LENGTH = b"inference-header-content-length"
 MAX_NAME = 256
 NOT_OFFERED = ("classification", "shared_memory_region")  # Triton's extensions that change what an output is
 USUAL = (SCORE, DECISION)
+ALL_JSON = binary.Reader(b"")  # a body without binary tensors has nothing to take
 
 
 class Wanted(NamedTuple):
@@ -56,14 +57,17 @@ def decode(body: bytes, fields: Fields) -> Asked:
 
     :raises BadInput: when it is not a request of the protocol.
     """
-    raw = binary.Reader(body, _json_length(fields, len(body)))
-    request = an_object(parse(raw.json), "The body")
+    text, raw = body, ALL_JSON
+    if JSON_LENGTH in fields:
+        size = _json_length(fields[JSON_LENGTH], len(body))
+        text, raw = body[:size], binary.Reader(body[size:])
+    request = an_object(parse(text), "The body")
     inputs = request.get("inputs")
     if type(inputs) is not list or not inputs:
         raise BadInput("The request has no inputs.")
     tensors = [_tensor(item, raw) for item in inputs]
     raw.finish()
-    in_binary = a_flag(parameters_of(request, "The request"), "binary_data_output")
+    in_binary = "parameters" in request and a_flag(parameters_of(request, "The request"), "binary_data_output")
     outputs = request.get("outputs")
     if not outputs and type(outputs) in (list, NoneType):
         names, wanted = USUAL, USUALLY_WANTED[in_binary]
@@ -77,37 +81,38 @@ def decode(body: bytes, fields: Fields) -> Asked:
 
 def encode(asked: Asked, answer: Answer, identity: Identity, request_id: str) -> Encoded:
     """The body of an infer response; where it ends in binary tensors, a field says how long its JSON is."""
-    there: dict[str, np.ndarray | list[str] | None] = {
-        SCORE: answer.score,
-        DECISION: answer.decision,
-        CONTRIBUTIONS: answer.contributions,
-    }
-    tail: list[bytes] = []
-    outputs = []
-    for name, in_binary in asked.reply:
-        values = there[name]
-        assert values is not None  # noqa: S101  the service refused what the model does not have
-        shape, flat = ([len(values)], values) if isinstance(values, list) else (values.shape, values.ravel())
-        output: dict[str, Any] = {"name": name, "datatype": _datatype(name), "shape": shape}
-        if in_binary:
-            tail.append(binary.encode(flat))
-            output["parameters"] = {"binary_data_size": len(tail[-1])}
-        else:
-            output["data"] = flat
-        outputs.append(output)
-    head = orjson.dumps(
-        {
-            "model_name": identity.model,
-            "model_version": identity.version,
-            "id": request_id,
-            "parameters": {"package": identity.package},
-            "outputs": outputs,
-        },
-        option=orjson.OPT_SERIALIZE_NUMPY,
+    outputs = [_output(wanted, answer) for wanted in asked.reply]
+    head = b'{%b,"id":%b,"parameters":{%b},"outputs":[%b]}' % (
+        identity.model_members,
+        orjson.dumps(request_id),
+        identity.package_member,
+        b",".join([member for member, _ in outputs]),
     )
+    tail = b"".join([raw for _, raw in outputs])
     if not tail:
         return Encoded(head)
-    return Encoded(b"".join([head, *tail]), OCTETS, ((JSON_LENGTH, b"%d" % len(head)),))
+    return Encoded(head + tail, OCTETS, ((JSON_LENGTH, b"%d" % len(head)),))
+
+
+def _output(wanted: Wanted, answer: Answer) -> tuple[bytes, bytes]:
+    """An output in JSON, and the bytes that belong to it where it is binary."""
+    name, in_binary = wanted
+    rows = len(answer.decision)
+    values: np.ndarray | list[str]
+    if name == DECISION:
+        head, values = b'{"name":"decision","datatype":"BYTES","shape":[%d]' % rows, answer.decision
+    elif name == SCORE:
+        head, values = b'{"name":"score","datatype":"FP32","shape":[%d]' % rows, answer.score
+    else:
+        assert answer.contributions is not None  # noqa: S101  the service refused what the model does not have
+        head = b'{"name":"contributions","datatype":"FP32","shape":[%d,%d]' % answer.contributions.shape
+        values = answer.contributions.ravel()
+    if in_binary:
+        raw = binary.encode(values)
+        return b'%b,"parameters":{"binary_data_size":%d}}' % (head, len(raw)), raw
+    if name == SCORE:
+        return b'%b,"data":[%b]}' % (head, b",".join(answer.spelled)), b""
+    return b'%b,"data":%b}' % (head, orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)), b""
 
 
 WIRE = Wire(frozenset((b"", JSON, OCTETS)), decode, encode)
@@ -143,11 +148,8 @@ def index_wants_ready_only(body: bytes) -> bool:
     return bool(body) and a_flag(an_object(parse(body), "The body"), "ready")
 
 
-def _json_length(fields: Fields, size: int) -> int | None:
-    """Bytes of JSON before the binary tensors; none where all is JSON."""
-    given = fields.get(JSON_LENGTH)
-    if given is None:
-        return None
+def _json_length(given: bytes, size: int) -> int:
+    """Bytes of JSON before the binary tensors."""
     if not given.isdigit() or len(given) > 20 or int(given) > size:
         raise BadInput("Inference-Header-Content-Length is no number of bytes of this body.")
     return int(given)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trivet.serving.http.app import Note
+from trivet.serving.http.app import Note, lines_of
 from trivet.serving.log import line
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -28,8 +28,17 @@ NOTES = st.builds(
 )
 
 
-@given(note=NOTES)
-def test_a_request_s_line_says_what_any_line_would(note):
+@given(notes=st.lists(NOTES, min_size=1))
+def test_requests_lines_say_what_any_line_would(notes):
+    for note, rendered in zip(notes, lines_of(notes), strict=True):
+        assert rendered.count(b"\n") == 1
+        mine, common = json.loads(rendered), json.loads(common_line(note))
+        apart = datetime.fromisoformat(mine.pop("time")) - datetime.fromisoformat(common.pop("time"))
+        assert abs(apart) <= timedelta(microseconds=1)
+        assert list(mine.items()) == list(common.items())
+
+
+def common_line(note: Note) -> bytes:
     fields = {
         "id": note.id,
         "method": note.method,
@@ -40,6 +49,4 @@ def test_a_request_s_line_says_what_any_line_would(note):
         **({"failure": note.failure} if note.failure else {}),
         **({"trace": note.trace} if note.trace else {}),
     }
-    common = line(datetime.fromtimestamp(note.time, UTC), note.level, "request", fields)
-    assert note.line().count(b"\n") == 1
-    assert list(json.loads(note.line()).items()) == list(json.loads(common).items())
+    return line(datetime.fromtimestamp(note.time, UTC), note.level, "request", fields)

@@ -181,7 +181,7 @@ async def test_measures_that_cannot_be_kept_cost_no_place_and_no_answer(turn, di
     await asyncio.sleep(0)
     assert turn.statuses == [200] * (2 * TOGETHER - 1) + [400]
     await asyncio.sleep(0)
-    assert len(tried) > TOGETHER
+    assert len(tried) > 1
     assert turn.places == 0
 
 
