@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from errno import ENOBUFS
 
 DELAY = 0.05  # seconds for which lines that nobody waits for gather
-TOGETHER = 128  # things that are put off until there are so many, or until DELAY has passed
+TOGETHER = 96  # things that are put off until there are so many, or until DELAY has passed
 FULL = 1 << 20  # bytes of them that are written without delay
 LIMIT = 8 << 20  # bytes of them that may wait
 

@@ -8,10 +8,14 @@ It serves the cloud ``local`` and rehearsals only. What it does not implement it
 ``settings``    ``Pulumi.yaml`` and ``Pulumi.<stack>.yaml``
 ``update``      one preview, up, refresh or destroy from beginning to end
 ``gate``        through which every step goes, until an error or Ctrl-C closes it
-``monitor``     the servicers that the program talks to: resource monitor and engine
+``monitor``     the service by which the program registers resources: Pulumi's resource monitor
+``logs``        the service to which the program and the plugins log: Pulumi's engine service
+``refusals``    what both have in common: the first error ends the operation, the unimplemented is named
 ``steps``       what to do with one resource: check, diff, create, update, replace, delete, same
+``providers``   the provider entries of a state, default and explicit, and the provider behind each
 ``provider``    one resource provider, spoken to in Pulumi's provider protocol
-``plugins``     the child processes, whose life ends with the engine's
+``plugins``     the child processes, whose life ends with the engine's: executables on PATH, dynamic providers
+``paths``       property paths, by which options name a part of the inputs
 ``host``        the language host: the child that runs the program
 ``state``       the resources of a stack in memory, their order and their integrity
 ``checkpoint``  the state file in Pulumi's file-backend layout, the journal and its replay

@@ -21,7 +21,7 @@ from trivet.core.errors import ConfigError, IntegrityError, NotFound, Unsupporte
 from trivet.core.files import append_durable, sync_folder, write_atomic
 from trivet.core.locks import lock
 from trivet.infra.engine.crypt import Vault
-from trivet.infra.engine.state import PROVIDER_TYPE, Operation, Resource, State, verify
+from trivet.infra.engine.state import Operation, Resource, State, verify
 
 VERSION = "3.205.0"
 """The version of Pulumi's command line that this engine stands in for: the last whose event log is a file."""
@@ -161,7 +161,7 @@ class StateFile:
         """The packages that serve what the state holds, without opening its secrets."""
         resources = (self._latest() or {}).get("resources", [])
         types = {item["type"] for item in resources if item["custom"]}
-        return {type_.split(":")[0] for type_ in types if not type_.startswith(PROVIDER_TYPE)}
+        return {type_.split(":")[0] for type_ in types} - {"pulumi"}
 
     def updated(self) -> tuple[str, int]:
         """When the file was written, and how many resources it holds."""

@@ -11,11 +11,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from trivet.infra.engine.state import PROVIDER_TYPE, Resource
+from trivet.infra.engine.state import Resource
 from trivet.infra.engine.values import is_secret, reveal
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "read": ">", "same": " "}
-_PAST = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "same": "unchanged"}
+_PAST = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    "replace": "replaced",
+    "same": "unchanged",
+    "read": "read",
+}
 _SHORTEST_SECRET = 4
 
 
@@ -70,7 +77,7 @@ class Report:
 
     def ends(self, op: str, resource: Resource) -> None:
         """A step ended well."""
-        if resource.type.startswith(PROVIDER_TYPE):
+        if resource.is_default_provider:
             return
         with self._lock:
             self.changes[op] += 1

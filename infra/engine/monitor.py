@@ -1,4 +1,4 @@
-"""What the program talks to: Pulumi's resource monitor and engine services.
+"""What the program talks to: Pulumi's resource monitor.
 
 A request becomes a :class:`~trivet.infra.engine.steps.Goal`; whatever in it the engine does not implement is refused by
 name. The first error closes the gate, and every further call is told that the monitor is gone, which ends the program.
@@ -7,42 +7,45 @@ name. The first error closes the gate, and every further call is told that the m
 # ruff: noqa: N802, ARG002 — names and signatures are the protocol's
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2
 from google.protobuf.message import Message
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, resource_pb2, resource_pb2_grpc
+from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
 
-from trivet.core.errors import Unsupported
+from trivet.core.errors import ConfigError, Unsupported
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.gate import Gate
-from trivet.infra.engine.plugins import require
+from trivet.infra.engine.refusals import Service, refuse_the_rest
 from trivet.infra.engine.state import Resource, make_urn
 from trivet.infra.engine.steps import Goal, Steps
-from trivet.infra.engine.values import from_struct, to_struct
+from trivet.infra.engine.values import UNKNOWN, from_struct, to_struct
 
 FEATURES = {
     "secrets": resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     "aliasSpecs": resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
+    "deletedWith": resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
 }
 """What is announced to the SDK, and works. Without ``secrets`` the SDK would send secrets in clear."""
 
 _TAKEN = {
     "type", "name", "parent", "custom", "object", "protect", "dependencies", "propertyDependencies",
     "deleteBeforeReplace", "deleteBeforeReplaceDefined", "ignoreChanges", "additionalSecretOutputs",
-    "retainOnDelete", "aliases",
+    "retainOnDelete", "aliases", "provider", "version", "replaceOnChanges", "customTimeouts", "deletedWith",
 }  # fmt: skip
+_READ = {"id", "type", "name", "parent", "properties", "dependencies", "provider", "version", "additionalSecretOutputs"}
+_INVOKED = {"tok", "args", "provider", "version"}
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _ABOUT_THE_SDK = {
     "acceptSecrets", "acceptResources", "supportsPartialValues", "supportsResultReporting", "aliasSpecs",
-    "sourcePosition", "stackTrace", "parentStackTraceHandle", "accepts_byte_string",
+    "sourcePosition", "stackTrace", "parentStackTraceHandle", "accepts_byte_string", "accept_output_values",
 }  # fmt: skip
-_SEVERITIES = {engine_pb2.INFO: "info", engine_pb2.WARNING: "warning", engine_pb2.ERROR: "error"}
 
 
-class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineServicer):
+class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
     """Serves one run of one program."""
 
     def __init__(self, stack: str, project: str, steps: Steps, report: Report, gate: Gate) -> None:
@@ -50,19 +53,8 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         self._project = project
         self._steps = steps
         self._report = report
-        self._gate = gate
+        self.gate = gate
         self._aliases: dict[str, tuple[str, ...]] = {}
-        self._root = ""
-
-    @contextmanager
-    def _serving(self, context: grpc.ServicerContext) -> Iterator[None]:
-        """Close the gate on the first error; the SDK takes the status for the end of the monitor."""
-        try:
-            with self._gate:
-                yield
-        except BaseException as error:  # noqa: BLE001 kept, and raised by the thread that runs the operation
-            self._gate.close(error)
-            context.abort(grpc.StatusCode.UNAVAILABLE, "the operation is ending")
 
     def GetDeploymentInfo(self, request: Any, context: grpc.ServicerContext) -> resource_pb2.DeploymentInfo:
         """Announce what this engine implements."""
@@ -78,7 +70,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         self, request: resource_pb2.RegisterResourceRequest, context: grpc.ServicerContext
     ) -> resource_pb2.RegisterResourceResponse:
         """One resource of the program."""
-        with self._serving(context):
+        with self.serving(context):
             goal = self._goal(request)
             self._report.hide(goal.want.inputs)
             made = self._steps.register(goal)
@@ -87,11 +79,48 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
             )
         raise AssertionError("abort raises")
 
+    def ReadResource(
+        self, request: resource_pb2.ReadResourceRequest, context: grpc.ServicerContext
+    ) -> resource_pb2.ReadResourceResponse:
+        """One resource that is there already and that the program only looks at."""
+        with self.serving(context):
+            _refuse_unknown(request, _READ)
+            urn = make_urn(self._stack, self._project, request.parent, request.type, request.name)
+            want = Resource(
+                urn=urn,
+                custom=True,
+                type=request.type,
+                id=request.id,
+                inputs=from_struct(request.properties),
+                outputs=from_struct(request.properties),
+                parent=request.parent,
+                dependencies=tuple(sorted(request.dependencies)),
+                provider=request.provider,
+                additional_secret_outputs=tuple(request.additionalSecretOutputs),
+            )
+            if request.id == UNKNOWN:
+                return resource_pb2.ReadResourceResponse(urn=urn, properties=request.properties)
+            made = self._steps.read(want, request.version)
+            return resource_pb2.ReadResourceResponse(urn=urn, properties=to_struct(made.outputs))
+        raise AssertionError("abort raises")
+
+    def Invoke(
+        self, request: resource_pb2.ResourceInvokeRequest, context: grpc.ServicerContext
+    ) -> resource_pb2.ResourceInvokeResponse:
+        """A function of a provider."""
+        with self.serving(context):
+            _refuse_unknown(request, _INVOKED)
+            package = request.tok.split(":", 1)[0]
+            arguments = from_struct(request.args)
+            given = self._steps.invoke(package, request.provider, request.version, request.tok, arguments)
+            return resource_pb2.ResourceInvokeResponse(**{"return": to_struct(given)})  # pyright: ignore[reportArgumentType]
+        raise AssertionError("abort raises")
+
     def RegisterResourceOutputs(
         self, request: resource_pb2.RegisterResourceOutputsRequest, context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
         """A component's or the stack's outputs."""
-        with self._serving(context):
+        with self.serving(context):
             outputs = from_struct(request.outputs)
             self._report.hide(outputs)
             self._steps.outputs(request.urn, outputs)
@@ -101,24 +130,9 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
         """The program has registered everything."""
         return empty_pb2.Empty()
 
-    def GetRootResource(self, request: Any, context: grpc.ServicerContext) -> engine_pb2.GetRootResourceResponse:
-        """The URN of the stack's own resource."""
-        return engine_pb2.GetRootResourceResponse(urn=self._root)
-
-    def SetRootResource(self, request: Any, context: grpc.ServicerContext) -> engine_pb2.SetRootResourceResponse:
-        """Told by SDKs that keep it here."""
-        self._root = request.urn
-        return engine_pb2.SetRootResourceResponse()
-
-    def Log(self, request: engine_pb2.LogRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        """What the program or a plugin logs; its own account of an error comes with the end of its run."""
-        ending = self._gate.closed or request.message.startswith("python inline source runtime error")
-        if request.severity in _SEVERITIES and not (request.severity == engine_pb2.ERROR and ending):
-            self._report.diagnostic(_SEVERITIES[request.severity], request.message, request.urn)
-        return empty_pb2.Empty()
-
     def _goal(self, request: resource_pb2.RegisterResourceRequest) -> Goal:
-        _refuse_unknown(request)
+        _refuse_unknown(request, _TAKEN)
+        _refuse_nested(request)
         urn = make_urn(self._stack, self._project, request.parent, request.type, request.name)
         aliases = tuple(dict.fromkeys(self._alias_urns(request, urn)))
         self._aliases[urn] = aliases
@@ -138,8 +152,13 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer, engine_pb2_grpc.EngineS
                 aliases=aliases,
                 retain_on_delete=request.retainOnDelete,
                 ignore_changes=tuple(request.ignoreChanges),
+                replace_on_changes=tuple(request.replaceOnChanges),
+                custom_timeouts=_timeouts(request.customTimeouts),
+                deleted_with=request.deletedWith,
+                provider=request.provider,
             ),
             request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+            request.version,
         )
 
     def _alias_urns(self, request: resource_pb2.RegisterResourceRequest, urn: str) -> Iterator[str]:
@@ -166,47 +185,43 @@ def _name_under(request: resource_pb2.RegisterResourceRequest, parent: str) -> s
     return former + request.name[len(current) :] if request.name.startswith(current) else request.name
 
 
-def _refuse_unknown(request: resource_pb2.RegisterResourceRequest) -> None:
-    """:raises Unsupported: for a package without a plugin, or an option that would have to be ignored."""
-    if request.custom:
-        require(request.type.split(":", 1)[0])
+def _timeouts(given: resource_pb2.RegisterResourceRequest.CustomTimeouts) -> dict[str, float]:
+    """Seconds by what they are for, of those that are given."""
+    texts = {"create": given.create, "update": given.update, "delete": given.delete}
+    return {name: _seconds(text) for name, text in texts.items() if text}
+
+
+def _seconds(text: str) -> float:
+    """Seconds of a duration as Go writes it, such as ``1h30m`` or ``500ms``.
+
+    :raises ConfigError: for what is none.
+    """
+    parts = re.findall(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)", text)
+    if not parts or "".join(map("".join, parts)) != text.lstrip("+"):
+        raise ConfigError(f"The timeout '{text}' is no duration.", "Write it as in 1h30m or 90s.")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def _refuse_unknown(request: Any, taken: set[str]) -> None:
+    """:raises Unsupported: for an option that would have to be ignored."""
     for field, value in request.ListFields():
         empty = isinstance(value, Message) and not value.ByteSize()
-        if field.name not in _TAKEN | _ABOUT_THE_SDK and not empty:
-            raise _unsupported(f"the resource option '{field.name}'", request)
-    for option in ("ignoreChanges", "additionalSecretOutputs"):
-        for path in getattr(request, option):
-            if any(sign in path for sign in ".[]*"):
-                raise _unsupported(f"the nested path '{path}' in '{option}'", request)
+        if field.name not in taken | _ABOUT_THE_SDK and not empty:
+            raise _unsupported(f"the option '{field.name}'", request)
 
 
-def _unsupported(what: str, request: resource_pb2.RegisterResourceRequest) -> Unsupported:
+def _refuse_nested(request: resource_pb2.RegisterResourceRequest) -> None:
+    for path in request.additionalSecretOutputs:
+        if any(sign in path for sign in ".[]*"):
+            raise _unsupported(f"the nested path '{path}' in 'additionalSecretOutputs'", request)
+
+
+def _unsupported(what: str, request: Any) -> Unsupported:
+    who = request.tok if hasattr(request, "tok") else f"{request.name} ({request.type})"
     return Unsupported(
-        f"The embedded engine does not implement {what}, which {request.name} ({request.type}) has.",
+        f"The embedded engine does not implement {what}, which {who} has.",
         "Leave it out or use the pulumi CLI.",
     )
 
 
-def _refusing(method: str) -> Callable[..., Any]:
-    """A method of the protocol that this engine does not implement: the operation fails, naming it and its subject."""
-
-    def refuse(self: Monitor, request: Any, context: grpc.ServicerContext) -> None:
-        with self._serving(context):
-            subject = next(
-                (str(getattr(request, name)) for name in ("tok", "name", "id") if hasattr(request, name)), ""
-            )
-            raise Unsupported(
-                f"The embedded engine does not implement {method}{f' ({subject})' if subject else ''}.",
-                "Leave it out or use the pulumi CLI.",
-            )
-
-    refuse.__name__ = method
-    return refuse
-
-
-for _service in (
-    resource_pb2.DESCRIPTOR.services_by_name["ResourceMonitor"],
-    engine_pb2.DESCRIPTOR.services_by_name["Engine"],
-):
-    for _method in _service.methods_by_name.keys() - vars(Monitor).keys():
-        setattr(Monitor, _method, _refusing(_method))
+refuse_the_rest(Monitor, resource_pb2.DESCRIPTOR.services_by_name["ResourceMonitor"])

@@ -6,7 +6,10 @@ started it (see ``tether``): a thread that starts a child must live as long as t
 
 from __future__ import annotations
 
+import json
 import os
+import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,24 +24,19 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 
 from trivet.core import tether
 from trivet.core.errors import PlatformError, Unsupported
+from trivet.infra.engine.events import Report
 from trivet.infra.engine.provider import Provider
+from trivet.infra.engine.state import Resource
+from trivet.infra.engine.values import Properties, reveal
 
 _HOST = Path(__file__).with_name("host.py")
 _GRACE_S = 2.0
 
-# Dynamic resources: their plugin ships with the Pulumi SDK.
-_COMMANDS = {"pulumi-python": [sys.executable, "-u", "-m", "pulumi.dynamic"]}
+DYNAMIC = "pulumi-python"  # the package of dynamic resources, whose plugin ships with the Pulumi SDK
+VERSION = "version"  # the input of a provider entry that is the engine's, not the provider's
+PORT_S = 60.0
 
 Show = Callable[[str], None]
-
-
-def require(package: str) -> None:
-    """:raises Unsupported: naming a package that has no plugin here."""
-    if package not in _COMMANDS:
-        raise Unsupported(
-            f"The embedded engine has no provider plugin for the package '{package}'.",
-            "Use the pulumi CLI, which downloads it.",
-        )
 
 
 class Child:
@@ -66,8 +64,10 @@ class Child:
     def channel(self) -> grpc.Channel:
         """Wait for the port and connect.
 
-        :raises PlatformError: when the process ends before it prints one.
+        :raises PlatformError: when the process ends before it prints one, or prints none for a minute.
         """
+        if not select.select([self._stdout], [], [], PORT_S)[0]:
+            raise PlatformError(f"{self.what} did not print its port within {PORT_S:.0f} seconds.", "Call again.")
         port = self._stdout.readline().strip()
         if not port.isdigit():
             raise self.ended()
@@ -125,7 +125,7 @@ def language_host(program: Path, env: Mapping[str, str], show: Show) -> Child:
 
 
 class Plugins:
-    """The provider plugins of one operation: one process per package, started when first needed."""
+    """The provider plugins of one operation: a process per provider entry, started when first needed."""
 
     def __init__(
         self,
@@ -133,44 +133,94 @@ class Plugins:
         program: Path,
         config: Mapping[str, str],
         env: Mapping[str, str],
-        show: Show,
+        report: Report,
     ) -> None:
         self._folder = program if program.is_dir() else program.parent
         self._config = dict(config)
         path = os.pathsep.join(filter(None, [str(self._folder), env.get("PYTHONPATH", "")]))
         self._env = {**env, "PULUMI_PROJECT": project, "PYTHONPATH": path}
-        self._show = show
-        self._children: dict[str, Child] = {}
-        self._providers: dict[str, Provider] = {}
+        self._report = report
+        self._engine = ""
+        self._children: list[Child] = []
+        self._begun: dict[str, Child] = {}
+        self._greeted: dict[str, Provider] = {}
+        self._configured: dict[tuple[str, str, str], Provider] = {}
         self._lock = threading.Lock()
 
-    def start(self, package: str) -> None:
-        """Start a package's process without waiting for it."""
-        require(package)
-        if package not in self._children:
-            what = f"The provider plugin '{package}'"
-            self._children[package] = Child(what, _COMMANDS[package], self._folder, self._env, self._show)
+    def serve(self, engine: str) -> None:
+        """Tell where the engine's own service is; before any plugin starts."""
+        self._engine = engine
 
-    def get(self, package: str) -> Provider:
-        """The configured provider of a package.
+    def start(self, package: str) -> None:
+        """Start a process for a package's provider without waiting for it."""
+        if package not in self._begun:
+            self._begun[package] = self._child(package)
+
+    def greeted(self, entry: Resource) -> Provider:
+        """The provider of an entry that is not configured yet, or only so with other inputs.
 
         :raises Unsupported: naming a package that has no plugin here.
         """
         with self._lock:
-            if package not in self._providers:
-                self.start(package)
-                child = self._children[package]
-                self._providers[package] = Provider(child.channel(), self._config, child.ended)
-            return self._providers[package]
+            return self._greeted_of(entry)
+
+    def of(self, entry: Resource) -> Provider:
+        """The provider of an entry, configured with the entry's inputs."""
+        key = entry.urn, entry.id, json.dumps(reveal(entry.inputs), sort_keys=True)
+        with self._lock:
+            if key not in self._configured:
+                provider = self._greeted_of(entry)
+                provider.configure(entry, self._arguments(entry))
+                self._configured[key] = self._greeted.pop(entry.urn)
+            return self._configured[key]
 
     def cancel(self) -> None:
         """Ask every plugin to end what it does soon."""
-        for provider in self._providers.values():
+        for provider in (*self._greeted.values(), *self._configured.values()):
             provider.cancel()
 
     def stop(self) -> None:
         """End every plugin."""
-        for provider in self._providers.values():
+        for provider in (*self._greeted.values(), *self._configured.values()):
             provider.close()
-        for child in self._children.values():
+        for child in self._children:
             child.stop()
+
+    def _greeted_of(self, entry: Resource) -> Provider:
+        if entry.urn not in self._greeted:
+            package = entry.package_served
+            child = self._begun.pop(package, None) or self._child(package)
+            provider = Provider(child.channel(), child.ended)
+            provider.handshake(self._engine, str(self._folder))
+            asked = reveal(entry.inputs.get(VERSION, ""))
+            if asked and (found := provider.version()) and found != asked:
+                self._report.diagnostic(
+                    "warning", f"The program asks for version {asked} of the plugin '{package}'; {found} is on PATH."
+                )
+            self._greeted[entry.urn] = provider
+        return self._greeted[entry.urn]
+
+    def _child(self, package: str) -> Child:
+        what = f"The provider plugin '{package}'"
+        command = [*self._command(package), self._engine]
+        child = Child(what, command, self._folder, self._env, self._report.line)
+        self._children.append(child)
+        return child
+
+    def _command(self, package: str) -> list[str]:
+        if package == DYNAMIC:
+            return [sys.executable, "-u", "-m", "pulumi.dynamic"]
+        found = shutil.which(f"pulumi-resource-{package}", path=self._env.get("PATH"))
+        if found is None:
+            raise Unsupported(
+                f"There is no provider plugin for the package '{package}': no pulumi-resource-{package} is on PATH.",
+                "Use the pulumi CLI, which downloads it.",
+            )
+        return [found]
+
+    def _arguments(self, entry: Resource) -> Properties:
+        """What an entry is configured with. Dynamic providers are told the stack's whole config, since each of them
+        reads its own part."""
+        if entry.package_served == DYNAMIC:
+            return dict(self._config)
+        return {name: value for name, value in entry.inputs.items() if name != VERSION}

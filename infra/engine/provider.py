@@ -18,7 +18,10 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 from trivet.core.errors import ConfigError, PlatformError
 from trivet.infra.engine.failures import failure
 from trivet.infra.engine.state import Resource
-from trivet.infra.engine.values import Properties, from_struct, mark_like, reveal, to_struct
+from trivet.infra.engine.values import Properties, from_struct, has_unknown, mark_like, reveal, to_struct
+
+BRIEF_S = 30.0
+CONFIGURE_S = 120.0  # it may ask a cloud whether the credentials are good
 
 
 class Gone(PlatformError):
@@ -35,20 +38,85 @@ class Diff:
 
 
 class Provider:
-    """A configured provider behind a channel."""
+    """A provider behind a channel. Once it is configured it serves resources; in a preview it may lack a value of its
+    config that only the apply will give, and then knows nothing of them."""
 
-    def __init__(self, channel: grpc.Channel, config: dict[str, str], ended: Callable[[], PlatformError]) -> None:
+    def __init__(self, channel: grpc.Channel, ended: Callable[[], PlatformError]) -> None:
         self._channel = channel
         self._ended = ended
         self._stub = provider_pb2_grpc.ResourceProviderStub(channel)
-        response = self._call(
-            self._stub.Configure,
-            provider_pb2.ConfigureRequest(
-                variables=config, args=to_struct(dict(config)), acceptSecrets=True, sends_old_inputs=True
-            ),
-            "Configuring the provider",
+        self._knows = False
+        self._takes_secrets = False
+        self._previews = False
+
+    def handshake(self, engine: str, program: str) -> None:
+        """Say where the engine is served, to a plugin that wants to know.
+
+        :param program: the program's folder.
+        """
+        request = provider_pb2.ProviderHandshakeRequest(
+            engine_address=engine, program_directory=program, configure_with_urn=True, invoke_with_preview=True
         )
-        self._takes_secrets: bool = response.acceptSecrets
+        self._call_if_there(self._stub.Handshake, request, "Greeting the provider", BRIEF_S)
+
+    def version(self) -> str:
+        """What the plugin says that it is; empty where it does not say."""
+        info = self._call_if_there(self._stub.GetPluginInfo, empty_pb2.Empty(), "Asking for the version", BRIEF_S)
+        return info.version if info else ""
+
+    def check_config(self, want: Resource, old: Properties) -> Properties:
+        """The provider's own inputs as it completes them.
+
+        :raises ConfigError: with every one that it refuses.
+        """
+        request = provider_pb2.CheckRequest(
+            **_identity(want), olds=to_struct(reveal(old)), news=to_struct(reveal(want.inputs))
+        )
+        response = self._call_if_there(self._stub.CheckConfig, request, f"Checking {want.name}", BRIEF_S)
+        return want.inputs if response is None else _checked(response, want)
+
+    def diff_config(self, old: Resource, inputs: Properties) -> Diff:
+        """What new inputs of its own mean: for what it serves, a replacement."""
+        request = provider_pb2.DiffRequest(
+            **_identity(old),
+            id=old.id,
+            olds=to_struct(reveal(old.outputs)),
+            news=to_struct(reveal(inputs)),
+            old_inputs=to_struct(reveal(old.inputs)),
+        )
+        response = self._call_if_there(self._stub.DiffConfig, request, f"Comparing {old.name}", BRIEF_S)
+        changes = reveal(inputs) != reveal(old.inputs)
+        return Diff(changes, bool(response and response.replaces), delete_before_replace=False)
+
+    def configure(self, entry: Resource, arguments: Properties) -> None:
+        """Make it ready to serve resources."""
+        if has_unknown(arguments):
+            return
+        texts = {name: value for name, value in reveal(arguments).items() if isinstance(value, str)}
+        request = provider_pb2.ConfigureRequest(
+            variables={f"{entry.package_served}:config:{name}": value for name, value in texts.items()},
+            args=to_struct(arguments),
+            acceptSecrets=True,
+            sends_old_inputs=True,
+            sends_old_inputs_to_delete=True,
+            **_identity(entry),
+            id=entry.id,
+        )
+        response = self._call(self._stub.Configure, request, f"Configuring {entry.name}", CONFIGURE_S)
+        self._knows = True
+        self._takes_secrets = response.acceptSecrets
+        self._previews = response.supportsPreview
+
+    def invoke(self, function: str, arguments: Properties, *, preview: bool) -> Properties:
+        """Call a function of the provider.
+
+        :raises ConfigError: with every argument that it refuses.
+        """
+        request = provider_pb2.InvokeRequest(tok=function, args=self._send(arguments), preview=preview)
+        response = self._call(self._stub.Invoke, request, f"Calling {function}")
+        if response.failures:
+            raise ConfigError(f"The arguments of {function} are wrong: {_reasons(response)}.", "Correct the program.")
+        return from_struct(getattr(response, "return"))
 
     def check(self, want: Resource, old: Properties) -> Properties:
         """The inputs as the provider completes them.
@@ -56,17 +124,17 @@ class Provider:
         :param old: the inputs of the resource that is there; empty for one that is made anew.
         :raises ConfigError: with every input that the provider refuses.
         """
+        if not self._knows:
+            return want.inputs
         request = provider_pb2.CheckRequest(
             **_identity(want), olds=self._send(old), news=self._send(want.inputs), randomSeed=os.urandom(32)
         )
-        response = self._call(self._stub.Check, request, f"Checking {want.name}")
-        if response.failures:
-            reasons = "; ".join(f"{item.property}: {item.reason}" for item in response.failures)
-            raise ConfigError(f"The inputs of {want.name} ({want.type}) are wrong: {reasons}.", "Correct the program.")
-        return mark_like(from_struct(response.inputs), want.inputs)
+        return _checked(self._call(self._stub.Check, request, f"Checking {want.name}"), want)
 
     def diff(self, old: Resource, inputs: Properties, ignore: tuple[str, ...] = ()) -> Diff:
         """What the new inputs mean for the resource that is there."""
+        if not self._knows:
+            return Diff(reveal(inputs) != reveal(old.inputs), replaces=False, delete_before_replace=False)
         request = provider_pb2.DiffRequest(
             **_identity(old),
             id=old.id,
@@ -82,13 +150,24 @@ class Provider:
         )
         return Diff(changes or bool(response.replaces), bool(response.replaces), response.deleteBeforeReplace)
 
-    def create(self, want: Resource) -> tuple[str, Properties]:
+    def foresee(self, want: Resource, old: Resource | None = None) -> Properties:
+        """The outputs that a create, or with ``old`` an update, would give, as far as the provider can tell."""
+        if not (self._knows and self._previews):
+            return want.inputs
+        return self.update(old, want, preview=True) if old else self.create(want, preview=True)[1]
+
+    def create(self, want: Resource, *, preview: bool = False) -> tuple[str, Properties]:
         """Make it: its id and outputs."""
-        request = provider_pb2.CreateRequest(**_identity(want), properties=self._send(want.inputs))
+        request = provider_pb2.CreateRequest(
+            **_identity(want),
+            properties=self._send(want.inputs),
+            timeout=want.custom_timeouts.get("create", 0),
+            preview=preview,
+        )
         response = self._call(self._stub.Create, request, f"Creating {want.name}")
         return response.id, self._outputs(response.properties, want)
 
-    def update(self, old: Resource, want: Resource) -> Properties:
+    def update(self, old: Resource, want: Resource, *, preview: bool = False) -> Properties:
         """Change it in place: its outputs."""
         request = provider_pb2.UpdateRequest(
             **_identity(old),
@@ -97,12 +176,16 @@ class Provider:
             news=self._send(want.inputs),
             old_inputs=self._send(old.inputs),
             ignoreChanges=want.ignore_changes,
+            timeout=want.custom_timeouts.get("update", 0),
+            preview=preview,
         )
         response = self._call(self._stub.Update, request, f"Updating {old.name}")
         return self._outputs(response.properties, want)
 
     def read(self, old: Resource) -> tuple[Properties, Properties] | None:
         """Inputs and outputs as they are outside; ``None`` when it is gone."""
+        if not self._knows:
+            return old.inputs, old.outputs
         request = provider_pb2.ReadRequest(
             **_identity(old), id=old.id, properties=self._send(old.outputs), inputs=self._send(old.inputs)
         )
@@ -120,6 +203,7 @@ class Provider:
             id=old.id,
             properties=self._send(old.outputs),
             old_inputs=self._send(old.inputs),
+            timeout=old.custom_timeouts.get("delete", 0),
         )
         self._call(self._stub.Delete, request, f"Deleting {old.name}")
 
@@ -137,15 +221,43 @@ class Provider:
     def _outputs(self, outputs: Any, like: Resource) -> Properties:
         return mark_like(from_struct(outputs), like.inputs, like.additional_secret_outputs)
 
-    def _call(self, method: Callable[..., Any], request: Any, doing: str) -> Any:
+    def _call_if_there(self, method: Callable[..., Any], request: Any, doing: str, seconds: float) -> Any:
+        """The answer; none where the plugin does not implement the method."""
+        return self._call(method, request, doing, seconds, optional=True)
+
+    def _call(
+        self,
+        method: Callable[..., Any],
+        request: Any,
+        doing: str,
+        seconds: float | None = None,
+        *,
+        optional: bool = False,
+    ) -> Any:
+        """:param seconds: for which an answer is waited for; none where the work may take as long as it takes."""
         try:
-            return method(request)
+            return method(request, timeout=seconds)
         except grpc.RpcError as error:
             status = error.code()  # pyright: ignore[reportAttributeAccessIssue] grpc raises calls
+            if optional and status == grpc.StatusCode.UNIMPLEMENTED:
+                return None
+            if status == grpc.StatusCode.DEADLINE_EXCEEDED and seconds:
+                raise PlatformError(f"{doing} had no answer within {seconds:.0f} seconds.", "Call again.") from error
             if status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
                 ended = self._ended()
                 raise Gone(f"{doing} was cut off. {ended.message}", ended.next_step) from error
             raise failure(f"{doing} failed", error.details()) from error  # pyright: ignore
+
+
+def _checked(response: provider_pb2.CheckResponse, want: Resource) -> Properties:
+    if response.failures:
+        wrong = f"The inputs of {want.name} ({want.type}) are wrong: {_reasons(response)}."
+        raise ConfigError(wrong, "Correct the program.")
+    return mark_like(from_struct(response.inputs), want.inputs)
+
+
+def _reasons(response: provider_pb2.CheckResponse | provider_pb2.InvokeResponse) -> str:
+    return "; ".join(f"{item.property}: {item.reason}" if item.property else item.reason for item in response.failures)
 
 
 def _identity(resource: Resource) -> dict[str, Any]:

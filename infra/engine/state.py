@@ -15,6 +15,7 @@ from trivet.infra.engine.values import Properties
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_TYPE = "pulumi:providers:"
+DEFAULT = "default"  # how the names of the engine's own provider entries begin
 _HARMLESS = {"sourcePosition", "stackTrace", "refreshBeforeUpdate", "hideDiffs"}
 
 
@@ -52,6 +53,10 @@ class Resource:
     aliases: tuple[str, ...] = ()
     retain_on_delete: bool = False
     ignore_changes: tuple[str, ...] = ()
+    replace_on_changes: tuple[str, ...] = ()
+    custom_timeouts: dict[str, float] = field(default_factory=dict)
+    deleted_with: str = ""
+    external: bool = False
     created: str = ""
     modified: str = ""
 
@@ -76,12 +81,29 @@ class Resource:
         return self.type.startswith(PROVIDER_TYPE)
 
     @property
+    def is_default_provider(self) -> bool:
+        """Whether the engine made this provider's entry by itself."""
+        return self.is_provider and self.name.split("_", 1)[0] == DEFAULT
+
+    @property
+    def package_served(self) -> str:
+        """The package that a provider's entry is for."""
+        return self.type.removeprefix(PROVIDER_TYPE)
+
+    @property
+    def reference(self) -> str:
+        """How resources name a provider's entry."""
+        return f"{self.urn}::{self.id}"
+
+    @property
     def needs(self) -> Iterator[str]:
         """The URNs that must exist before this one."""
         if self.provider:
             yield self.provider.rsplit("::", 1)[0]
         if self.parent:
             yield self.parent
+        if self.deleted_with:
+            yield self.deleted_with
         yield from self.dependencies
 
     def to_json(self, vault: Vault, *, show_secrets: bool = False) -> dict[str, Any]:
@@ -161,6 +183,12 @@ class State:
             key = next((live[urn] for urn in urns if urn in live), None)
             return None if key is None else (key, self.resources[key])
 
+    def entry(self, urn: str, identity: str) -> Resource | None:
+        """The resource with just this URN and id, live or waiting to be deleted."""
+        with self._lock:
+            named = (one for one in self.resources.values() if (one.urn, one.id) == (urn, identity))
+            return next(named, None)
+
     def begin(self, kind: str, resource: Resource) -> None:
         """Record that a provider is about to be asked."""
         with self._lock:
@@ -233,6 +261,7 @@ def _without(resource: Resource, urn: str) -> Resource:
     return replace(
         resource,
         parent="" if resource.parent == urn else resource.parent,
+        deleted_with="" if resource.deleted_with == urn else resource.deleted_with,
         dependencies=tuple(item for item in resource.dependencies if item != urn),
         property_dependencies={
             name: [item for item in urns if item != urn] for name, urns in resource.property_dependencies.items()
@@ -253,6 +282,7 @@ def _renamed(resources: dict[int, Resource]) -> dict[int, Resource]:
         return replace(
             resource,
             parent=names.get(resource.parent, resource.parent),
+            deleted_with=names.get(resource.deleted_with, resource.deleted_with),
             dependencies=tuple(names.get(urn, urn) for urn in resource.dependencies),
             property_dependencies={
                 name: [names.get(urn, urn) for urn in urns] for name, urns in resource.property_dependencies.items()

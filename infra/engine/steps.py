@@ -10,16 +10,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from uuid import uuid4
 
 from trivet.core import faults
-from trivet.core.errors import ConfigError, TrivetError
+from trivet.core.errors import ConfigError, TrivetError, Unsupported
 from trivet.infra.engine.checkpoint import now
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.gate import Gate
-from trivet.infra.engine.plugins import Plugins
+from trivet.infra.engine.paths import differ, keep, parse
 from trivet.infra.engine.provider import Gone, Provider
-from trivet.infra.engine.state import PROVIDER_TYPE, Changes, Resource, State, make_urn
+from trivet.infra.engine.providers import Providers
+from trivet.infra.engine.state import Changes, Resource, State
 from trivet.infra.engine.values import UNKNOWN, Properties, mark_like
 
 
@@ -29,26 +29,29 @@ class Goal:
 
     :param want: the resource without id and outputs; its ``aliases`` are all URNs that it may have had.
     :param delete_before_replace: the option; ``None`` leaves it to the provider.
+    :param version: of the default provider, where the resource names no provider.
     """
 
     want: Resource
     delete_before_replace: bool | None = None
+    version: str = ""
 
 
 class Steps:
     """Carries out steps on one state. :meth:`register` may be called from many threads at once."""
 
     def __init__(
-        self, state: State, plugins: Plugins, report: Report, gate: Gate, *, preview: bool, parallel: int
+        self, state: State, providers: Providers, report: Report, gate: Gate, *, preview: bool, parallel: int
     ) -> None:
         self.state = state
-        self._plugins = plugins
+        self.providers = providers
         self._report = report
         self._gate = gate
         self._preview = preview
         self._claimed: set[str] = set()
         self._matched: set[int] = set()
         self._turn = threading.Lock()
+        self._doomed: set[str] = set()
         self._slots = threading.BoundedSemaphore(parallel)
 
     def register(self, goal: Goal) -> Resource:
@@ -69,7 +72,40 @@ class Steps:
             raise ConfigError(f"{want.urn} cannot turn from a component into another resource, or back.", "Rename it.")
         with self._slots:
             self._gate.check()  # another one may have failed while this one waited
+            if want.is_provider:
+                return self._entry(want, found)
             return self._custom(goal, found) if want.custom else self._component(want, found)
+
+    def read(self, want: Resource, version: str) -> Resource:
+        """A resource that is there already and that the program only looks at.
+
+        :raises ConfigError: when it is not there.
+        """
+        with self._turn:
+            self._claimed.add(want.urn)
+            found = self.state.find([want.urn])
+        if found and not found[1].external:
+            raise Unsupported(
+                f"The embedded engine does not let go of a resource that the program only reads now: {want.name}.",
+                "Give what is read another name, or use the pulumi CLI.",
+            )
+        with self._slots:
+            self._gate.check()
+            want = self._served(want, version)
+            there = self.providers.of(want.provider).read(want)
+            if there is None:
+                raise ConfigError(f"There is no {want.type} with the id '{want.id}', which the program wants to read.")
+            new = replace(want, inputs=there[0], outputs=there[1], external=True)
+            self.state.put({found[0] if found else None: new})
+            self._report.ends("read", new)
+            return new
+
+    def invoke(self, package: str, reference: str, version: str, function: str, arguments: Properties) -> Properties:
+        """What a function of a provider gives."""
+        with self._slots:
+            self._gate.check()
+            provider = self.providers.of(reference or self._default(package, version).reference)
+            return provider.invoke(function, arguments, preview=self._preview)
 
     def outputs(self, urn: str, outputs: Properties) -> None:
         """Record what a component registers as its outputs."""
@@ -89,7 +125,7 @@ class Steps:
         doomed = {
             key: resource
             for key, resource in self.state.ordered()
-            if resource.delete or not (resource.urn in self._claimed or resource.is_provider)
+            if resource.delete or not (resource.urn in self._claimed or resource.is_default_provider)
         }
         protected = [item.name for item in doomed.values() if item.protect]
         if protected:
@@ -97,9 +133,11 @@ class Steps:
                 f"Protected, and so not deleted: {', '.join(protected)}.",
                 "Run `up` with protect=False first, or keep them in the program.",
             )
+        self._doomed = {resource.urn for resource in doomed.values()}
         for key, resource in reversed(doomed.items()):
-            with self._gate:
-                self._delete(key, resource)
+            if not (resource.is_default_provider and resource.delete):
+                with self._gate:
+                    self._delete(key, resource)
         self._drop_idle_providers()
 
     def refresh(self) -> None:
@@ -116,7 +154,7 @@ class Steps:
             return
         live = old.inputs, old.outputs
         if old.custom and not old.is_provider:
-            live = self._plugins.get(old.package).read(old)
+            live = self.providers.of(old.provider).read(old)
         if live is None:
             self.state.forget(key)
             self._report.ends("delete", old)
@@ -125,6 +163,13 @@ class Steps:
         else:
             self.state.put({key: replace(old, inputs=live[0], outputs=live[1], modified=now())})
             self._report.ends("update", old)
+
+    def _entry(self, want: Resource, found: tuple[int, Resource] | None) -> Resource:
+        """A provider that the program makes."""
+        op, changes, new = self.providers.step(want, found)
+        self.state.put(changes)
+        self._report.ends(op, new)
+        return new
 
     def _component(self, want: Resource, found: tuple[int, Resource] | None) -> Resource:
         key, old = found or (None, None)
@@ -136,8 +181,8 @@ class Steps:
         return new
 
     def _custom(self, goal: Goal, found: tuple[int, Resource] | None) -> Resource:
-        provider = self._plugins.get(goal.want.package)
-        want = replace(goal.want, provider=self._provider_reference(goal.want))
+        want = self._served(goal.want, goal.version)
+        provider = self.providers.of(want.provider)
         if found is None:
             return self._create(provider, replace(want, inputs=provider.check(want, {})))
         key, old = found
@@ -145,7 +190,12 @@ class Steps:
         checked = replace(want, inputs=provider.check(want, old.inputs))
         diff = provider.diff(old, checked.inputs, want.ignore_changes)
         unfinished = self.state.unfinished(old)  # it may have been done, or not
-        if diff.replaces or old.pending_replacement or unfinished == "deleting":
+        replaces = (
+            diff.replaces
+            or self.providers.changed(old, want.provider)
+            or any(differ(parse(path), old.inputs, checked.inputs) for path in want.replace_on_changes)
+        )
+        if replaces or old.external or old.pending_replacement or unfinished == "deleting":
             # Without the old inputs, or a name that the provider chose would be chosen again and the old one's deletion
             # would take the new one with it.
             fresh = replace(want, inputs=provider.check(want, {}))
@@ -167,8 +217,9 @@ class Steps:
 
     def _update(self, provider: Provider, key: int, old: Resource, want: Resource) -> Resource:
         self._report.begins("update", want)
-        new = replace(want, outputs=want.inputs)
-        if not self._preview:
+        if self._preview:
+            new = replace(want, outputs=provider.foresee(want, old))
+        else:
             with self._asking("updating", old):
                 new = replace(want, outputs=provider.update(old, want), modified=now())
         self.state.put({key: new}, old)
@@ -200,12 +251,18 @@ class Steps:
             if not taken or other.delete or other.pending_replacement or other.urn in self._claimed:
                 continue
             inputs = other.inputs | dict.fromkeys(taken, UNKNOWN)
-            if self._plugins.get(other.package).diff(other, inputs).replaces:
+            if other.custom and not other.is_provider and self._replaces(other, inputs):
                 if other.protect:
                     raise ConfigError(f"{other.name} would be replaced with {old.name}, but is protected.")
                 gone.add(other.urn)
                 dependents.append((key, other))
         return dependents[::-1]
+
+    def _replaces(self, other: Resource, inputs: Properties) -> bool:
+        paths = map(parse, other.replace_on_changes)
+        return self.providers.of(other.provider).diff(other, inputs).replaces or any(
+            differ(path, other.inputs, inputs) for path in paths
+        )
 
     def _create(
         self,
@@ -221,8 +278,9 @@ class Steps:
         cut_off = self.state.pending.get(want.object)
         if cut_off and cut_off.resource.inputs != want.inputs:
             self._recover(cut_off.resource)
-        new = replace(want, outputs=want.inputs)
-        if not self._preview:
+        if self._preview:
+            new = replace(want, outputs=provider.foresee(want))
+        else:
             with self._asking("creating", want):
                 identity, outputs = provider.create(want)
             new = replace(want, id=identity, outputs=outputs, created=now(), modified=now())
@@ -239,12 +297,16 @@ class Steps:
         """Delete it, unless that was done or it is to be retained; ``leaves`` is what stays recorded."""
         counts = not (leaves or old.delete or old.pending_replacement)
         self._report.begins("delete", old)
-        if old.custom and not (old.retain_on_delete or old.pending_replacement or self._preview):
+        if old.custom and not (self._stays(old) or old.pending_replacement or self._preview):
             with self._asking("deleting", old):
-                self._plugins.get(old.package).delete(old)
+                self.providers.of(old.provider).delete(old)
         self.state.put({key: leaves}, old)
         if counts:
             self._report.ends("delete", old)
+
+    def _stays(self, old: Resource) -> bool:
+        """Whether its provider is not to be asked to delete it."""
+        return old.is_provider or old.external or old.retain_on_delete or old.deleted_with in self._doomed
 
     @contextmanager
     def _asking(self, kind: str, resource: Resource) -> Iterator[None]:
@@ -266,30 +328,23 @@ class Steps:
         found = lost
         if not self._preview:
             with self._asking("creating", lost):
-                identity, outputs = self._plugins.get(lost.package).create(lost)
+                identity, outputs = self.providers.of(lost.provider).create(lost)
             found = replace(lost, id=identity, outputs=outputs, created=now(), modified=now())
         self.state.put({None: found}, lost)
 
-    def _provider_reference(self, want: Resource) -> str:
-        """The package's default provider, which Pulumi keeps as a resource of its own."""
-        head, project, _ = want.urn.split("::", 2)
-        type_ = f"{PROVIDER_TYPE}{want.package}"
-        urn = make_urn(head.rsplit(":", 1)[-1], project, "", type_, "default")
-        with self._turn:
-            found = self.state.find([urn])
-            if found is None:
-                provider = Resource(urn, custom=True, type=type_, id=str(uuid4()), created=now(), modified=now())
-                self.state.put({None: provider})
-            else:
-                provider = found[1]
-        return f"{urn}::{provider.id}"
+    def _served(self, want: Resource, version: str) -> Resource:
+        """The resource with the provider by which it is served."""
+        return want if want.provider else replace(want, provider=self._default(want.package, version).reference)
+
+    def _default(self, package: str, version: str) -> Resource:
+        return self.providers.default(package, version)
 
     def _drop_idle_providers(self) -> None:
         used = {urn for resource in self.state.resources.values() for urn in resource.needs}
         idle: Changes = {
             key: None
             for key, resource in self.state.resources.items()
-            if resource.is_provider and resource.urn not in used
+            if resource.is_default_provider and (resource.urn not in used or resource.delete)
         }
         if idle:
             self.state.put(idle)
@@ -297,6 +352,7 @@ class Steps:
 
 def _ignoring(want: Resource, old: Resource) -> Resource:
     """The goal with the old value of every input whose changes are to be ignored."""
-    kept = {name: value for name, value in want.inputs.items() if name not in want.ignore_changes}
-    ignored = {name: old.inputs[name] for name in want.ignore_changes if name in old.inputs}
-    return replace(want, inputs=kept | ignored)
+    inputs = want.inputs
+    for path in map(parse, want.ignore_changes):
+        inputs = keep(path, old.inputs, inputs)
+    return replace(want, inputs=inputs)

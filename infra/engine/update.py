@@ -12,13 +12,15 @@ from typing import Self
 
 import grpc
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import engine_pb2_grpc, language_pb2, language_pb2_grpc, resource_pb2_grpc
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, resource_pb2_grpc
 
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.failures import failure
 from trivet.infra.engine.gate import Gate
+from trivet.infra.engine.logs import Logs, serving
 from trivet.infra.engine.monitor import Monitor
 from trivet.infra.engine.plugins import Child, Plugins, language_host
+from trivet.infra.engine.providers import Providers
 from trivet.infra.engine.state import State
 from trivet.infra.engine.steps import Steps
 from trivet.infra.engine.values import secret
@@ -67,13 +69,16 @@ class Update:
         self._runs_program = runs_program and not target.client
         self._gate = Gate()
         self._host: Child | None = None
-        self._plugins = Plugins(target.project, target.program, target.plain_config, target.env, report.line)
+        self._plugins = Plugins(target.project, target.program, target.plain_config, target.env, report)
+        self._engine = ""
         self._ending = ExitStack()
         report.hide([secret(value) for value, hidden in target.config.values() if hidden])
 
     def __enter__(self) -> Self:
-        self._ending.callback(self._plugins.stop)
         try:
+            self._engine = self._ending.enter_context(serving(Logs(self._report, self._gate)))
+            self._ending.callback(self._plugins.stop)
+            self._plugins.serve(self._engine)
             for package in self._packages:
                 self._plugins.start(package)
             if self._runs_program:
@@ -113,9 +118,9 @@ class Update:
         self._attend(self._steps(state).refresh)
 
     def _steps(self, state: State) -> Steps:
-        return Steps(
-            state, self._plugins, self._report, self._gate, preview=self._preview, parallel=self._target.parallel
-        )
+        target = self._target
+        providers = Providers(target.stack, target.project, state, self._plugins, target.config, preview=self._preview)
+        return Steps(state, providers, self._report, self._gate, preview=self._preview, parallel=target.parallel)
 
     def _attend(self, work: Callable[[], None]) -> None:
         """Run ``work`` beside this thread, which stays free for Ctrl-C."""
@@ -149,7 +154,6 @@ class Update:
         with ThreadPoolExecutor(self._target.parallel * _CALLS_PER_STEP) as pool:
             server = grpc.server(pool, options=_GRPC_CHANNEL_OPTIONS)
             resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
-            engine_pb2_grpc.add_EngineServicer_to_server(monitor, server)
             port = server.add_insecure_port("127.0.0.1:0")
             server.start()
             try:
@@ -167,7 +171,7 @@ class Update:
             dryRun=self._preview,
             parallel=target.parallel,
             monitor_address=address,
-            args=[address],
+            args=[self._engine],
             organization="organization",
         )
         try:

@@ -34,6 +34,13 @@ def has_secret(value: Any) -> bool:
     return isinstance(value, list) and any(map(has_secret, value))
 
 
+def has_unknown(value: Any) -> bool:
+    """Whether anything in the value comes only with the apply."""
+    if isinstance(value, dict):
+        return any(map(has_unknown, value.values()))
+    return any(map(has_unknown, value)) if isinstance(value, list) else value == UNKNOWN
+
+
 def reveal(value: Any) -> Any:
     """The value without markers."""
     if is_secret(value):

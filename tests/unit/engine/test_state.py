@@ -162,8 +162,8 @@ def test_a_file_that_is_no_state_is_refused(file):
 
 
 def test_what_the_engine_does_not_implement_in_a_state_is_named():
-    entry = resource("a").to_json(VAULT) | {"external": True}
-    with pytest.raises(Unsupported, match="'external'"):
+    entry = resource("a").to_json(VAULT) | {"viewOf": "urn"}
+    with pytest.raises(Unsupported, match="'viewOf'"):
         Resource.from_json(entry, VAULT)
     assert Resource.from_json(resource("a").to_json(VAULT) | {"sourcePosition": "x", "initErrors": []}, VAULT)
 

@@ -33,6 +33,7 @@ from trivet.infra.engine.crypt import Vault
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.gate import Gate
 from trivet.infra.engine.provider import Provider
+from trivet.infra.engine.providers import Providers
 from trivet.infra.engine.state import STACK_TYPE, Resource, make_urn, verify
 from trivet.infra.engine.steps import Goal, Steps
 from trivet.infra.engine.values import UNKNOWN, from_struct, to_struct
@@ -108,7 +109,9 @@ def service() -> Iterator[tuple[Dictionary, Provider]]:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     channel = grpc.insecure_channel(f"127.0.0.1:{port}")
-    yield dictionary, Provider(channel, {}, lambda: AssertionError("it does not end"))
+    provider = Provider(channel, lambda: AssertionError("it does not end"))  # type: ignore[arg-type, return-value]
+    provider.configure(Resource("urn", custom=True, type="pulumi:providers:pulumi-python"), {})
+    yield dictionary, provider
     channel.close()
     server.stop(None).wait()
 
@@ -119,8 +122,16 @@ class OnePlugin:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
 
-    def get(self, package: str) -> Provider:
+    def greeted(self, entry: Resource) -> Provider:
         return self._provider
+
+    def of(self, entry: Resource) -> Provider:
+        return self._provider
+
+
+def steps_of(state: Any, provider: Provider, report: Report, gate: Gate, *, preview: bool, parallel: int) -> Steps:
+    providers = Providers("dev", "trial", state, OnePlugin(provider), {}, preview=preview)  # type: ignore[arg-type]
+    return Steps(state, providers, report, gate, preview=preview, parallel=parallel)
 
 
 def run(program: list[Item] | None, provider: Provider, file: StateFile, *, preview: bool = False) -> dict[str, int]:
@@ -128,7 +139,7 @@ def run(program: list[Item] | None, provider: Provider, file: StateFile, *, prev
     report = Report(lambda line: None, preview=preview)
 
     def work(state: Any) -> None:
-        steps = Steps(state, OnePlugin(provider), report, Gate(), preview=preview, parallel=4)  # type: ignore[arg-type]
+        steps = steps_of(state, provider, report, Gate(), preview=preview, parallel=4)
         if program is not None:
             register(program, steps)
         steps.prune()
@@ -302,7 +313,7 @@ def test_what_waits_for_its_turn_does_not_begin_once_another_has_failed(service,
 
     with file.writing(lambda salt: VAULT) as state, ThreadPoolExecutor(2) as pool:
         report = Waiting(lambda line: None)
-        steps = Steps(state, OnePlugin(provider), report, gate, preview=False, parallel=1)  # type: ignore[arg-type]
+        steps = steps_of(state, provider, report, gate, preview=False, parallel=1)
         first = pool.submit(steps.register, goal("first"))
         assert begun.wait(10)
         second = pool.submit(steps.register, goal("second"))

@@ -1,0 +1,98 @@
+"""Property paths, by which resource options name a part of a resource's properties: ``tags["a.b"]``, ``rules[0].*``.
+
+Source: Pulumi's documentation of ``ignoreChanges``, "Property paths".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from trivet.core.errors import ConfigError
+from trivet.infra.engine.values import is_secret, reveal, secret
+
+ANY = "*"
+Path = tuple[str | int, ...]
+
+_PART = re.compile(
+    r"""(?P<index>\[\d+\]) | (?P<any>\[\*\]) | \["(?P<quoted>(?:[^"\\]|\\.)*)"\] | \.?(?P<name>[^.\[\]"]+)""",
+    re.VERBOSE,
+)
+
+
+def parse(text: str) -> Path:
+    """A path's parts: names, indexes, and ``ANY`` for every one of them.
+
+    :raises ConfigError: for what is none.
+    """
+    parts: list[str | int] = []
+    at = 0
+    while at < len(text):
+        found = _PART.match(text, at)
+        if found is None:
+            raise ConfigError(f"'{text}' is no property path.", 'Write it as in `tags["a.b"]` or `rules[0].name`.')
+        if found["index"]:
+            parts.append(int(found["index"][1:-1]))
+        elif found["any"]:
+            parts.append(ANY)
+        elif found["quoted"] is not None:
+            parts.append(re.sub(r"\\(.)", r"\1", found["quoted"]))
+        else:
+            parts.append(found["name"])
+        at = found.end()
+    if not parts:
+        raise ConfigError("An empty text is no property path.")
+    return tuple(parts)
+
+
+def keep(path: Path, old: Any, new: Any) -> Any:
+    """``new`` with what stands at the path as it is in ``old``; what is not there in ``old`` is not in ``new`` either.
+
+    Where the two are not built alike down to the path, ``new`` stays as it is.
+    """
+    if is_secret(new):
+        return secret(keep(path, reveal(old), new["value"]))
+    old = old["value"] if is_secret(old) else old
+    head, *rest = path
+    if isinstance(new, list) and isinstance(old, list):
+        kept = list(new)
+        for index in range(min(len(old), len(new))) if head == ANY else [head]:
+            if isinstance(index, int) and index < min(len(old), len(new)):
+                kept[index] = keep(tuple(rest), old[index], new[index]) if rest else old[index]
+        return kept
+    if isinstance(new, dict) and isinstance(old, dict):
+        named = dict(new)
+        for name in {*old, *new} if head == ANY else {head}:
+            if rest and name in new:
+                named[name] = keep(tuple(rest), old.get(name, {}), new[name])
+            elif not rest and name in old:
+                named[name] = old[name]
+            elif not rest:
+                named.pop(name, None)
+        return named
+    return new
+
+
+def differ(path: Path, old: Any, new: Any) -> bool:
+    """Whether anything at the path is another in ``new`` than in ``old``."""
+    old, new = reveal(old), reveal(new)
+    if not path:
+        return old != new
+    head, *rest = path
+    pairs = _pairs(head, old, new)
+    return any(differ(tuple(rest), before, after) for before, after in pairs)
+
+
+def _pairs(head: str | int, old: Any, new: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(old, list) or isinstance(new, list):
+        before, after = (value if isinstance(value, list) else [] for value in (old, new))
+        indexes = range(max(len(before), len(after))) if head == ANY else [head] if isinstance(head, int) else []
+        return [(_at(before, index), _at(after, index)) for index in indexes]
+    before, after = (value if isinstance(value, dict) else {} for value in (old, new))
+    names = {*before, *after} if head == ANY else {head}
+    return [(before.get(name), after.get(name)) for name in names]
+
+
+def _at(items: list[Any], index: int) -> Any:
+    return items[index] if index < len(items) else None

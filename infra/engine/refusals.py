@@ -1,0 +1,50 @@
+"""The methods of Pulumi's services: the first error of one ends the operation, and what is not there is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+
+from trivet.core.errors import Unsupported
+from trivet.infra.engine.gate import Gate
+
+
+class Service:
+    """Base of a service whose methods go through a gate."""
+
+    gate: Gate
+
+    @contextmanager
+    def serving(self, context: grpc.ServicerContext) -> Iterator[None]:
+        """Close the gate on the first error; the SDK takes the status for the end of the engine."""
+        try:
+            with self.gate:
+                yield
+        except BaseException as error:  # noqa: BLE001 kept, and raised by the thread that runs the operation
+            self.gate.close(error)
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the operation is ending")
+
+
+def refuse_the_rest(servicer: type[Service], service: ServiceDescriptor) -> None:
+    """Give a servicer every method of the protocol that it does not implement: the operation fails, naming it."""
+    for name in service.methods_by_name.keys() - vars(servicer).keys():
+        setattr(servicer, name, _refusing(name))
+
+
+def _refusing(method: str) -> Callable[..., Any]:
+    def refuse(self: Service, request: Any, context: grpc.ServicerContext) -> None:
+        with self.serving(context):
+            subject = next(
+                (str(getattr(request, name)) for name in ("tok", "name", "id") if hasattr(request, name)), ""
+            )
+            raise Unsupported(
+                f"The embedded engine does not implement {method}{f' ({subject})' if subject else ''}.",
+                "Leave it out or use the pulumi CLI.",
+            )
+
+    refuse.__name__ = method
+    return refuse

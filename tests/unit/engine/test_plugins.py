@@ -1,0 +1,239 @@
+"""Provider plugins as executables on PATH: default and explicit providers, their config, functions and options."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trivet.core.errors import ConfigError, PlatformError, Unsupported
+from trivet.infra.engine import plugins
+
+HEAD = """
+import pulumi
+from pulumi import CustomResource, Output, ProviderResource, ResourceOptions
+
+def book(name, title=None, version="1.2.0", options=None, **props):
+    opts = ResourceOptions.merge(ResourceOptions(version=version), options)
+    props = {"title": title or name, "label": None, "number": None, **props}
+    return CustomResource("shelf:index:Book", name, props, opts)
+
+def count(of="books", version="1.2.0"):
+    return pulumi.runtime.invoke("shelf:index:count", {"of": of}, pulumi.InvokeOptions(version=version)).value
+
+"""
+
+
+@pytest.fixture
+def shelf(world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A project, and the plugin on PATH."""
+    executable = tmp_path / "bin" / "pulumi-resource-shelf"
+    executable.parent.mkdir()
+    executable.write_text(f"#!{sys.executable}\nimport runpy\nrunpy.run_path({str(SHELF)!r}, run_name='__main__')\n")
+    executable.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{executable.parent}{os.pathsep}{os.environ['PATH']}")
+    return world
+
+
+SHELF = Path(__file__).with_name("shelf.py")
+
+
+def say(world: Any, text: str) -> None:
+    (world.root / "program" / "__main__.py").write_text(HEAD + text)
+
+
+def entries(world: Any) -> list[dict[str, Any]]:
+    return world.driver.export()["deployment"].get("resources", [])
+
+
+def held(world: Any) -> dict[str, Any]:
+    return {name: json.loads(text) for name, text in world.files().items()}
+
+
+def test_a_default_provider_serves_what_names_none_and_takes_the_stack_s_config(shelf):
+    shelf.driver.set_config({"shelf:room": "attic"})
+    say(shelf, "pulumi.export('label', book('a', pages=3).label)\npulumi.export('found', count())")
+
+    assert shelf.driver.preview() == {"create": 2}
+    assert shelf.files() == {}
+    assert shelf.up() == {"create": 2}
+    assert held(shelf) == {"attic-a-": {"title": "a", "pages": 3, "label": "attic: a", "number": 7}}
+    assert shelf.driver.outputs() == {"label": "attic: a", "found": {"count": 0, "room": "attic"}}
+    [provider] = [item for item in entries(shelf) if item["type"] == "pulumi:providers:shelf"]
+    assert provider["urn"].endswith("::default_1_2_0")
+    assert provider["inputs"] == {"room": "attic", "version": "1.2.0"}
+    assert "greeted True" in shelf.asked()
+    assert shelf.up() == {"same": 2}
+    assert shelf.asked() == ["greeted True"]
+
+    assert shelf.driver.destroy() == {"delete": 2}
+    assert shelf.files() == {} and entries(shelf) == []
+
+
+def test_what_a_plugin_foresees_is_known_in_a_preview(shelf):
+    say(shelf, "one = book('a')\none.label.apply(lambda label: open('seen', 'w').write(label))")
+    shelf.driver.preview()
+    assert (shelf.root / "program" / "seen").read_text() == "hall: a"
+
+
+def test_a_secret_of_the_config_reaches_the_plugin_and_stays_sealed(shelf):
+    shelf.driver.set_config({"trivet:cloud": "local"}, {"shelf:room": "priest-hole"})
+    say(shelf, "book('a')")
+    shelf.up()
+    assert list(shelf.files()) == ["priest-hole-a-"]
+    [provider] = [item for item in entries(shelf) if item["type"] == "pulumi:providers:shelf"]
+    assert provider["inputs"]["room"]["plaintext"] == provider["outputs"]["room"]["plaintext"] == '"priest-hole"'
+    if shelf.driver.engine.startswith("embedded"):
+        assert '"priest-hole"' not in shelf.state_file().path.read_text()
+
+
+def test_providers_that_the_program_makes(shelf):
+    text = """
+north = ProviderResource("shelf", "north", {"room": %r})
+book("a", options=ResourceOptions(provider=north))
+book("b")
+"""
+    say(shelf, text % "north")
+    assert shelf.driver.preview() == shelf.up() == {"create": 4}
+    assert list(shelf.files()) == ["hall-b-", "north-a-"]
+    shelf.asked()
+
+    say(shelf, text % "south")
+    assert shelf.driver.preview() == shelf.up() == {"same": 2, "replace": 2}
+    assert [what for what in shelf.asked() if "greeted" not in what] == ["create a timeout=0", "delete north-a-"]
+    assert list(shelf.files()) == ["hall-b-", "south-a-"]
+    assert shelf.up() == {"same": 4}
+
+    say(shelf, "book('b')")
+    assert shelf.driver.preview() == shelf.up() == {"same": 2, "delete": 2}
+    assert list(shelf.files()) == ["hall-b-"]
+
+
+def test_config_and_inputs_and_arguments_that_a_plugin_refuses(shelf):
+    say(shelf, "ProviderResource('shelf', 'low', {'room': 'cellar'})")
+    with pytest.raises(ConfigError, match="room: is under water"):
+        shelf.up()
+    say(shelf, "CustomResource('shelf:index:Book', 'a', {'pages': 1}, ResourceOptions(version='1.2.0'))")
+    with pytest.raises(ConfigError, match="title: a book has one"):
+        shelf.driver.preview()
+    say(shelf, "count('nothing')")
+    with pytest.raises(ConfigError, match="of: there is no such thing"):
+        shelf.up()
+    assert shelf.files() == {}
+
+
+def test_a_preview_with_a_provider_whose_config_comes_with_the_apply(shelf):
+    say(
+        shelf,
+        """
+first = book("a")
+other = ProviderResource("shelf", "other", {"room": first.number.apply(lambda number: f"room-{number:g}")})
+book("b", options=ResourceOptions(provider=other))
+""",
+    )
+    assert shelf.driver.preview() == shelf.up() == {"create": 4}
+    assert list(shelf.files()) == ["hall-a-", "room-7-b-"]
+    assert shelf.up() == {"same": 4}
+
+
+def test_changes_at_nested_paths_are_ignored(shelf):
+    text = """
+ignoring = ResourceOptions(ignore_changes=["tags.kept", "rules[*].n"])
+book("a", tags={"kept": %d, "taken": %d}, rules=[{"n": %d}, {"n": %d}], options=ignoring)
+"""
+    say(shelf, text % (1, 1, 1, 1))
+    shelf.up()
+    say(shelf, text % (2, 1, 2, 2))
+    assert shelf.driver.preview() == shelf.up() == {"same": 2}
+    say(shelf, text % (2, 2, 2, 2))
+    assert shelf.driver.preview() == shelf.up() == {"same": 1, "update": 1}
+    assert held(shelf)["hall-a-"]["tags"] == {"kept": 1, "taken": 2}
+    assert held(shelf)["hall-a-"]["rules"] == [{"n": 1}, {"n": 1}]
+
+
+def test_what_would_be_an_update_is_a_replacement_where_the_program_says_so(shelf):
+    text = """
+replacing = ResourceOptions(replace_on_changes=["tags.age", "title"])
+book("a", title=%r, tags={"age": %d, "name": %d}, options=replacing)
+"""
+    say(shelf, text % ("one", 1, 1))
+    shelf.up()
+    say(shelf, text % ("one", 1, 2))
+    assert shelf.driver.preview() == shelf.up() == {"same": 1, "update": 1}
+    say(shelf, text % ("two", 1, 2))
+    assert shelf.driver.preview() == shelf.up() == {"same": 1, "replace": 1}
+    assert list(shelf.files()) == ["hall-two-"]
+
+
+def test_timeouts_reach_the_plugin(shelf):
+    say(shelf, "book('a', options=ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create='1m30s')))")
+    shelf.up()
+    assert "create a timeout=90" in shelf.asked()
+    say(shelf, "book('a', options=ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create='soon')))")
+    with pytest.raises(ConfigError, match="'soon' is no duration"):
+        shelf.up()
+
+
+def test_what_goes_with_another_is_not_deleted_by_itself(shelf):
+    say(shelf, "room = book('room')\nbook('a', options=ResourceOptions(deleted_with=room))")
+    shelf.up()
+    shelf.asked()
+    say(shelf, "")
+    assert shelf.up() == {"same": 1, "delete": 2}
+    assert [what for what in shelf.asked() if "greeted" not in what] == ["delete hall-room-"]
+    assert list(shelf.files()) == ["hall-a-"]
+
+
+def test_a_resource_that_is_only_read(shelf):
+    (shelf.root / "world" / "old").write_text(json.dumps({"title": "old", "label": "hall: old", "number": 1}))
+    say(shelf, "old = book('old', options=ResourceOptions(id='old'))\npulumi.export('label', old.label)")
+    assert shelf.driver.preview() == shelf.up() == {"create": 1, "read": 1}
+    assert shelf.driver.outputs() == {"label": "hall: old"}
+    [entry] = [item for item in entries(shelf) if item["type"] == "shelf:index:Book"]
+    assert entry["external"] is True and entry["id"] == "old"
+    shelf.driver.destroy()
+    assert list(shelf.files()) == ["old"]
+    say(shelf, "book('new', options=ResourceOptions(id='new'))")
+    with pytest.raises(ConfigError, match="no shelf:index:Book with the id 'new'"):
+        shelf.up()
+
+
+def test_refresh_takes_over_what_a_plugin_reads(shelf):
+    say(shelf, "book('a')\nbook('b')")
+    shelf.up()
+    found = held(shelf)["hall-a-"]
+    (shelf.root / "world" / "hall-a-").write_text(json.dumps({**found, "pages": 5}))
+    (shelf.root / "world" / "hall-b-").unlink()
+    assert shelf.driver.refresh() == {"same": 1, "update": 1, "delete": 1}
+    assert shelf.up() == {"same": 1, "update": 1, "create": 1}
+    assert held(shelf)["hall-a-"]["pages"] == 100
+
+
+def test_plugins_that_are_not_there_or_do_not_begin(world, shelf, monkeypatch):
+    say(shelf, "CustomResource('table:index:Leg', 'a', {}, None)")
+    if shelf.driver.engine.startswith("embedded"):
+        with pytest.raises(Unsupported, match="no pulumi-resource-table is on PATH"):
+            shelf.up()
+    say(shelf, "book('a')")
+    monkeypatch.setenv("SHELF", "broken")
+    with pytest.raises(PlatformError, match="'shelf' ended with exit code 1: no wood"):
+        shelf.again().up()
+    if shelf.driver.engine.startswith("embedded"):
+        monkeypatch.setenv("SHELF", "mute")
+        monkeypatch.setattr(plugins, "PORT_S", 0.5)
+        with pytest.raises(PlatformError, match="did not print its port within"):
+            shelf.again().up()
+    monkeypatch.delenv("SHELF")
+    assert shelf.again().up() == {"create": 1, "same": 1}
+    assert shelf.processes() == []
+
+
+def test_another_version_than_the_program_asks_for_is_said(shelf):
+    say(shelf, "book('a', version='1.3.0')")
+    shelf.up()
+    if shelf.driver.engine.startswith("embedded"):
+        assert "warning: The program asks for version 1.3.0 of the plugin 'shelf'; 1.2.0 is on PATH." in shelf.lines
