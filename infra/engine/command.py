@@ -283,7 +283,17 @@ class _Call:
             env=self._env,
             parallel=min(self._options.parallel, _MOST_PARALLEL),
             client=self._options.client,
+            other=self._other,
         )
+
+    def _other(self, name: str) -> State:
+        """The state of another stack of this backend, whose secrets this stack's passphrase opens."""
+        organization, _, rest = name.partition("/")
+        project, _, stack = rest.partition("/")
+        if rest and (organization != "organization" or not stack or "/" in stack):
+            raise ConfigError(f"'{name}' is no name of a stack.", "Write organization/PROJECT/STACK.")
+        file = self._backend.stack(project or self._project.name, stack or name)
+        return file.load(self._settings.vault)
 
     @cached_property
     def _backend(self) -> Backend:

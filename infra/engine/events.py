@@ -14,7 +14,7 @@ from typing import Any
 from trivet.infra.engine.state import Resource
 from trivet.infra.engine.values import is_secret, reveal
 
-_SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "read": ">", "same": " "}
+_SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "read": ">", "import": "=", "same": " "}
 _PAST = {
     "create": "created",
     "update": "updated",
@@ -22,6 +22,7 @@ _PAST = {
     "replace": "replaced",
     "same": "unchanged",
     "read": "read",
+    "import": "imported",
 }
 _SHORTEST_SECRET = 4
 

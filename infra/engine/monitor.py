@@ -35,6 +35,7 @@ _TAKEN = {
     "type", "name", "parent", "custom", "object", "protect", "dependencies", "propertyDependencies",
     "deleteBeforeReplace", "deleteBeforeReplaceDefined", "ignoreChanges", "additionalSecretOutputs",
     "retainOnDelete", "aliases", "provider", "version", "replaceOnChanges", "customTimeouts", "deletedWith",
+    "importId",
 }  # fmt: skip
 _READ = {"id", "type", "name", "parent", "properties", "dependencies", "provider", "version", "additionalSecretOutputs"}
 _INVOKED = {"tok", "args", "provider", "version"}
@@ -92,7 +93,6 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
                 type=request.type,
                 id=request.id,
                 inputs=from_struct(request.properties),
-                outputs=from_struct(request.properties),
                 parent=request.parent,
                 dependencies=tuple(sorted(request.dependencies)),
                 provider=request.provider,
@@ -156,6 +156,7 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
                 custom_timeouts=_timeouts(request.customTimeouts),
                 deleted_with=request.deletedWith,
                 provider=request.provider,
+                import_id=request.importId,
             ),
             request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
             request.version,

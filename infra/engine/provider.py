@@ -36,6 +36,11 @@ class Diff:
     replaces: bool
     delete_before_replace: bool
 
+    @property
+    def differs(self) -> bool:
+        """Whether anything would have to be done."""
+        return self.changes or self.replaces
+
 
 class Provider:
     """A provider behind a channel. Once it is configured it serves resources; in a preview it may lack a value of its

@@ -9,6 +9,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from trivet.core.errors import IntegrityError, Unsupported
+from trivet.infra.engine.builtin import PACKAGE, OtherStack, invoke, read
 from trivet.infra.engine.checkpoint import now
 from trivet.infra.engine.plugins import DYNAMIC, VERSION, Plugins
 from trivet.infra.engine.provider import Provider
@@ -23,8 +24,17 @@ class Providers:
     """Finds or makes the entry by which a resource is served, and gives the configured provider behind it."""
 
     def __init__(
-        self, stack: str, project: str, state: State, plugins: Plugins, config: Config, *, preview: bool
+        self,
+        stack: str,
+        project: str,
+        state: State,
+        plugins: Plugins,
+        config: Config,
+        other: OtherStack,
+        *,
+        preview: bool,
     ) -> None:
+        self._other = other
         self._stack = stack
         self._project = project
         self._state = state
@@ -39,7 +49,10 @@ class Providers:
 
         :raises IntegrityError: when there is no such entry.
         """
-        return self._plugins.of(self.entry(reference))
+        entry = self.entry(reference)
+        if entry.package_served == PACKAGE:
+            raise Unsupported("The embedded engine has no resources of 'pulumi' of its own.", "Use the pulumi CLI.")
+        return self._plugins.of(entry)
 
     def entry(self, reference: str) -> Resource:
         """The entry that a resource names; where it was replaced since, the one that is there now."""
@@ -54,8 +67,6 @@ class Providers:
     def default(self, package: str, version: str) -> Resource:
         """The entry of a package for resources that name none, one for each version, with what the stack's config says
         of the package."""
-        if package == "pulumi":
-            raise Unsupported("The embedded engine does not implement this function or resource of 'pulumi'.")
         name = re.sub(r"[^A-Za-z0-9_]", "_", f"{DEFAULT}_{version}") if version else DEFAULT
         urn = make_urn(self._stack, self._project, "", f"{PROVIDER_TYPE}{package}", name)
         with self._lock:
@@ -64,10 +75,29 @@ class Providers:
                     urn, custom=True, type=f"{PROVIDER_TYPE}{package}", inputs=self._inputs(package, version)
                 )
                 found = self._state.find([urn])
-                _, changes, made = self.step(want, found)
-                self._state.put(changes)
-                self._made[urn] = made
+                self._made[urn] = self._builtin(want, found) if package == PACKAGE else self._plugin(want, found)
             return self._made[urn]
+
+    def read(self, want: Resource) -> tuple[Properties, Properties] | None:
+        """A resource as it is outside: its inputs and outputs; ``None`` when it is not there."""
+        return read(want, self._other) if want.package == PACKAGE else self.of(want.provider).read(want)
+
+    def invoke(self, package: str, reference: str, version: str, function: str, arguments: Properties) -> Properties:
+        """What a function of a provider, or of the engine, gives."""
+        if package == PACKAGE:
+            return invoke(function, arguments, self._state)
+        provider = self.of(reference or self.default(package, version).reference)
+        return provider.invoke(function, arguments, preview=self._preview)
+
+    def _plugin(self, want: Resource, found: tuple[int, Resource] | None) -> Resource:
+        _, changes, made = self.step(want, found)
+        self._state.put(changes)
+        return made
+
+    def _builtin(self, want: Resource, found: tuple[int, Resource] | None) -> Resource:
+        made = found[1] if found else replace(want, id=self._id(), created=now(), modified=now())
+        self._state.put({found[0] if found else None: made})
+        return made
 
     def step(self, want: Resource, found: tuple[int, Resource] | None) -> tuple[str, Changes, Resource]:
         """What to do about an entry, the changes of the state that this makes, and the entry as it then is."""

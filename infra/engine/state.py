@@ -57,6 +57,7 @@ class Resource:
     custom_timeouts: dict[str, float] = field(default_factory=dict)
     deleted_with: str = ""
     external: bool = False
+    import_id: str = ""
     created: str = ""
     modified: str = ""
 
@@ -110,7 +111,7 @@ class Resource:
         """The entry in a deployment; fields without a value are left out, as Pulumi does."""
         values = ((entry.name, getattr(self, entry.name)) for entry in fields(self))
         result: dict[str, Any] = {
-            _camel(name): list(value) if isinstance(value, tuple) else value
+            _json_name(name): list(value) if isinstance(value, tuple) else value
             for name, value in values
             if value or name == "custom"
         }
@@ -122,7 +123,7 @@ class Resource:
     @classmethod
     def from_json(cls, data: dict[str, Any], vault: Vault) -> Resource:
         """:raises Unsupported: for an entry that uses what this engine does not implement."""
-        known = {_camel(entry.name): entry.name for entry in fields(cls)}
+        known = {_json_name(entry.name): entry.name for entry in fields(cls)}
         unknown = [name for name, value in data.items() if value and not (name in known or name in _HARMLESS)]
         if unknown:
             raise Unsupported(
@@ -139,7 +140,9 @@ class Resource:
         return cls(**values)
 
 
-def _camel(name: str) -> str:
+def _json_name(name: str) -> str:
+    if name == "import_id":
+        return "importID"
     head, *rest = name.split("_")
     return head + "".join(part.title() for part in rest)
 

@@ -20,7 +20,7 @@ from trivet.infra.engine.paths import differ, keep, parse
 from trivet.infra.engine.provider import Gone, Provider
 from trivet.infra.engine.providers import Providers
 from trivet.infra.engine.state import Changes, Resource, State
-from trivet.infra.engine.values import UNKNOWN, Properties, mark_like
+from trivet.infra.engine.values import UNKNOWN, Properties, mark_like, reveal
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,8 @@ class Steps:
         with self._slots:
             self._gate.check()
             want = self._served(want, version)
-            there = self.providers.of(want.provider).read(want)
-            if there is None:
-                raise ConfigError(f"There is no {want.type} with the id '{want.id}', which the program wants to read.")
-            new = replace(want, inputs=there[0], outputs=there[1], external=True)
+            inputs, outputs = self._there(want)
+            new = replace(want, inputs=inputs, outputs=outputs, external=True)
             self.state.put({found[0] if found else None: new})
             self._report.ends("read", new)
             return new
@@ -104,8 +102,7 @@ class Steps:
         """What a function of a provider gives."""
         with self._slots:
             self._gate.check()
-            provider = self.providers.of(reference or self._default(package, version).reference)
-            return provider.invoke(function, arguments, preview=self._preview)
+            return self.providers.invoke(package, reference, version, function, arguments)
 
     def outputs(self, urn: str, outputs: Properties) -> None:
         """Record what a component registers as its outputs."""
@@ -154,7 +151,7 @@ class Steps:
             return
         live = old.inputs, old.outputs
         if old.custom and not old.is_provider:
-            live = self.providers.of(old.provider).read(old)
+            live = self.providers.read(old)
         if live is None:
             self.state.forget(key)
             self._report.ends("delete", old)
@@ -183,6 +180,8 @@ class Steps:
     def _custom(self, goal: Goal, found: tuple[int, Resource] | None) -> Resource:
         want = self._served(goal.want, goal.version)
         provider = self.providers.of(want.provider)
+        if want.import_id and not (found and found[1].id == want.import_id):
+            return self._import(provider, want, found)
         if found is None:
             return self._create(provider, replace(want, inputs=provider.check(want, {})))
         key, old = found
@@ -214,6 +213,37 @@ class Steps:
         self.state.put({key: new})
         self._report.ends("same", new)
         return new
+
+    def _import(self, provider: Provider, want: Resource, found: tuple[int, Resource] | None) -> Resource:
+        """Take over an object that is there already; the program must say what it is like.
+
+        :raises ConfigError: when it is not there, or is not like that.
+        """
+        if found and found[1].protect:
+            raise ConfigError(f"{want.name} would be replaced by an import, but is protected.")
+        inputs, outputs = self._there(replace(want, id=want.import_id))
+        there = replace(want, id=want.import_id, inputs=inputs, outputs=outputs)
+        new = replace(there, inputs=provider.check(want, inputs))
+        if provider.diff(there, new.inputs, want.ignore_changes).differs:
+            unlike = sorted(
+                name for name in {*inputs, *new.inputs} if reveal(inputs.get(name)) != reveal(new.inputs.get(name))
+            )
+            message = f"The inputs of {want.name} are not those of the {want.type} '{want.import_id}' that it imports"
+            message += f": {', '.join(unlike)}." if unlike else "."
+            if not self._preview:
+                raise ConfigError(message, "Say in the program what is there, and change it after the import.")
+            self._report.diagnostic("warning", message, want.urn)
+        new = replace(new, created=now(), modified=now())
+        replaced: Changes = {found[0]: replace(found[1], delete=True)} if found else {}
+        self.state.put({**replaced, None: new})
+        self._report.ends("import", new)
+        return new
+
+    def _there(self, want: Resource) -> tuple[Properties, Properties]:
+        found = self.providers.read(want)
+        if found is None:
+            raise ConfigError(f"There is no {want.type} with the id '{want.id}', which {want.name} stands for.")
+        return found
 
     def _update(self, provider: Provider, key: int, old: Resource, want: Resource) -> Resource:
         self._report.begins("update", want)

@@ -14,6 +14,8 @@ import grpc
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, resource_pb2_grpc
 
+from trivet.core.errors import NotFound
+from trivet.infra.engine.builtin import OtherStack
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.failures import failure
 from trivet.infra.engine.gate import Gate
@@ -28,11 +30,16 @@ from trivet.infra.engine.values import secret
 _CALLS_PER_STEP = 4  # the SDK's language host makes as many at once
 
 
+def _no_other(name: str) -> State:
+    raise NotFound(f"There is no stack '{name}'.")
+
+
 @dataclass(frozen=True)
 class Target:
     """What an operation works on.
 
     :param config: every value by its full key, and whether it is secret.
+    :param other: gives the state of another stack.
     :param client: the address of a language host that runs already, as inline programs have; ``None`` starts one.
     """
 
@@ -43,6 +50,7 @@ class Target:
     env: Mapping[str, str]
     parallel: int = 16
     client: str | None = None
+    other: OtherStack = _no_other
 
     @property
     def plain_config(self) -> dict[str, str]:
@@ -119,7 +127,9 @@ class Update:
 
     def _steps(self, state: State) -> Steps:
         target = self._target
-        providers = Providers(target.stack, target.project, state, self._plugins, target.config, preview=self._preview)
+        providers = Providers(
+            target.stack, target.project, state, self._plugins, target.config, target.other, preview=self._preview
+        )
         return Steps(state, providers, self._report, self._gate, preview=self._preview, parallel=target.parallel)
 
     def _attend(self, work: Callable[[], None]) -> None:

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from trivet.core.errors import ConfigError, PlatformError, Unsupported
+from trivet.infra.driver import Driver
 from trivet.infra.engine import plugins
+
+from .conftest import make_world
 
 HEAD = """
 import pulumi
@@ -237,3 +240,73 @@ def test_another_version_than_the_program_asks_for_is_said(shelf):
     shelf.up()
     if shelf.driver.engine.startswith("embedded"):
         assert "warning: The program asks for version 1.3.0 of the plugin 'shelf'; 1.2.0 is on PATH." in shelf.lines
+
+
+IMPORT = "book('a', title=%r, pages=%d, options=ResourceOptions(import_=%r))"
+
+
+def test_what_is_there_is_imported_where_the_program_says_what_it_is_like(shelf):
+    (shelf.root / "world" / "old").write_text(json.dumps({"title": "old", "pages": 3, "label": "old", "number": 1}))
+    say(shelf, IMPORT % ("old", 4, "old"))
+    shelf.driver.preview(shelf.lines.append)
+    if shelf.driver.engine.startswith("embedded"):
+        [warning] = [line for line in shelf.lines if line.startswith("warning: The inputs of a are not those")]
+        assert warning.endswith(": pages.")
+    with pytest.raises(ConfigError):
+        shelf.up()
+    assert entries(shelf)[1:] == [] or not [item for item in entries(shelf) if item["type"] == "shelf:index:Book"]
+
+    say(shelf, IMPORT % ("old", 3, "none"))
+    with pytest.raises(ConfigError):
+        shelf.up()
+
+    say(shelf, IMPORT % ("old", 3, "old"))
+    assert shelf.driver.preview().get("import") == shelf.up().get("import") == 1
+    [entry] = [item for item in entries(shelf) if item["type"] == "shelf:index:Book"]
+    assert (entry["id"], entry["importID"], entry["outputs"]["number"]) == ("old", "old", 1)
+    assert shelf.up() == {"same": 2}
+    say(shelf, IMPORT % ("old", 5, "old"))
+    assert shelf.up() == {"same": 1, "update": 1}
+    say(shelf, "")
+    shelf.up()
+    assert shelf.files() == {}
+
+
+def test_an_import_in_the_place_of_another_object(shelf):
+    (shelf.root / "world" / "old").write_text(json.dumps({"title": "a", "pages": 100, "label": "old", "number": 1}))
+    say(shelf, "book('a')")
+    shelf.up()
+    say(shelf, IMPORT % ("a", 100, "old"))
+    shelf.up()
+    assert list(shelf.files()) == ["old"]
+    assert shelf.up() == {"same": 2}
+
+
+def test_outputs_of_another_stack_and_resources_of_this_one(shelf, tmp_path):
+    other = make_world(tmp_path / "other", shelf.driver.engine.split()[0])
+    (other.root / "Pulumi.yaml").write_text("name: elsewhere\nruntime: python\nmain: program/\n")
+    other.driver = Driver(other.root, "dev", shelf.driver.home.with_name("other"), shelf.driver.engine.split()[0])
+    (other.root / "Pulumi.dev.yaml").unlink()  # its passphrase was another
+    say(other, "pulumi.export('open', 1)\npulumi.export('hidden', Output.secret('word'))")
+    other.driver.set_config({"trivet:cloud": "local"})
+    other.up()
+    say(
+        shelf,
+        """
+ref = pulumi.StackReference("organization/elsewhere/dev")
+pulumi.export("open", ref.require_output("open"))
+pulumi.export("hidden", ref.get_output("hidden"))
+""",
+    )
+    shelf.driver.preview()
+    shelf.up()
+    assert shelf.driver.outputs() == {"open": 1, "hidden": "word"}
+    assert '"word"' not in shelf.state_file().path.read_text() or not shelf.driver.engine.startswith("embedded")
+    assert shelf.up().keys() <= {"same", "read"}
+    say(other, "pulumi.export('open', 2)")
+    other.up()
+    shelf.up()
+    assert shelf.driver.outputs() == {"open": 2, "hidden": None} or shelf.driver.outputs() == {"open": 2}
+    shelf.driver.refresh()
+    shelf.driver.destroy()
+    assert entries(shelf) == []

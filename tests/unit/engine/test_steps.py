@@ -130,7 +130,7 @@ class OnePlugin:
 
 
 def steps_of(state: Any, provider: Provider, report: Report, gate: Gate, *, preview: bool, parallel: int) -> Steps:
-    providers = Providers("dev", "trial", state, OnePlugin(provider), {}, preview=preview)  # type: ignore[arg-type]
+    providers = Providers("dev", "trial", state, OnePlugin(provider), {}, lambda name: state, preview=preview)  # type: ignore[arg-type]
     return Steps(state, providers, report, gate, preview=preview, parallel=parallel)
 
 
