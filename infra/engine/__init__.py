@@ -10,6 +10,8 @@ It serves the cloud ``local`` and rehearsals only. What it does not implement it
 ``gate``        through which every step goes, until an error or Ctrl-C closes it
 ``monitor``     the service by which the program registers resources: Pulumi's resource monitor
 ``logs``        the service to which the program and the plugins log: Pulumi's engine service
+``transforms``  functions of the program through which registrations and function calls go
+``builtin``     what Pulumi serves itself: stack references, resources by URN
 ``refusals``    what both have in common: the first error ends the operation, the unimplemented is named
 ``steps``       what to do with one resource: check, diff, create, update, replace, delete, same
 ``providers``   the provider entries of a state, default and explicit, and the provider behind each

@@ -47,7 +47,8 @@ class Report:
     def hide(self, value: Any) -> None:
         """Show ``[secret]`` instead of every secret text in ``value`` from now on, wherever it turns up."""
         if is_secret(value):
-            self._hidden.update(text for text in _texts(reveal(value)) if len(text) >= _SHORTEST_SECRET)
+            forms = (form for text in _texts(reveal(value)) for form in _forms(text))
+            self._hidden.update(form for form in forms if len(form) >= _SHORTEST_SECRET)
         elif isinstance(value, dict | list):
             for item in value.values() if isinstance(value, dict) else value:
                 self.hide(item)
@@ -114,6 +115,11 @@ class Report:
             self._sequence += 1
             with self._log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(event) + "\n")
+
+
+def _forms(text: str) -> list[str]:
+    """The ways in which a text may turn up: as it is, in JSON, and line by line."""
+    return [text, json.dumps(text)[1:-1], *map(str.strip, text.splitlines())]
 
 
 def _texts(value: Any) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 from google.protobuf import empty_pb2
 from google.protobuf.message import Message
-from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
+from pulumi.runtime.proto import callback_pb2, resource_pb2, resource_pb2_grpc
 
 from trivet.core.errors import ConfigError, Unsupported
 from trivet.infra.engine.events import Report
@@ -22,12 +22,15 @@ from trivet.infra.engine.gate import Gate
 from trivet.infra.engine.refusals import Service, refuse_the_rest
 from trivet.infra.engine.state import Resource, make_urn
 from trivet.infra.engine.steps import Goal, Steps
-from trivet.infra.engine.values import UNKNOWN, from_struct, to_struct
+from trivet.infra.engine.transforms import Transforms
+from trivet.infra.engine.values import from_struct, to_struct
 
 FEATURES = {
     "secrets": resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     "aliasSpecs": resource_pb2.RESOURCE_MONITOR_FEATURE_ALIAS_SPECS,
     "deletedWith": resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
+    "transforms": resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
+    "invokeTransforms": resource_pb2.RESOURCE_MONITOR_FEATURE_INVOKE_TRANSFORMS,
 }
 """What is announced to the SDK, and works. Without ``secrets`` the SDK would send secrets in clear."""
 
@@ -35,7 +38,7 @@ _TAKEN = {
     "type", "name", "parent", "custom", "object", "protect", "dependencies", "propertyDependencies",
     "deleteBeforeReplace", "deleteBeforeReplaceDefined", "ignoreChanges", "additionalSecretOutputs",
     "retainOnDelete", "aliases", "provider", "version", "replaceOnChanges", "customTimeouts", "deletedWith",
-    "importId",
+    "importId", "transforms",
 }  # fmt: skip
 _READ = {"id", "type", "name", "parent", "properties", "dependencies", "provider", "version", "additionalSecretOutputs"}
 _INVOKED = {"tok", "args", "provider", "version"}
@@ -55,6 +58,7 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
         self._steps = steps
         self._report = report
         self.gate = gate
+        self._transforms = Transforms()
         self._aliases: dict[str, tuple[str, ...]] = {}
 
     def GetDeploymentInfo(self, request: Any, context: grpc.ServicerContext) -> resource_pb2.DeploymentInfo:
@@ -98,8 +102,6 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
                 provider=request.provider,
                 additional_secret_outputs=tuple(request.additionalSecretOutputs),
             )
-            if request.id == UNKNOWN:
-                return resource_pb2.ReadResourceResponse(urn=urn, properties=request.properties)
             made = self._steps.read(want, request.version)
             return resource_pb2.ReadResourceResponse(urn=urn, properties=to_struct(made.outputs))
         raise AssertionError("abort raises")
@@ -109,6 +111,7 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
     ) -> resource_pb2.ResourceInvokeResponse:
         """A function of a provider."""
         with self.serving(context):
+            request = self._transforms.invoke(request)
             _refuse_unknown(request, _INVOKED)
             package = request.tok.split(":", 1)[0]
             arguments = from_struct(request.args)
@@ -126,14 +129,31 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
             self._steps.outputs(request.urn, outputs)
         return empty_pb2.Empty()
 
+    def RegisterStackTransform(self, request: callback_pb2.Callback, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        """A function of the program through which every registration goes."""
+        self._transforms.add(request)
+        return empty_pb2.Empty()
+
+    def RegisterStackInvokeTransform(
+        self, request: callback_pb2.Callback, context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        """The same for function calls."""
+        self._transforms.add_for_invokes(request)
+        return empty_pb2.Empty()
+
+    def close(self) -> None:
+        """Hang up on the program's callbacks."""
+        self._transforms.close()
+
     def SignalAndWaitForShutdown(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
         """The program has registered everything."""
         return empty_pb2.Empty()
 
     def _goal(self, request: resource_pb2.RegisterResourceRequest) -> Goal:
+        urn = make_urn(self._stack, self._project, request.parent, request.type, request.name)
+        request = self._transforms.resource(request, urn)
         _refuse_unknown(request, _TAKEN)
         _refuse_nested(request)
-        urn = make_urn(self._stack, self._project, request.parent, request.type, request.name)
         aliases = tuple(dict.fromkeys(self._alias_urns(request, urn)))
         self._aliases[urn] = aliases
         return Goal(

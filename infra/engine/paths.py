@@ -6,7 +6,7 @@ Source: Pulumi's documentation of ``ignoreChanges``, "Property paths".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from trivet.core.errors import ConfigError
@@ -48,30 +48,52 @@ def parse(text: str) -> Path:
 
 def keep(path: Path, old: Any, new: Any) -> Any:
     """``new`` with what stands at the path as it is in ``old``; what is not there in ``old`` is not in ``new`` either.
+    What was secret stays so.
 
-    Where the two are not built alike down to the path, ``new`` stays as it is.
+    :raises LookupError: when ``new`` lacks what is around something that ``old`` has at the path.
     """
     if is_secret(new):
         return secret(keep(path, reveal(old), new["value"]))
-    old = old["value"] if is_secret(old) else old
+    if is_secret(old):
+        kept = keep(path, old["value"], new)
+        return new if kept == new else secret(kept)
     head, *rest = path
     if isinstance(new, list) and isinstance(old, list):
-        kept = list(new)
+        items = list(new)
         for index in range(min(len(old), len(new))) if head == ANY else [head]:
             if isinstance(index, int) and index < min(len(old), len(new)):
-                kept[index] = keep(tuple(rest), old[index], new[index]) if rest else old[index]
-        return kept
+                items[index] = keep(tuple(rest), old[index], new[index]) if rest else old[index]
+            elif isinstance(index, int) and index < len(old) and _is_there(rest, old[index]):
+                raise LookupError(index)
+        return items
     if isinstance(new, dict) and isinstance(old, dict):
         named = dict(new)
         for name in {*old, *new} if head == ANY else {head}:
             if rest and name in new:
                 named[name] = keep(tuple(rest), old.get(name, {}), new[name])
+            elif rest:
+                if name in old and head != ANY and _is_there(rest, old[name]):
+                    raise LookupError(name)
             elif not rest and name in old:
                 named[name] = old[name]
             elif not rest:
                 named.pop(name, None)
         return named
     return new
+
+
+def _is_there(path: Sequence[str | int], value: Any) -> bool:
+    """Whether the value has anything at the path."""
+    value = value["value"] if is_secret(value) else value
+    if not path:
+        return True
+    head, *rest = path
+    if isinstance(value, dict):
+        return any(_is_there(rest, value[name]) for name in (value if head == ANY else {head} & value.keys()))
+    if isinstance(value, list):
+        places = range(len(value)) if head == ANY else [head]
+        return any(_is_there(rest, value[at]) for at in places if isinstance(at, int) and at < len(value))
+    return False
 
 
 def differ(path: Path, old: Any, new: Any) -> bool:

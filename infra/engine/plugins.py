@@ -70,17 +70,17 @@ class Child:
             raise PlatformError(f"{self.what} did not print its port within {PORT_S:.0f} seconds.", "Call again.")
         port = self._stdout.readline().strip()
         if not port.isdigit():
-            raise self.ended()
+            raise self.ended() or PlatformError(f"{self.what} printed no port, but {port!r}.")
         self._connected = True
         self._pumps.append(self._pump(self._stdout))
         return grpc.insecure_channel(f"127.0.0.1:{port}", options=_GRPC_CHANNEL_OPTIONS)
 
-    def ended(self) -> PlatformError:
-        """What to say when the process is gone: how it ended and its last line."""
+    def ended(self) -> PlatformError | None:
+        """What to say when the process is gone: how it ended and its last line; none while it runs."""
         try:
             code = self._process.wait(_GRACE_S)
         except subprocess.TimeoutExpired:
-            return PlatformError(f"{self.what} does not answer.", "Call again.")
+            return None
         for pump in self._pumps:
             pump.join(_GRACE_S)
         how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"

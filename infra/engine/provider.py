@@ -46,7 +46,7 @@ class Provider:
     """A provider behind a channel. Once it is configured it serves resources; in a preview it may lack a value of its
     config that only the apply will give, and then knows nothing of them."""
 
-    def __init__(self, channel: grpc.Channel, ended: Callable[[], PlatformError]) -> None:
+    def __init__(self, channel: grpc.Channel, ended: Callable[[], PlatformError | None]) -> None:
         self._channel = channel
         self._ended = ended
         self._stub = provider_pb2_grpc.ResourceProviderStub(channel)
@@ -117,6 +117,8 @@ class Provider:
 
         :raises ConfigError: with every argument that it refuses.
         """
+        if not self._knows:
+            return {}
         request = provider_pb2.InvokeRequest(tok=function, args=self._send(arguments), preview=preview)
         response = self._call(self._stub.Invoke, request, f"Calling {function}")
         if response.failures:
@@ -248,8 +250,8 @@ class Provider:
                 return None
             if status == grpc.StatusCode.DEADLINE_EXCEEDED and seconds:
                 raise PlatformError(f"{doing} had no answer within {seconds:.0f} seconds.", "Call again.") from error
-            if status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-                ended = self._ended()
+            lost = status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+            if lost and (ended := self._ended()):  # else it is the plugin's own answer
                 raise Gone(f"{doing} was cut off. {ended.message}", ended.next_step) from error
             raise failure(f"{doing} failed", error.details()) from error  # pyright: ignore
 

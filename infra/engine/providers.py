@@ -13,7 +13,7 @@ from trivet.infra.engine.builtin import PACKAGE, OtherStack, invoke, read
 from trivet.infra.engine.checkpoint import now
 from trivet.infra.engine.plugins import DYNAMIC, VERSION, Plugins
 from trivet.infra.engine.provider import Provider
-from trivet.infra.engine.state import DEFAULT, PROVIDER_TYPE, Changes, Resource, State, make_urn
+from trivet.infra.engine.state import DEFAULT, PROVIDER_TYPE, Changes, Resource, State, make_urn, refuse_to_replace
 from trivet.infra.engine.values import UNKNOWN, Properties, secret
 
 Config = Mapping[str, tuple[str, bool]]
@@ -111,6 +111,7 @@ class Providers:
             return "create", {None: new}, new
         diff = provider.diff_config(_without_version(old), checked)
         if diff.replaces:
+            refuse_to_replace(old)
             new = replace(new, id=self._id(), created=now())
             return "replace", {found[0]: replace(old, delete=True), None: new}, new
         changed = inputs != old.inputs

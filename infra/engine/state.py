@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from trivet.core import faults
-from trivet.core.errors import IntegrityError, Unsupported
+from trivet.core.errors import ConfigError, IntegrityError, Unsupported
 from trivet.infra.engine.crypt import Vault
 from trivet.infra.engine.values import Properties
 
@@ -155,6 +155,15 @@ class Operation:
     resource: Resource
 
 
+def refuse_to_replace(old: Resource) -> None:
+    """:raises ConfigError: where it is protected."""
+    if old.protect:
+        raise ConfigError(
+            f"{old.name} would have to be replaced, but is protected.",
+            "Run `up` with protect=False first, or undo the change.",
+        )
+
+
 Journal = Callable[[dict[str, Any]], None]
 Changes = dict[int | None, Resource | None]
 
@@ -187,10 +196,10 @@ class State:
             return None if key is None else (key, self.resources[key])
 
     def entry(self, urn: str, identity: str) -> Resource | None:
-        """The resource with just this URN and id, live or waiting to be deleted."""
+        """The resource with this id and this URN, now or formerly; live, or waiting to be deleted."""
         with self._lock:
-            named = (one for one in self.resources.values() if (one.urn, one.id) == (urn, identity))
-            return next(named, None)
+            named = (one for one in self.resources.values() if one.id == identity)
+            return next((one for one in named if urn == one.urn or urn in one.aliases), None)
 
     def begin(self, kind: str, resource: Resource) -> None:
         """Record that a provider is about to be asked."""
@@ -282,10 +291,12 @@ def _renamed(resources: dict[int, Resource]) -> dict[int, Resource]:
     def follow(resource: Resource) -> Resource:
         if names.keys().isdisjoint(resource.needs):
             return resource
+        provider, _, identity = resource.provider.rpartition("::")
         return replace(
             resource,
             parent=names.get(resource.parent, resource.parent),
             deleted_with=names.get(resource.deleted_with, resource.deleted_with),
+            provider="::".join([names.get(provider, provider), identity]) if provider else "",
             dependencies=tuple(names.get(urn, urn) for urn in resource.dependencies),
             property_dependencies={
                 name: [names.get(urn, urn) for urn in urns] for name, urns in resource.property_dependencies.items()

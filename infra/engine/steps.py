@@ -17,9 +17,10 @@ from trivet.infra.engine.checkpoint import now
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.gate import Gate
 from trivet.infra.engine.paths import differ, keep, parse
-from trivet.infra.engine.provider import Gone, Provider
+from trivet.infra.engine.plugins import VERSION
+from trivet.infra.engine.provider import Diff, Gone, Provider
 from trivet.infra.engine.providers import Providers
-from trivet.infra.engine.state import Changes, Resource, State
+from trivet.infra.engine.state import Changes, Resource, State, refuse_to_replace
 from trivet.infra.engine.values import UNKNOWN, Properties, mark_like, reveal
 
 
@@ -62,9 +63,7 @@ class Steps:
         """
         want = goal.want
         with self._turn:  # a delete before a replacement may be busy with this very resource
-            if want.urn in self._claimed:
-                raise ConfigError(f"Two resources have the URN {want.urn}.", "Give one another name.")
-            self._claimed.add(want.urn)
+            self._claim(want.urn)
             found = self.state.find((want.urn, *want.aliases), self._matched)
             if found:
                 self._matched.add(found[0])
@@ -73,7 +72,8 @@ class Steps:
         with self._slots:
             self._gate.check()  # another one may have failed while this one waited
             if want.is_provider:
-                return self._entry(want, found)
+                given = {VERSION: goal.version} if goal.version else {}
+                return self._entry(replace(want, inputs=want.inputs | given), found)
             return self._custom(goal, found) if want.custom else self._component(want, found)
 
     def read(self, want: Resource, version: str) -> Resource:
@@ -82,7 +82,7 @@ class Steps:
         :raises ConfigError: when it is not there.
         """
         with self._turn:
-            self._claimed.add(want.urn)
+            self._claim(want.urn)
             found = self.state.find([want.urn])
         if found and not found[1].external:
             raise Unsupported(
@@ -92,11 +92,17 @@ class Steps:
         with self._slots:
             self._gate.check()
             want = self._served(want, version)
-            inputs, outputs = self._there(want)
+            # In a preview the id may come only with the apply.
+            inputs, outputs = (want.inputs, want.inputs) if want.id == UNKNOWN else self._there(want)
             new = replace(want, inputs=inputs, outputs=outputs, external=True)
             self.state.put({found[0] if found else None: new})
             self._report.ends("read", new)
             return new
+
+    def _claim(self, urn: str) -> None:
+        if urn in self._claimed:
+            raise ConfigError(f"Two resources have the URN {urn}.", "Give one another name.")
+        self._claimed.add(urn)
 
     def invoke(self, package: str, reference: str, version: str, function: str, arguments: Properties) -> Properties:
         """What a function of a provider gives."""
@@ -124,7 +130,7 @@ class Steps:
             for key, resource in self.state.ordered()
             if resource.delete or not (resource.urn in self._claimed or resource.is_default_provider)
         }
-        protected = [item.name for item in doomed.values() if item.protect]
+        protected = [item.name for item in doomed.values() if item.protect and not item.delete]
         if protected:
             raise ConfigError(
                 f"Protected, and so not deleted: {', '.join(protected)}.",
@@ -192,7 +198,10 @@ class Steps:
         replaces = (
             diff.replaces
             or self.providers.changed(old, want.provider)
-            or any(differ(parse(path), old.inputs, checked.inputs) for path in want.replace_on_changes)
+            or (
+                diff.changes
+                and any(differ(parse(path), old.inputs, checked.inputs) for path in want.replace_on_changes)
+            )
         )
         if replaces or old.external or old.pending_replacement or unfinished == "deleting":
             # Without the old inputs, or a name that the provider chose would be chosen again and the old one's deletion
@@ -219,8 +228,8 @@ class Steps:
 
         :raises ConfigError: when it is not there, or is not like that.
         """
-        if found and found[1].protect:
-            raise ConfigError(f"{want.name} would be replaced by an import, but is protected.")
+        if found:
+            refuse_to_replace(found[1])
         inputs, outputs = self._there(replace(want, id=want.import_id))
         there = replace(want, id=want.import_id, inputs=inputs, outputs=outputs)
         new = replace(there, inputs=provider.check(want, inputs))
@@ -257,11 +266,7 @@ class Steps:
         return new
 
     def _replace(self, provider: Provider, key: int, old: Resource, want: Resource, *, delete_first: bool) -> Resource:
-        if old.protect:
-            raise ConfigError(
-                f"{old.name} would have to be replaced, but is protected.",
-                "Run `up` with protect=False first, or undo the change.",
-            )
+        refuse_to_replace(old)
         if not (delete_first or old.pending_replacement):
             return self._create(provider, want, "replace", also={key: replace(old, delete=True)})
         if not old.pending_replacement:
@@ -281,18 +286,15 @@ class Steps:
             if not taken or other.delete or other.pending_replacement or other.urn in self._claimed:
                 continue
             inputs = other.inputs | dict.fromkeys(taken, UNKNOWN)
-            if other.custom and not other.is_provider and self._replaces(other, inputs):
+            if not other.custom or other.is_provider:
+                continue
+            diff = self.providers.of(other.provider).diff(other, inputs)
+            if _replaces(diff, other, other.inputs, inputs):
                 if other.protect:
                     raise ConfigError(f"{other.name} would be replaced with {old.name}, but is protected.")
                 gone.add(other.urn)
                 dependents.append((key, other))
         return dependents[::-1]
-
-    def _replaces(self, other: Resource, inputs: Properties) -> bool:
-        paths = map(parse, other.replace_on_changes)
-        return self.providers.of(other.provider).diff(other, inputs).replaces or any(
-            differ(path, other.inputs, inputs) for path in paths
-        )
 
     def _create(
         self,
@@ -306,7 +308,9 @@ class Steps:
         """Create and record it, under ``key`` or as an additional resource, in one step with what changes ``also``."""
         self._report.begins(op, want)
         cut_off = self.state.pending.get(want.object)
-        if cut_off and cut_off.resource.inputs != want.inputs:
+        if cut_off and (
+            cut_off.resource.inputs != want.inputs or self.providers.changed(cut_off.resource, want.provider)
+        ):
             self._recover(cut_off.resource)
         if self._preview:
             new = replace(want, outputs=provider.foresee(want))
@@ -383,6 +387,18 @@ class Steps:
 def _ignoring(want: Resource, old: Resource) -> Resource:
     """The goal with the old value of every input whose changes are to be ignored."""
     inputs = want.inputs
-    for path in map(parse, want.ignore_changes):
-        inputs = keep(path, old.inputs, inputs)
+    for path in want.ignore_changes:
+        try:
+            inputs = keep(parse(path), old.inputs, inputs)
+        except LookupError:
+            raise ConfigError(
+                f"Changes of {want.name} at '{path}' cannot be ignored: the inputs have nothing there any more.",
+                "Keep what is around it in the program, or drop it from ignore_changes.",
+            ) from None
     return replace(want, inputs=inputs)
+
+
+def _replaces(diff: Diff, want: Resource, old: Properties, new: Properties) -> bool:
+    """Whether a change makes another object necessary, to the provider or to the program."""
+    paths = map(parse, want.replace_on_changes)
+    return diff.replaces or (diff.changes and any(differ(path, old, new) for path in paths))

@@ -14,7 +14,7 @@ import grpc
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, resource_pb2_grpc
 
-from trivet.core.errors import NotFound
+from trivet.core.errors import NotFound, PlatformError
 from trivet.infra.engine.builtin import OtherStack
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.failures import failure
@@ -170,6 +170,7 @@ class Update:
                 yield f"127.0.0.1:{port}"
             finally:
                 server.stop(None).wait()
+                monitor.close()
 
     def _run_program(self, channel: grpc.Channel, address: str) -> None:
         target = self._target
@@ -189,7 +190,7 @@ class Update:
         except grpc.RpcError as error:
             self._gate.check()
             if self._host:
-                raise self._host.ended() from error
+                raise (self._host.ended() or PlatformError("The program does not answer.")) from error
             raise
         finally:
             self._gate.wait_until_idle()

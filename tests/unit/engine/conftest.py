@@ -126,6 +126,23 @@ getattr(Driver(Path(root), stack, Path(home)), verb)()
 """
 
 
+HEAD = """
+import pulumi
+from pulumi import CustomResource, Output, ProviderResource, ResourceOptions
+
+def book(name, title=None, version="1.2.0", options=None, **props):
+    opts = ResourceOptions.merge(ResourceOptions(version=version), options)
+    props = {"title": title or name, "label": None, "number": None, **props}
+    return CustomResource("shelf:index:Book", name, props, opts)
+
+def count(of="books", version="1.2.0"):
+    return pulumi.runtime.invoke("shelf:index:count", {"of": of}, pulumi.InvokeOptions(version=version)).value
+
+"""
+
+SHELF = Path(__file__).with_name("shelf.py")
+
+
 @dataclass
 class World:
     """One project, its stack and the folder in which its resources are files."""
@@ -202,6 +219,18 @@ def make_world(root: Path, engine: str = "embedded", stack: str = "dev") -> Worl
     return world
 
 
+def say(world: World, text: str) -> None:
+    (world.root / "program" / "__main__.py").write_text(HEAD + text)
+
+
+def entries(world: World) -> list[dict[str, Any]]:
+    return world.driver.export()["deployment"].get("resources", [])
+
+
+def held(world: World) -> dict[str, Any]:
+    return {name: json.loads(text) for name, text in world.files().items()}
+
+
 @pytest.fixture(autouse=True)
 def _surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith(("PULUMI_", "TRIVET_"))]:
@@ -223,6 +252,17 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
 def embedded(tmp_path: Path) -> World:
     """A project for the embedded engine alone."""
     return make_world(tmp_path)
+
+
+@pytest.fixture
+def shelf(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A project, and the plugin on PATH."""
+    executable = tmp_path / "bin" / "pulumi-resource-shelf"
+    executable.parent.mkdir()
+    executable.write_text(f"#!{sys.executable}\nimport runpy\nrunpy.run_path({str(SHELF)!r}, run_name='__main__')\n")
+    executable.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{executable.parent}{os.pathsep}{os.environ['PATH']}")
+    return world
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -203,7 +203,6 @@ def test_a_command_line_that_is_not_implemented_is_named(args, named):
         ("pulumi.StackReference('a/b')", "no name of a stack"),
         ("File(additional_secret_outputs=['content.deep'])", "nested path 'content.deep'"),
         ("pulumi.require_pulumi_version('>=3')", "RequirePulumiVersion"),
-        ("pulumi.runtime.register_resource_transform(lambda args: None)", "does not support transforms"),
         ("File(hooks=pulumi.ResourceHookBinding(after_create=[print]))", "does not support resource hooks"),
     ],
 )

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,47 +10,7 @@ from trivet.core.errors import ConfigError, PlatformError, Unsupported
 from trivet.infra.driver import Driver
 from trivet.infra.engine import plugins
 
-from .conftest import make_world
-
-HEAD = """
-import pulumi
-from pulumi import CustomResource, Output, ProviderResource, ResourceOptions
-
-def book(name, title=None, version="1.2.0", options=None, **props):
-    opts = ResourceOptions.merge(ResourceOptions(version=version), options)
-    props = {"title": title or name, "label": None, "number": None, **props}
-    return CustomResource("shelf:index:Book", name, props, opts)
-
-def count(of="books", version="1.2.0"):
-    return pulumi.runtime.invoke("shelf:index:count", {"of": of}, pulumi.InvokeOptions(version=version)).value
-
-"""
-
-
-@pytest.fixture
-def shelf(world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A project, and the plugin on PATH."""
-    executable = tmp_path / "bin" / "pulumi-resource-shelf"
-    executable.parent.mkdir()
-    executable.write_text(f"#!{sys.executable}\nimport runpy\nrunpy.run_path({str(SHELF)!r}, run_name='__main__')\n")
-    executable.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{executable.parent}{os.pathsep}{os.environ['PATH']}")
-    return world
-
-
-SHELF = Path(__file__).with_name("shelf.py")
-
-
-def say(world: Any, text: str) -> None:
-    (world.root / "program" / "__main__.py").write_text(HEAD + text)
-
-
-def entries(world: Any) -> list[dict[str, Any]]:
-    return world.driver.export()["deployment"].get("resources", [])
-
-
-def held(world: Any) -> dict[str, Any]:
-    return {name: json.loads(text) for name, text in world.files().items()}
+from .conftest import entries, held, make_world, say
 
 
 def test_a_default_provider_serves_what_names_none_and_takes_the_stack_s_config(shelf):
@@ -310,3 +266,98 @@ pulumi.export("hidden", ref.get_output("hidden"))
     shelf.driver.refresh()
     shelf.driver.destroy()
     assert entries(shelf) == []
+
+
+NORTH = "north = ProviderResource('shelf', %s, ResourceOptions(%s))\nbook('a', options=ResourceOptions(provider=north))"
+
+
+def test_a_provider_may_be_renamed(shelf):
+    say(shelf, NORTH % ("'north', {'room': 'north'}", ""))
+    shelf.up()
+    say(shelf, NORTH % ("'nord', {'room': 'north'}", "aliases=[pulumi.Alias(name='north')]"))
+    assert shelf.driver.preview() == shelf.up() == {"same": 3}
+    assert shelf.driver.refresh() == {"same": 3}
+    assert shelf.driver.destroy() == {"delete": 3}
+    assert shelf.files() == {}
+
+
+def test_a_protected_provider_is_not_replaced_until_it_may(shelf):
+    say(shelf, NORTH % ("'north', {'room': 'north'}", "protect=True"))
+    shelf.up()
+    say(shelf, NORTH % ("'north', {'room': 'south'}", "protect=True"))
+    with pytest.raises(ConfigError, match="protected"):
+        shelf.up()
+    assert list(shelf.files()) == ["north-a-"]
+    say(shelf, NORTH % ("'north', {'room': 'north'}", ""))
+    shelf.up()
+    say(shelf, NORTH % ("'north', {'room': 'south'}", ""))
+    assert shelf.up() == {"same": 1, "replace": 2}
+    assert list(shelf.files()) == ["south-a-"]
+
+
+def test_a_create_that_was_cut_off_is_undone_under_its_own_provider(shelf):
+    if not shelf.driver.engine.startswith("embedded"):
+        pytest.skip("the fault is the embedded engine's")
+    say(shelf, NORTH % ("'north', {'room': 'north'}", ""))
+    with shelf.begin("up", "engine.creating.done") as process:
+        process.wait()
+    assert list(shelf.files()) == ["north-a-"]
+    say(shelf, NORTH % ("'north', {'room': 'south'}", ""))
+    shelf.again().up()
+    assert list(shelf.files()) == ["south-a-"]
+    shelf.again().destroy()
+    assert shelf.files() == {}
+
+
+def test_the_same_urn_is_not_read_twice(shelf):
+    (shelf.root / "world" / "old").write_text(json.dumps({"title": "old", "label": "hall: old", "number": 1}))
+    say(shelf, "for _ in range(4):\n    book('old', options=ResourceOptions(id='old'))")
+    with pytest.raises(Exception, match=r"(?i)urn"):
+        shelf.up()
+    entries(shelf)
+
+
+def test_what_a_preview_cannot_know_yet_is_not_asked(shelf):
+    say(
+        shelf,
+        """
+first = book("a")
+other = ProviderResource("shelf", "other", {"room": first.number.apply(lambda number: f"room-{number:g}")})
+pulumi.runtime.invoke("shelf:index:count", {"of": "x"}, pulumi.InvokeOptions(provider=other))
+book("again", options=ResourceOptions(id=first.number.apply(lambda number: "hall-a-")))
+""",
+    )
+    assert shelf.driver.preview() == shelf.up() == {"create": 3, "read": 1}
+
+
+def test_a_secret_of_several_lines_is_not_told(shelf):
+    shelf.driver.set_config({"trivet:cloud": "local"}, {"word": "priest-hole\nsecond-line"})
+    say(shelf, "pulumi.info(pulumi.Config().require('word'))\nprint(pulumi.Config().require('word'))")
+    shelf.up()
+    assert any("[secret]" in line for line in shelf.lines)
+    assert not any("priest" in line or "second-line" in line for line in shelf.lines)
+
+
+def test_what_a_plugin_says_of_an_outage_is_told(shelf):
+    say(shelf, "book('outage')")
+    with pytest.raises(PlatformError, match="the cloud is down for maintenance"):
+        shelf.up()
+    say(shelf, "book('a')")
+    assert shelf.up()["create"] == 1
+
+
+def test_the_version_of_a_provider_that_the_program_makes(shelf):
+    say(shelf, NORTH % ("'north', {'room': 'north'}", "version='9.9.9'"))
+    shelf.up()
+    [entry] = [item for item in entries(shelf) if item["type"] == "pulumi:providers:shelf"]
+    assert entry["inputs"] == {"room": "north", "version": "9.9.9"}
+
+
+def test_what_is_around_an_ignored_path_has_to_stay(shelf):
+    ignoring = "options=ResourceOptions(ignore_changes=['tags.k'])"
+    say(shelf, f"book('a', tags={{'k': 1}}, {ignoring})")
+    shelf.up()
+    say(shelf, f"book('a', {ignoring})")
+    with pytest.raises(ConfigError):
+        shelf.up()
+    assert held(shelf)["hall-a-"]["tags"] == {"k": 1}
