@@ -21,6 +21,7 @@ It serves the cloud ``local`` and rehearsals only. What it does not implement it
 ``host``        the language host: the child that runs the program
 ``state``       the resources of a stack in memory, their order and their integrity
 ``checkpoint``  the state file in Pulumi's file-backend layout, the journal and its replay
+``history``     what was done to a stack before
 ``crypt``       Pulumi's passphrase secrets
 ``values``      property values, with Pulumi's markers for secret and unknown
 ``events``      progress, the event log and the summary

@@ -13,16 +13,18 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
+from time import time
 from typing import Any
 
 from pulumi.automation import CommandResult, OnOutput
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
-from trivet.core.errors import ConfigError, Locked, TrivetError, Unsupported, UsageError
+from trivet.core.errors import ConfigError, Locked, TrivetError, UsageError
 from trivet.infra.engine.arguments import parse
-from trivet.infra.engine.checkpoint import VERSION, Backend, StateFile, decode, export, now
+from trivet.infra.engine.checkpoint import VERSION, Backend, StateFile, decode, export
 from trivet.infra.engine.events import Report
+from trivet.infra.engine.history import Entry, History
 from trivet.infra.engine.settings import Project, StackSettings
 from trivet.infra.engine.state import STACK_TYPE, State, verify
 from trivet.infra.engine.update import Target, Update
@@ -44,7 +46,6 @@ class EmbeddedCommand:
 
     def __init__(self) -> None:
         self.selected = ""
-        self.history: dict[Path, list[dict[str, Any]]] = {}
 
     def run(
         self,
@@ -147,6 +148,7 @@ class _Call:
             if count and not self._options.force:
                 raise ConfigError(f"The stack '{self._stack}' still has {count} resources.", "Destroy it first.")
             self._file.remove()
+            self._history.remove()
         if not self._options.preserve_config:
             self._settings.delete()
 
@@ -178,11 +180,9 @@ class _Call:
             self._file.save(State(resources, found.pending.values(), self._settings.vault()))
 
     def stack_history(self) -> None:
-        entries = self._engine.history.get(self._file.path)
-        if not entries:
-            raise Unsupported("The embedded engine keeps no history beyond the process that ran an update.")
-        first = (self._options.page - 1) * self._options.page_size
-        self._print(entries[first : first + self._options.page_size])
+        self._file.require()
+        decrypt = self._settings.vault().decrypt if self._options.show_secrets else None
+        self._print(self._history.page(self._options.page_size, self._options.page, decrypt))
 
     def config_all(self) -> None:
         shown = self._options.show_secrets
@@ -230,7 +230,7 @@ class _Call:
         options = self._options
         log = Path(options.event_log) if options.event_log else None
         report = Report(self._show, log, preview=preview)
-        started, result = now(), "failed"
+        started, begun, result = time(), False, "failed"
         try:
             self._file.require()
             target = self._target()
@@ -241,6 +241,7 @@ class _Call:
                 ) as update,
                 self._state(preview=preview) as state,
             ):
+                begun = True
                 try:
                     work(update, state)
                 finally:
@@ -253,7 +254,7 @@ class _Call:
             raise
         finally:
             report.close()
-            if not preview:
+            if begun and not preview:
                 self._remember(kind, result, started, report)
 
     def _state(self, *, preview: bool) -> AbstractContextManager[State]:
@@ -261,18 +262,9 @@ class _Call:
             return nullcontext(self._file.load(self._settings.vault))
         return self._file.writing(self._settings.vault)
 
-    def _remember(self, kind: str, result: str, started: str, report: Report) -> None:
-        entry = {
-            "kind": kind,
-            "startTime": started,
-            "endTime": now(),
-            "message": self._options.message,
-            "environment": {},
-            "config": {},
-            "result": result,
-            "resourceChanges": dict(report.changes),
-        }
-        self._engine.history.setdefault(self._file.path, []).insert(0, entry)
+    def _remember(self, kind: str, result: str, started: float, report: Report) -> None:
+        changes, config = dict(report.changes), self._settings.sealed()
+        self._history.add(Entry(kind, self._options.message, result, started, time(), changes, config))
 
     def _target(self) -> Target:
         return Target(
@@ -315,6 +307,10 @@ class _Call:
     @cached_property
     def _file(self) -> StateFile:
         return self._backend.stack(self._project.name, self._stack)
+
+    @cached_property
+    def _history(self) -> History:
+        return History(self._backend.root, self._project.name, self._stack)
 
     @cached_property
     def _settings(self) -> StackSettings:

@@ -102,7 +102,9 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
                 provider=request.provider,
                 additional_secret_outputs=tuple(request.additionalSecretOutputs),
             )
+            self._report.hide(want.inputs)
             made = self._steps.read(want, request.version)
+            self._report.hide(made.outputs)
             return resource_pb2.ReadResourceResponse(urn=urn, properties=to_struct(made.outputs))
         raise AssertionError("abort raises")
 
@@ -115,7 +117,9 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
             _refuse_unknown(request, _INVOKED)
             package = request.tok.split(":", 1)[0]
             arguments = from_struct(request.args)
+            self._report.hide(arguments)
             given = self._steps.invoke(package, request.provider, request.version, request.tok, arguments)
+            self._report.hide(given)
             return resource_pb2.ResourceInvokeResponse(**{"return": to_struct(given)})  # pyright: ignore[reportArgumentType]
         raise AssertionError("abort raises")
 

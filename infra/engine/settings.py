@@ -81,6 +81,10 @@ class StackSettings:
         """Every value in clear, and whether it is secret. A structured value is its JSON."""
         return {key: self._read(key, value) for key, value in (self._data.get("config") or {}).items()}
 
+    def sealed(self) -> dict[str, Any]:
+        """Every value as the file has it: a secret one encrypted."""
+        return dict(self._data.get("config") or {})
+
     def _read(self, key: str, value: Any) -> tuple[str, bool]:
         if isinstance(value, dict) and value.keys() == {"secure"}:
             return self.vault().decrypt(value["secure"]), True

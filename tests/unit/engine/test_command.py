@@ -133,13 +133,14 @@ def test_a_state_moves_by_export_and_import(embedded):
         stack.workspace.remove_stack("dev")
 
 
-def test_summaries_and_history_of_this_process(workspace):
+def test_summaries_and_history(workspace):
     stack = auto.Stack.create("one", workspace)
     lines: list[str] = []
     events: list[auto.EngineEvent] = []
 
-    with pytest.raises(auto.CommandError, match="no history"):
-        stack.history()
+    assert stack.history() == []
+    stack.set_config("trial:word", auto.ConfigValue("hidden-word", secret=True))
+    stack.set_config("trial:open", auto.ConfigValue("1"))
     result = stack.up(message="why", on_output=lines.append, on_event=events.append)
 
     assert (result.summary.kind, result.summary.result, result.summary.message) == ("update", "succeeded", "why")
@@ -156,6 +157,41 @@ def test_summaries_and_history_of_this_process(workspace):
             "import pulumi\npulumi.ComponentResource('a:b:C', 'c')\n"
         )
         stack.up(expect_no_changes=True)
+
+
+def test_history_lasts_and_keeps_secrets_sealed(workspace):
+    stack = auto.Stack.create("one", workspace)
+    stack.set_config("trial:word", auto.ConfigValue("hidden-word", secret=True))
+    stack.set_config("trial:open", auto.ConfigValue("1"))
+    (Path(workspace.work_dir) / "program" / "__main__.py").write_text("raise ValueError('no')")
+    with pytest.raises(auto.CommandError):
+        stack.up(message="first")
+    stack.preview_refresh()
+    stack.refresh()
+    stack.destroy()
+
+    again = auto.Stack.select("one", workspace)
+    entries = again.history(show_secrets=True)
+    assert [(entry.kind, entry.result, entry.version) for entry in entries] == [
+        ("destroy", "succeeded", 3), ("refresh", "succeeded", 2), ("update", "failed", 1)
+    ]  # fmt: skip
+    assert entries[2].message == "first"
+    assert all(entry.start_time <= entry.end_time for entry in entries)
+    assert {key: (one.value, one.secret) for key, one in entries[0].config.items()} == {
+        "trial:word": ("hidden-word", True), "trial:open": ("1", False)
+    }  # fmt: skip
+    assert [entry.version for entry in again.history(page_size=1)] == [3]
+    assert [entry.version for entry in again.history(page_size=2, page=2)] == [1]
+
+    backend = Path(workspace.env_vars["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    files = list((backend / ".pulumi" / "history" / "trial" / "one").iterdir())
+    assert len(files) == 3
+    assert not any("hidden-word" in path.read_text() for path in files)
+    files[0].write_text("{}")
+    with pytest.raises(auto.CommandError, match="not a history that Pulumi writes"):
+        again.history()
+    workspace.remove_stack("one")
+    assert not files[0].exists()
 
 
 def test_an_inline_program(workspace):

@@ -252,11 +252,13 @@ def test_outputs_of_another_stack_and_resources_of_this_one(shelf, tmp_path):
 ref = pulumi.StackReference("organization/elsewhere/dev")
 pulumi.export("open", ref.require_output("open"))
 pulumi.export("hidden", ref.get_output("hidden"))
+ref.get_output("hidden").apply(lambda word: pulumi.info(f"it is {word}"))
 """,
     )
     shelf.driver.preview()
     shelf.up()
     assert shelf.driver.outputs() == {"open": 1, "hidden": "word"}
+    assert "it is [secret]" in shelf.lines and "it is word" not in shelf.lines
     assert '"word"' not in shelf.state_file().path.read_text() or not shelf.driver.engine.startswith("embedded")
     assert shelf.up().keys() <= {"same", "read"}
     say(other, "pulumi.export('open', 2)")
