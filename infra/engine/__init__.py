@@ -14,9 +14,11 @@ It serves the cloud ``local`` and rehearsals only. What it does not implement it
 ``builtin``     what Pulumi serves itself: stack references, resources by URN
 ``refusals``    what both have in common: the first error ends the operation, the unimplemented is named
 ``steps``       what to do with one resource: check, diff, create, update, replace, delete, same
+``outside``     what is taken over from outside: reads, imports, refresh
 ``providers``   the provider entries of a state, default and explicit, and the provider behind each
 ``provider``    one resource provider, spoken to in Pulumi's provider protocol
 ``plugins``     the child processes, whose life ends with the engine's: executables on PATH, dynamic providers
+``targets``     which resources an operation may touch
 ``paths``       property paths, by which options name a part of the inputs
 ``host``        the language host: the child that runs the program
 ``state``       the resources of a stack in memory, their order and their integrity

@@ -48,6 +48,8 @@ def _operations(commands: Any) -> None:
     }.items():
         parser = _command(commands.add_parser(name), name, *flags)
         parser.add_argument("--message", default="")
+        parser.add_argument("--target", action="append", default=[])
+        parser.add_argument("--target-dependents", action="store_true")
         parser.add_argument("--parallel", type=int, default=16)
         parser.add_argument("--expect-no-changes", action="store_true")
         parser.add_argument("--event-log")
@@ -59,6 +61,8 @@ def _operations(commands: Any) -> None:
         parser.add_argument("--suppress-outputs", action="store_true")
         if name in ("refresh", "destroy"):
             parser.add_argument("--run-program", choices=["false"])
+        else:
+            parser.add_argument("--replace", action="append", default=[])
 
 
 def _stack(commands: Any) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trivet.core.errors import ConfigError, NotFound, Unsupported
+from trivet.infra.engine.provider import Live
 from trivet.infra.engine.state import STACK_TYPE, Resource, State
 from trivet.infra.engine.values import Properties, has_secret
 
@@ -20,8 +21,8 @@ OtherStack = Callable[[str], State]
 """
 
 
-def read(want: Resource, other: OtherStack) -> tuple[Properties, Properties]:
-    """A reference to another stack: its inputs and outputs."""
+def read(want: Resource, other: OtherStack) -> Live:
+    """A reference to another stack."""
     if want.type != REFERENCE:
         raise Unsupported(f"The embedded engine does not implement {want.type}.", "Use the pulumi CLI.")
     name = want.inputs.get("name", want.id)
@@ -32,7 +33,7 @@ def read(want: Resource, other: OtherStack) -> tuple[Properties, Properties]:
     roots = [item.outputs for item in found.resources.values() if item.type == STACK_TYPE]
     outputs = roots[0] if roots else {}
     secrets = sorted(key for key, value in outputs.items() if has_secret(value))
-    return want.inputs, {"name": name, "outputs": outputs, "secretOutputNames": secrets}
+    return Live(want.id, want.inputs, {"name": name, "outputs": outputs, "secretOutputNames": secrets})
 
 
 def invoke(function: str, arguments: Properties, state: State) -> Properties:

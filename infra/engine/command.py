@@ -27,6 +27,7 @@ from trivet.infra.engine.events import Report
 from trivet.infra.engine.history import Entry, History
 from trivet.infra.engine.settings import Project, StackSettings
 from trivet.infra.engine.state import STACK_TYPE, State, verify
+from trivet.infra.engine.targets import Targets
 from trivet.infra.engine.update import Target, Update
 from trivet.infra.engine.values import mask, reveal
 
@@ -246,7 +247,7 @@ class _Call:
                     work(update, state)
                 finally:
                     report.summary()
-            if options.expect_no_changes and report.changes.keys() - {"same"}:
+            if options.expect_no_changes and report.changes.keys() - {"same", "read"}:
                 raise ConfigError("No changes were expected, but there were.", "See the lines above.")
             result = "succeeded"
         except TrivetError as error:
@@ -267,15 +268,19 @@ class _Call:
         self._history.add(Entry(kind, self._options.message, result, started, time(), changes, config))
 
     def _target(self) -> Target:
+        options = self._options
         return Target(
             stack=self._stack,
             project=self._project.name,
             program=self._project.main,
             config=self._settings.values(),
             env=self._env,
-            parallel=min(self._options.parallel, _MOST_PARALLEL),
-            client=self._options.client,
+            parallel=min(options.parallel, _MOST_PARALLEL),
+            client=options.client,
             other=self._other,
+            targets=Targets(
+                options.target, dependents=options.target_dependents, replaces=getattr(options, "replace", ())
+            ),
         )
 
     def _other(self, name: str) -> State:

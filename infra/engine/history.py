@@ -56,7 +56,7 @@ class History:
         }
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{self._stack}-{time.time_ns()}.history.json"
-        write_atomic(path, json.dumps(record, indent=4, ensure_ascii=False) + "\n")
+        write_atomic(path, json.dumps(record, indent=4, ensure_ascii=False, default=str) + "\n")
 
     def page(self, size: int, number: int, decrypt: Callable[[str], str] | None) -> list[dict[str, Any]]:
         """The entries of one page, the latest first, as ``pulumi stack history --json`` gives them.
@@ -85,7 +85,14 @@ def _told(path: Path, decrypt: Callable[[str], str] | None) -> dict[str, Any]:
     return {**record, **times, "config": config}
 
 
+def _opened(ciphertext: str, decrypt: Callable[[str], str]) -> str:
+    try:
+        return decrypt(ciphertext)
+    except ConfigError:  # it was sealed under another passphrase; Pulumi says it in these words
+        return "ERROR_UNABLE_TO_DECRYPT"
+
+
 def _value(value: Any, decrypt: Callable[[str], str] | None) -> dict[str, Any]:
     if isinstance(value, dict) and value.keys() == {"secure"}:
-        return {"secret": True} if decrypt is None else {"value": decrypt(value["secure"]), "secret": True}
+        return {"secret": True} if decrypt is None else {"value": _opened(value["secure"], decrypt), "secret": True}
     return {"value": value if isinstance(value, str) else json.dumps(value, default=str), "secret": False}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import grpc
@@ -80,7 +81,10 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
             self._report.hide(goal.want.inputs)
             made = self._steps.register(goal)
             return resource_pb2.RegisterResourceResponse(
-                urn=made.urn, id=made.id, object=to_struct(made.outputs if made.custom else made.inputs)
+                urn=made.urn,
+                id=made.id,
+                object=to_struct(made.outputs if made.custom else made.inputs),
+                unknown=made.urn in self._steps.left_out,
             )
         raise AssertionError("abort raises")
 
@@ -113,6 +117,7 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
     ) -> resource_pb2.ResourceInvokeResponse:
         """A function of a provider."""
         with self.serving(context):
+            self._report.hide(from_struct(request.args))
             request = self._transforms.invoke(request)
             _refuse_unknown(request, _INVOKED)
             package = request.tok.split(":", 1)[0]
@@ -155,11 +160,13 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
 
     def _goal(self, request: resource_pb2.RegisterResourceRequest) -> Goal:
         urn = make_urn(self._stack, self._project, request.parent, request.type, request.name)
+        self._report.hide(from_struct(request.object))  # a transform may fail and tell it
         request = self._transforms.resource(request, urn)
         _refuse_unknown(request, _TAKEN)
         _refuse_nested(request)
         aliases = tuple(dict.fromkeys(self._alias_urns(request, urn)))
         self._aliases[urn] = aliases
+        by_property = {name: sorted(deps.urns) for name, deps in sorted(request.propertyDependencies.items())}
         return Goal(
             Resource(
                 urn=urn,
@@ -168,10 +175,9 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
                 inputs=from_struct(request.object),
                 parent=request.parent,
                 protect=request.protect,
-                dependencies=tuple(sorted(request.dependencies)),
-                property_dependencies={
-                    name: sorted(deps.urns) for name, deps in sorted(request.propertyDependencies.items())
-                },
+                # A transform may have dropped those that come from properties.
+                dependencies=tuple(sorted({*request.dependencies, *chain.from_iterable(by_property.values())})),
+                property_dependencies=by_property,
                 additional_secret_outputs=tuple(request.additionalSecretOutputs),
                 aliases=aliases,
                 retain_on_delete=request.retainOnDelete,

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from trivet.core.errors import ConfigError
+from trivet.infra.engine.state import Resource
 from trivet.infra.engine.values import is_secret, reveal, secret
 
 ANY = "*"
@@ -118,3 +120,17 @@ def _pairs(head: str | int, old: Any, new: Any) -> Iterable[tuple[Any, Any]]:
 
 def _at(items: list[Any], index: int) -> Any:
     return items[index] if index < len(items) else None
+
+
+def ignoring(want: Resource, old: Resource) -> Resource:
+    """The goal with the old value of every input whose changes are to be ignored."""
+    inputs = want.inputs
+    for path in want.ignore_changes:
+        try:
+            inputs = keep(parse(path), old.inputs, inputs)
+        except LookupError:
+            raise ConfigError(
+                f"Changes of {want.name} at '{path}' cannot be ignored: the inputs have nothing there any more.",
+                "Keep what is around it in the program, or drop it from ignore_changes.",
+            ) from None
+    return replace(want, inputs=inputs)

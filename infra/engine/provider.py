@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 from google.protobuf import empty_pb2
@@ -40,6 +40,14 @@ class Diff:
     def differs(self) -> bool:
         """Whether anything would have to be done."""
         return self.changes or self.replaces
+
+
+class Live(NamedTuple):
+    """An object as it is outside."""
+
+    id: str
+    inputs: Properties | None  # none where the provider does not say
+    outputs: Properties
 
 
 class Provider:
@@ -189,10 +197,10 @@ class Provider:
         response = self._call(self._stub.Update, request, f"Updating {old.name}")
         return self._outputs(response.properties, want)
 
-    def read(self, old: Resource) -> tuple[Properties, Properties] | None:
-        """Inputs and outputs as they are outside; ``None`` when it is gone."""
+    def read(self, old: Resource) -> Live | None:
+        """A resource as it is outside; ``None`` when it is gone."""
         if not self._knows:
-            return old.inputs, old.outputs
+            return Live(old.id, old.inputs, old.outputs)
         request = provider_pb2.ReadRequest(
             **_identity(old), id=old.id, properties=self._send(old.outputs), inputs=self._send(old.inputs)
         )
@@ -200,8 +208,8 @@ class Provider:
         if not response.id:
             return None
         given = response.HasField("inputs")
-        inputs = mark_like(from_struct(response.inputs), old.inputs) if given else old.inputs
-        return inputs, self._outputs(response.properties, old)
+        inputs = mark_like(from_struct(response.inputs), old.inputs) if given else None
+        return Live(response.id, inputs, self._outputs(response.properties, old))
 
     def delete(self, old: Resource) -> None:
         """Delete it."""

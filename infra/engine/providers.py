@@ -12,7 +12,7 @@ from trivet.core.errors import IntegrityError, Unsupported
 from trivet.infra.engine.builtin import PACKAGE, OtherStack, invoke, read
 from trivet.infra.engine.checkpoint import now
 from trivet.infra.engine.plugins import DYNAMIC, VERSION, Plugins
-from trivet.infra.engine.provider import Provider
+from trivet.infra.engine.provider import Live, Provider
 from trivet.infra.engine.state import DEFAULT, PROVIDER_TYPE, Changes, Resource, State, make_urn, refuse_to_replace
 from trivet.infra.engine.values import UNKNOWN, Properties, secret
 
@@ -78,8 +78,8 @@ class Providers:
                 self._made[urn] = self._builtin(want, found) if package == PACKAGE else self._plugin(want, found)
             return self._made[urn]
 
-    def read(self, want: Resource) -> tuple[Properties, Properties] | None:
-        """A resource as it is outside: its inputs and outputs; ``None`` when it is not there."""
+    def read(self, want: Resource) -> Live | None:
+        """A resource as it is outside; ``None`` when it is not there."""
         return read(want, self._other) if want.package == PACKAGE else self.of(want.provider).read(want)
 
     def invoke(self, package: str, reference: str, version: str, function: str, arguments: Properties) -> Properties:

@@ -195,6 +195,16 @@ class State:
             key = next((live[urn] for urn in urns if urn in live), None)
             return None if key is None else (key, self.resources[key])
 
+    def reborn(self, new: Resource, also: Changes) -> Changes:
+        """What drops the entries that wait to be deleted but are the very object that is there now."""
+        waiting = {**self.resources, **also}.items()
+        return {key: None for key, old in waiting if old and old.delete and (old.urn, old.id) == (new.urn, new.id)}
+
+    def urns(self) -> set[str]:
+        """Of all resources."""
+        with self._lock:
+            return {resource.urn for resource in self.resources.values()}
+
     def entry(self, urn: str, identity: str) -> Resource | None:
         """The resource with this id and this URN, now or formerly; live, or waiting to be deleted."""
         with self._lock:

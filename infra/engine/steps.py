@@ -12,16 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from trivet.core import faults
-from trivet.core.errors import ConfigError, TrivetError, Unsupported
+from trivet.core.errors import ConfigError, TrivetError
 from trivet.infra.engine.checkpoint import now
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.gate import Gate
-from trivet.infra.engine.paths import differ, keep, parse
+from trivet.infra.engine.outside import Outside
+from trivet.infra.engine.paths import differ, ignoring, parse
 from trivet.infra.engine.plugins import VERSION
 from trivet.infra.engine.provider import Diff, Gone, Provider
 from trivet.infra.engine.providers import Providers
-from trivet.infra.engine.state import Changes, Resource, State, refuse_to_replace
-from trivet.infra.engine.values import UNKNOWN, Properties, mark_like, reveal
+from trivet.infra.engine.state import STACK_TYPE, Changes, Resource, State, refuse_to_replace
+from trivet.infra.engine.targets import Targets
+from trivet.infra.engine.values import UNKNOWN, Properties, mark_like
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,23 @@ class Steps:
     """Carries out steps on one state. :meth:`register` may be called from many threads at once."""
 
     def __init__(
-        self, state: State, providers: Providers, report: Report, gate: Gate, *, preview: bool, parallel: int
+        self,
+        state: State,
+        providers: Providers,
+        report: Report,
+        gate: Gate,
+        targets: Targets,
+        *,
+        preview: bool,
+        parallel: int,
     ) -> None:
         self.state = state
         self.providers = providers
         self._report = report
         self._gate = gate
+        self._targets = targets
+        self._outside = Outside(state, providers, report, preview=preview)
+        self.left_out: set[str] = set()  # what would have to be created, but is no target
         self._preview = preview
         self._claimed: set[str] = set()
         self._matched: set[int] = set()
@@ -71,10 +84,21 @@ class Steps:
             raise ConfigError(f"{want.urn} cannot turn from a component into another resource, or back.", "Rename it.")
         with self._slots:
             self._gate.check()  # another one may have failed while this one waited
+            if not self._targets.take(want, *([found[1].urn] if found else [])):
+                return self._untouched(want, found)
+            self._targets.check(want, self.state)
             if want.is_provider:
                 given = {VERSION: goal.version} if goal.version else {}
                 return self._entry(replace(want, inputs=want.inputs | given), found)
             return self._custom(goal, found) if want.custom else self._component(want, found)
+
+    def _untouched(self, want: Resource, found: tuple[int, Resource] | None) -> Resource:
+        """What is no target stays as it is, or stays out."""
+        if found is None:
+            self.left_out.add(want.urn)
+            return want
+        self._report.ends("same", found[1])
+        return found[1]
 
     def read(self, want: Resource, version: str) -> Resource:
         """A resource that is there already and that the program only looks at.
@@ -84,20 +108,9 @@ class Steps:
         with self._turn:
             self._claim(want.urn)
             found = self.state.find([want.urn])
-        if found and not found[1].external:
-            raise Unsupported(
-                f"The embedded engine does not let go of a resource that the program only reads now: {want.name}.",
-                "Give what is read another name, or use the pulumi CLI.",
-            )
         with self._slots:
             self._gate.check()
-            want = self._served(want, version)
-            # In a preview the id may come only with the apply.
-            inputs, outputs = (want.inputs, want.inputs) if want.id == UNKNOWN else self._there(want)
-            new = replace(want, inputs=inputs, outputs=outputs, external=True)
-            self.state.put({found[0] if found else None: new})
-            self._report.ends("read", new)
-            return new
+            return self._outside.read(self._served(want, version), found)
 
     def _claim(self, urn: str) -> None:
         if urn in self._claimed:
@@ -130,6 +143,8 @@ class Steps:
             for key, resource in self.state.ordered()
             if resource.delete or not (resource.urn in self._claimed or resource.is_default_provider)
         }
+        if not self._targets.are_all:
+            doomed = self._targeted(doomed)
         protected = [item.name for item in doomed.values() if item.protect and not item.delete]
         if protected:
             raise ConfigError(
@@ -143,29 +158,27 @@ class Steps:
                     self._delete(key, resource)
         self._drop_idle_providers()
 
-    def refresh(self) -> None:
-        """Take over what changed outside: read every resource that a provider serves."""
-        for key, _ in self.state.ordered():
-            with self._gate:
-                self._refresh(key, self.state.resources[key])
-        for operation in list(self.state.pending.values()):
-            if operation.kind != "creating":
-                self.state.put({}, operation.resource)
+    def _targeted(self, doomed: dict[int, Resource]) -> dict[int, Resource]:
+        """Of what is to be deleted, the targets.
 
-    def _refresh(self, key: int, old: Resource) -> None:
-        if old.delete or old.pending_replacement:
-            return
-        live = old.inputs, old.outputs
-        if old.custom and not old.is_provider:
-            live = self.providers.read(old)
-        if live is None:
-            self.state.forget(key)
-            self._report.ends("delete", old)
-        elif live == (old.inputs, old.outputs):
-            self._report.ends("same", old)
-        else:
-            self.state.put({key: replace(old, inputs=live[0], outputs=live[1], modified=now())})
-            self._report.ends("update", old)
+        :raises ConfigError: when something that is no target, and stays, needs one of them.
+        """
+        self._targets.all_found(self._claimed | self.state.urns())
+        others = {key: one for key, one in doomed.items() if one.type != STACK_TYPE}
+        taken = {key: one for key, one in others.items() if one.delete or self._targets.take(one)}
+        gone = {one.urn for one in taken.values()} - self._claimed
+        for key, one in self.state.ordered():
+            if key not in taken and (needed := gone & set(one.needs)):
+                names = ", ".join(sorted(urn.rsplit("::", 1)[-1] for urn in needed))
+                raise ConfigError(
+                    f"{one.name} depends on {names}, which would be deleted.",
+                    "Name it as a target, too, or add --target-dependents.",
+                )
+        return taken
+
+    def refresh(self) -> None:
+        """Take over what changed outside."""
+        self._outside.refresh(self._targets, self._gate)
 
     def _entry(self, want: Resource, found: tuple[int, Resource] | None) -> Resource:
         """A provider that the program makes."""
@@ -186,22 +199,19 @@ class Steps:
     def _custom(self, goal: Goal, found: tuple[int, Resource] | None) -> Resource:
         want = self._served(goal.want, goal.version)
         provider = self.providers.of(want.provider)
-        if want.import_id and not (found and found[1].id == want.import_id):
-            return self._import(provider, want, found)
+        if want.import_id and not (found and _is_imported(found[1], want.import_id)):
+            return self._outside.adopt(provider, want, found)
         if found is None:
             return self._create(provider, replace(want, inputs=provider.check(want, {})))
         key, old = found
-        want = _ignoring(want, old)
+        want = ignoring(want, old)
         checked = replace(want, inputs=provider.check(want, old.inputs))
         diff = provider.diff(old, checked.inputs, want.ignore_changes)
         unfinished = self.state.unfinished(old)  # it may have been done, or not
         replaces = (
-            diff.replaces
+            _replaces(diff, want, old.inputs, checked.inputs)
             or self.providers.changed(old, want.provider)
-            or (
-                diff.changes
-                and any(differ(parse(path), old.inputs, checked.inputs) for path in want.replace_on_changes)
-            )
+            or not self._targets.replaces.isdisjoint((old.urn, want.urn))
         )
         if replaces or old.external or old.pending_replacement or unfinished == "deleting":
             # Without the old inputs, or a name that the provider chose would be chosen again and the old one's deletion
@@ -222,37 +232,6 @@ class Steps:
         self.state.put({key: new})
         self._report.ends("same", new)
         return new
-
-    def _import(self, provider: Provider, want: Resource, found: tuple[int, Resource] | None) -> Resource:
-        """Take over an object that is there already; the program must say what it is like.
-
-        :raises ConfigError: when it is not there, or is not like that.
-        """
-        if found:
-            refuse_to_replace(found[1])
-        inputs, outputs = self._there(replace(want, id=want.import_id))
-        there = replace(want, id=want.import_id, inputs=inputs, outputs=outputs)
-        new = replace(there, inputs=provider.check(want, inputs))
-        if provider.diff(there, new.inputs, want.ignore_changes).differs:
-            unlike = sorted(
-                name for name in {*inputs, *new.inputs} if reveal(inputs.get(name)) != reveal(new.inputs.get(name))
-            )
-            message = f"The inputs of {want.name} are not those of the {want.type} '{want.import_id}' that it imports"
-            message += f": {', '.join(unlike)}." if unlike else "."
-            if not self._preview:
-                raise ConfigError(message, "Say in the program what is there, and change it after the import.")
-            self._report.diagnostic("warning", message, want.urn)
-        new = replace(new, created=now(), modified=now())
-        replaced: Changes = {found[0]: replace(found[1], delete=True)} if found else {}
-        self.state.put({**replaced, None: new})
-        self._report.ends("import", new)
-        return new
-
-    def _there(self, want: Resource) -> tuple[Properties, Properties]:
-        found = self.providers.read(want)
-        if found is None:
-            raise ConfigError(f"There is no {want.type} with the id '{want.id}', which {want.name} stands for.")
-        return found
 
     def _update(self, provider: Provider, key: int, old: Resource, want: Resource) -> Resource:
         self._report.begins("update", want)
@@ -318,14 +297,9 @@ class Steps:
             with self._asking("creating", want):
                 identity, outputs = provider.create(want)
             new = replace(want, id=identity, outputs=outputs, created=now(), modified=now())
-        self.state.put({**(also or {}), **self._reborn(new, also or {}), key: new}, want, new)
+        self.state.put({**(also or {}), **self.state.reborn(new, also or {}), key: new}, want, new)
         self._report.ends(op, new)
         return new
-
-    def _reborn(self, new: Resource, also: Changes) -> Changes:
-        """Drop what waits to be deleted but is the very object that was created now."""
-        waiting = {**self.state.resources, **also}.items()
-        return {key: None for key, old in waiting if old and old.delete and (old.urn, old.id) == (new.urn, new.id)}
 
     def _delete(self, key: int, old: Resource, leaves: Resource | None = None) -> None:
         """Delete it, unless that was done or it is to be retained; ``leaves`` is what stays recorded."""
@@ -364,7 +338,9 @@ class Steps:
             with self._asking("creating", lost):
                 identity, outputs = self.providers.of(lost.provider).create(lost)
             found = replace(lost, id=identity, outputs=outputs, created=now(), modified=now())
-        self.state.put({None: found}, lost)
+        live = self.state.find([lost.urn])
+        is_wanted = live is not None and live[1].id == found.id  # it was imported since
+        self.state.put({} if is_wanted else {None: found}, lost)
 
     def _served(self, want: Resource, version: str) -> Resource:
         """The resource with the provider by which it is served."""
@@ -384,18 +360,9 @@ class Steps:
             self.state.put(idle)
 
 
-def _ignoring(want: Resource, old: Resource) -> Resource:
-    """The goal with the old value of every input whose changes are to be ignored."""
-    inputs = want.inputs
-    for path in want.ignore_changes:
-        try:
-            inputs = keep(parse(path), old.inputs, inputs)
-        except LookupError:
-            raise ConfigError(
-                f"Changes of {want.name} at '{path}' cannot be ignored: the inputs have nothing there any more.",
-                "Keep what is around it in the program, or drop it from ignore_changes.",
-            ) from None
-    return replace(want, inputs=inputs)
+def _is_imported(old: Resource, wanted: str) -> bool:
+    """Whether it is the object that was to be imported, or has come in its place since."""
+    return not old.external and wanted == (old.import_id or old.id)
 
 
 def _replaces(diff: Diff, want: Resource, old: Properties, new: Properties) -> bool:

@@ -14,6 +14,7 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, resource_pb2
 
 from trivet.infra.engine.failures import failure
+from trivet.infra.engine.values import as_outputs, from_struct, to_struct
 
 _RENAMED = {
     "depends_on": "dependencies",
@@ -63,7 +64,7 @@ class Transforms:
                 name=request.name,
                 custom=request.custom,
                 parent=request.parent,
-                properties=request.object,
+                properties=to_struct(as_outputs(from_struct(request.object))),
                 options=_options_of(request),
             )
             answer = resource_pb2.TransformResponse.FromString(self._call(callback, asked, request.name))
@@ -74,12 +75,16 @@ class Transforms:
         """The same for a function call."""
         for callback in self._invokes:
             options = resource_pb2.TransformInvokeOptions(provider=request.provider, version=request.version)
-            asked = resource_pb2.TransformInvokeRequest(token=request.tok, args=request.args, options=options)
+            args = to_struct(as_outputs(from_struct(request.args)))
+            asked = resource_pb2.TransformInvokeRequest(token=request.tok, args=args, options=options)
             answer = resource_pb2.TransformInvokeResponse.FromString(self._call(callback, asked, request.tok))
             changed = resource_pb2.ResourceInvokeRequest()
             changed.CopyFrom(request)
-            changed.args.CopyFrom(answer.args)
-            changed.provider, changed.version = answer.options.provider, answer.options.version
+            if answer.HasField("args"):
+                changed.args.CopyFrom(answer.args)
+            if answer.HasField("options"):
+                changed.provider, changed.version = answer.options.provider, answer.options.version
+                changed.pluginDownloadURL = answer.options.plugin_download_url
             request = changed
         return request
 
@@ -122,7 +127,10 @@ def _with(
 ) -> resource_pb2.RegisterResourceRequest:
     changed = resource_pb2.RegisterResourceRequest()
     changed.CopyFrom(request)
-    changed.object.CopyFrom(answer.properties)
+    if answer.HasField("properties"):
+        changed.object.CopyFrom(answer.properties)
+    if not answer.HasField("options"):
+        return changed
     for field in answer.options.DESCRIPTOR.fields:
         name = _RENAMED.get(field.name, field.name)
         changed.ClearField(name)  # pyright: ignore[reportArgumentType]

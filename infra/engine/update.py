@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,6 +25,7 @@ from trivet.infra.engine.plugins import Child, Plugins, language_host
 from trivet.infra.engine.providers import Providers
 from trivet.infra.engine.state import State
 from trivet.infra.engine.steps import Steps
+from trivet.infra.engine.targets import Targets
 from trivet.infra.engine.values import secret
 
 _CALLS_PER_STEP = 4  # the SDK's language host makes as many at once
@@ -39,6 +40,7 @@ class Target:
     """What an operation works on.
 
     :param config: every value by its full key, and whether it is secret.
+    :param targets: which resources may be touched.
     :param other: gives the state of another stack.
     :param client: the address of a language host that runs already, as inline programs have; ``None`` starts one.
     """
@@ -51,6 +53,7 @@ class Target:
     parallel: int = 16
     client: str | None = None
     other: OtherStack = _no_other
+    targets: Targets = field(default_factory=Targets)
 
     @property
     def plain_config(self) -> dict[str, str]:
@@ -130,7 +133,9 @@ class Update:
         providers = Providers(
             target.stack, target.project, state, self._plugins, target.config, target.other, preview=self._preview
         )
-        return Steps(state, providers, self._report, self._gate, preview=self._preview, parallel=target.parallel)
+        return Steps(
+            state, providers, self._report, self._gate, target.targets, preview=self._preview, parallel=target.parallel
+        )
 
     def _attend(self, work: Callable[[], None]) -> None:
         """Run ``work`` beside this thread, which stays free for Ctrl-C."""

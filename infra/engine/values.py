@@ -12,6 +12,7 @@ from google.protobuf import struct_pb2
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 a marker
+OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 Properties = dict[str, Any]
@@ -48,6 +49,19 @@ def reveal(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: reveal(item) for key, item in value.items()}
     return [reveal(item) for item in value] if isinstance(value, list) else value
+
+
+def as_outputs(value: Any) -> Any:
+    """The value with what is secret or unknown as the output values that the SDK turns into outputs."""
+    if is_secret(value):
+        plain = reveal(value)
+        given = {} if has_unknown(plain) else {"value": plain}
+        return {SIGNATURE: OUTPUT, "secret": True, **given}
+    if isinstance(value, dict):
+        return {key: as_outputs(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [as_outputs(item) for item in value]
+    return {SIGNATURE: OUTPUT} if value == UNKNOWN else value
 
 
 def mask(value: Any) -> Any:

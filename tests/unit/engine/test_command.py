@@ -202,7 +202,7 @@ def test_an_inline_program(workspace):
 @pytest.mark.parametrize(
     ("args", "named"),
     [
-        (["up", "--yes", "--target", "urn"], "--target"),
+        (["up", "--yes", "--exclude", "urn"], "--exclude"),
         (["up", "--plan", "file"], "--plan"),
         (["up", "--debug"], "--debug"),
         (["up", "--refresh"], "--refresh"),

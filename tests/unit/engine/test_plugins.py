@@ -363,3 +363,43 @@ def test_what_is_around_an_ignored_path_has_to_stay(shelf):
     with pytest.raises(ConfigError):
         shelf.up()
     assert held(shelf)["hall-a-"]["tags"] == {"k": 1}
+
+
+def test_what_is_imported_is_not_undone(shelf):
+    if not shelf.driver.engine.startswith("embedded"):
+        pytest.skip("the fault is the embedded engine's")
+    say(shelf, "book('a', title='old')")
+    with shelf.begin("up", "engine.creating.done") as process:
+        process.wait()
+    assert list(shelf.files()) == ["hall-old-"]
+    say(shelf, IMPORT % ("old", 100, "hall-old-"))
+    assert shelf.again().up() == {"same": 1, "import": 1}
+    assert shelf.again().up() == {"same": 2}
+    assert list(shelf.files()) == ["hall-old-"]
+
+    say(shelf, "book('a', title='old', place='x', options=ResourceOptions(import_='hall-old-'))")
+    assert shelf.again().up() == {"same": 1, "replace": 1}
+    assert shelf.again().up() == {"same": 2}
+    assert list(shelf.files()) == ["hall-old-x"]
+
+
+def test_what_was_only_read_may_be_imported(shelf):
+    (shelf.root / "world" / "old").write_text(json.dumps({"title": "old", "pages": 3, "label": "old", "number": 1}))
+    say(shelf, "book('a', title='old', options=ResourceOptions(id='old'))")
+    shelf.up()
+    say(shelf, IMPORT % ("old", 3, "old"))
+    assert shelf.up().get("import", 0) == 1
+    assert list(shelf.files()) == ["old"]
+    assert shelf.up() == {"same": 2}
+    say(shelf, "")
+    shelf.up()
+    assert shelf.files() == {}
+
+
+def test_an_import_ignores_what_it_is_told_to(shelf):
+    (shelf.root / "world" / "old").write_text(json.dumps({"title": "old", "pages": 3, "label": "old", "number": 1}))
+    say(shelf, "book('a', title='old', pages=9, options=ResourceOptions(import_='old', ignore_changes=['pages']))")
+    shelf.up()
+    [entry] = [item for item in entries(shelf) if item["type"] == "shelf:index:Book"]
+    assert entry["inputs"]["pages"] == 3
+    assert shelf.up() == {"same": 2}

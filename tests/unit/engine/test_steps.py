@@ -36,6 +36,7 @@ from trivet.infra.engine.provider import Provider
 from trivet.infra.engine.providers import Providers
 from trivet.infra.engine.state import STACK_TYPE, Resource, make_urn, verify
 from trivet.infra.engine.steps import Goal, Steps
+from trivet.infra.engine.targets import Targets
 from trivet.infra.engine.values import UNKNOWN, from_struct, to_struct
 
 TYPE = "pulumi-python:dynamic:File"
@@ -131,7 +132,7 @@ class OnePlugin:
 
 def steps_of(state: Any, provider: Provider, report: Report, gate: Gate, *, preview: bool, parallel: int) -> Steps:
     providers = Providers("dev", "trial", state, OnePlugin(provider), {}, lambda name: state, preview=preview)  # type: ignore[arg-type]
-    return Steps(state, providers, report, gate, preview=preview, parallel=parallel)
+    return Steps(state, providers, report, gate, Targets(), preview=preview, parallel=parallel)
 
 
 def run(program: list[Item] | None, provider: Provider, file: StateFile, *, preview: bool = False) -> dict[str, int]:

@@ -8,7 +8,7 @@ import pytest
 
 from trivet.core.errors import PlatformError
 
-from .conftest import held, say
+from .conftest import entries, held, say
 
 
 def test_a_stack_s_transform_changes_properties_and_options(shelf: Any) -> None:
@@ -85,3 +85,59 @@ book("a", options=ResourceOptions(transforms=[fail]))
     with pytest.raises(PlatformError, match="no such tag"):
         shelf.up()
     assert shelf.files() == {}
+
+
+def test_secrets_reach_a_transform_as_outputs_and_stay_secret(shelf: Any) -> None:
+    say(
+        shelf,
+        """
+def add(args):
+    if args.type_ == "shelf:index:Book":
+        tags = Output.from_input(args.props["tags"]).apply(lambda tags: {**tags, "by": "me"})
+        return pulumi.ResourceTransformResult(props={**args.props, "tags": tags}, opts=args.opts)
+
+pulumi.runtime.register_resource_transform(add)
+book("a", tags=Output.secret({"pw": "hunter2hunter"}))
+""",
+    )
+    shelf.up()
+    assert held(shelf)["hall-a-"]["tags"] == {"pw": "hunter2hunter", "by": "me"}
+    if shelf.driver.engine.startswith("embedded"):
+        assert "hunter2hunter" not in shelf.state_file().path.read_text()
+    assert shelf.up() == {"same": 2}
+
+
+def test_what_a_transform_leaves_out_stays(shelf: Any) -> None:
+    say(
+        shelf,
+        """
+def tag(args):
+    if args.type_ == "shelf:index:Book":
+        return pulumi.ResourceTransformResult(props={**args.props, "tags": {"by": "all"}}, opts=None)
+
+pulumi.runtime.register_resource_transform(tag)
+north = ProviderResource("shelf", "north", {"room": "north"})
+book("a", options=ResourceOptions(provider=north, protect=True))
+""",
+    )
+    shelf.up()
+    assert list(shelf.files()) == ["north-a-"]
+    [entry] = [item for item in entries(shelf) if item["type"] == "shelf:index:Book"]
+    assert entry["protect"] is True
+
+
+def test_a_secret_in_a_transform_s_failure_is_not_told(shelf: Any) -> None:
+    say(
+        shelf,
+        """
+def fail(args):
+    if args.type_ == "shelf:index:Book":
+        raise ValueError("cannot take hunter2hunter")
+
+book("a", tags=Output.secret("hunter2hunter"), options=ResourceOptions(transforms=[fail]))
+""",
+    )
+    with pytest.raises(PlatformError) as told:
+        shelf.up()
+    if shelf.driver.engine.startswith("embedded"):
+        assert "hunter2hunter" not in str(told.value) + "".join(shelf.lines)

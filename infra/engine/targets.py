@@ -1,0 +1,59 @@
+"""Which resources an operation may touch: ``--target``; and which it makes anew in any case: ``--replace``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from trivet.core.errors import ConfigError
+from trivet.infra.engine.state import STACK_TYPE, Resource, State
+
+
+class Targets:
+    """All resources, unless some are named. Its methods may be called from any thread.
+
+    :param urns: of the resources to touch; none for all.
+    :param dependents: whether what depends on one of them may be touched, too.
+    :param replaces: URNs of resources to replace.
+    """
+
+    def __init__(self, urns: Iterable[str] = (), *, dependents: bool = False, replaces: Iterable[str] = ()) -> None:
+        self.replaces = frozenset(replaces)
+        # To be replaced is to be touched: where only that is asked for, everything else is touched as ever.
+        self._named = frozenset(urns) and frozenset(urns) | self.replaces
+        self._dependents = dependents
+        self._touched: set[str] = set()
+        self._left_out: set[str] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def are_all(self) -> bool:
+        """Whether none are named."""
+        return not self._named
+
+    def take(self, resource: Resource, *former: str) -> bool:
+        """Whether this one may be touched, known by its URN or by former ones. Asked in the order of dependencies."""
+        if self.are_all or resource.type == STACK_TYPE or resource.is_default_provider:
+            return True
+        with self._lock:
+            taken = not self._named.isdisjoint((resource.urn, *former)) or (
+                self._dependents and not self._touched.isdisjoint(resource.needs)
+            )
+            (self._touched if taken else self._left_out).add(resource.urn)
+            return taken
+
+    def check(self, resource: Resource, state: State) -> None:
+        """:raises ConfigError: when this one needs a resource that would have to be made first, but was left out."""
+        left_out = self._left_out & set(resource.needs)
+        if missing := left_out and left_out - state.urns():
+            names = ", ".join(sorted(urn.rsplit("::", 1)[-1] for urn in missing))
+            raise ConfigError(
+                f"{resource.name} depends on {names}, which is not there yet and is no target.",
+                "Name it as a target, too.",
+            )
+
+    def all_found(self, urns: Iterable[str]) -> None:
+        """:raises ConfigError: for a URN that was named and that nothing has."""
+        unknown = sorted((self._named | self.replaces) - set(urns))
+        if unknown:
+            raise ConfigError(f"There is no resource {unknown[0]} in this stack, which --target or --replace names.")
