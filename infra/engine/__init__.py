@@ -12,7 +12,7 @@ It serves the cloud ``local`` and rehearsals only. What it does not implement it
 ``logs``        the service to which the program and the plugins log: Pulumi's engine service
 ``transforms``  functions of the program through which registrations and function calls go
 ``builtin``     what Pulumi serves itself: stack references, resources by URN
-``refusals``    what both have in common: the first error ends the operation, the unimplemented is named
+``services``    what both have in common: served alike, ended by the first error, the unimplemented named
 ``steps``       what to do with one resource: check, diff, create, update, replace, delete, same
 ``outside``     what is taken over from outside: reads, imports, refresh
 ``providers``   the provider entries of a state, default and explicit, and the provider behind each

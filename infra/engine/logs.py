@@ -3,18 +3,15 @@
 # ruff: noqa: N802, ARG002 — names and signatures are the protocol's
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.gate import Gate
-from trivet.infra.engine.refusals import Service, refuse_the_rest
+from trivet.infra.engine.services import Service, refuse_the_rest, served
 
 _SEVERITIES = {engine_pb2.INFO: "info", engine_pb2.WARNING: "warning", engine_pb2.ERROR: "error"}
 _THREADS = 4
@@ -52,15 +49,6 @@ class Logs(Service, engine_pb2_grpc.EngineServicer):
 refuse_the_rest(Logs, engine_pb2.DESCRIPTOR.services_by_name["Engine"])
 
 
-@contextmanager
-def serving(logs: Logs) -> Iterator[str]:
+def serving(logs: Logs) -> AbstractContextManager[str]:
     """The address at which it is served."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        server = grpc.server(pool, options=_GRPC_CHANNEL_OPTIONS)
-        engine_pb2_grpc.add_EngineServicer_to_server(logs, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        server.start()
-        try:
-            yield f"127.0.0.1:{port}"
-        finally:
-            server.stop(None).wait()
+    return served(lambda server: engine_pb2_grpc.add_EngineServicer_to_server(logs, server), _THREADS)

@@ -20,7 +20,7 @@ from pulumi.runtime.proto import callback_pb2, resource_pb2, resource_pb2_grpc
 from trivet.core.errors import ConfigError, Unsupported
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.gate import Gate
-from trivet.infra.engine.refusals import Service, refuse_the_rest
+from trivet.infra.engine.services import Service, refuse_the_rest
 from trivet.infra.engine.state import Resource, make_urn
 from trivet.infra.engine.steps import Goal, Steps
 from trivet.infra.engine.transforms import Transforms
@@ -84,7 +84,7 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
                 urn=made.urn,
                 id=made.id,
                 object=to_struct(made.outputs if made.custom else made.inputs),
-                unknown=made.urn in self._steps.left_out,
+                unknown=self._steps.is_left_out(made.urn),
             )
         raise AssertionError("abort raises")
 

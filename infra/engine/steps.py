@@ -60,7 +60,6 @@ class Steps:
         self._gate = gate
         self._targets = targets
         self._outside = Outside(state, providers, report, preview=preview)
-        self.left_out: set[str] = set()  # what would have to be created, but is no target
         self._preview = preview
         self._claimed: set[str] = set()
         self._matched: set[int] = set()
@@ -86,16 +85,20 @@ class Steps:
             self._gate.check()  # another one may have failed while this one waited
             if not self._targets.take(want, *([found[1].urn] if found else [])):
                 return self._untouched(want, found)
-            self._targets.check(want, self.state)
+            self._targets.check(want)
             if want.is_provider:
                 given = {VERSION: goal.version} if goal.version else {}
                 return self._entry(replace(want, inputs=want.inputs | given), found)
             return self._custom(goal, found) if want.custom else self._component(want, found)
 
+    def is_left_out(self, urn: str) -> bool:
+        """Whether it is no target and not there, so that nothing is known of it."""
+        return urn in self._targets.left_out
+
     def _untouched(self, want: Resource, found: tuple[int, Resource] | None) -> Resource:
         """What is no target stays as it is, or stays out."""
         if found is None:
-            self.left_out.add(want.urn)
+            self._targets.left_out.add(want.urn)
             return want
         self._report.ends("same", found[1])
         return found[1]

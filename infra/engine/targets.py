@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 
 from trivet.core.errors import ConfigError
-from trivet.infra.engine.state import STACK_TYPE, Resource, State
+from trivet.infra.engine.state import STACK_TYPE, Resource
 
 
 class Targets:
@@ -22,8 +22,8 @@ class Targets:
         # To be replaced is to be touched: where only that is asked for, everything else is touched as ever.
         self._named = frozenset(urns) and frozenset(urns) | self.replaces
         self._dependents = dependents
+        self.left_out: set[str] = set()  # what would have to be made first, but is no target
         self._touched: set[str] = set()
-        self._left_out: set[str] = set()
         self._lock = threading.Lock()
 
     @property
@@ -39,13 +39,13 @@ class Targets:
             taken = not self._named.isdisjoint((resource.urn, *former)) or (
                 self._dependents and not self._touched.isdisjoint(resource.needs)
             )
-            (self._touched if taken else self._left_out).add(resource.urn)
+            if taken:
+                self._touched.add(resource.urn)
             return taken
 
-    def check(self, resource: Resource, state: State) -> None:
-        """:raises ConfigError: when this one needs a resource that would have to be made first, but was left out."""
-        left_out = self._left_out & set(resource.needs)
-        if missing := left_out and left_out - state.urns():
+    def check(self, resource: Resource) -> None:
+        """:raises ConfigError: when this one needs a resource that was left out."""
+        if missing := self.left_out.intersection(resource.needs):
             names = ", ".join(sorted(urn.rsplit("::", 1)[-1] for urn in missing))
             raise ConfigError(
                 f"{resource.name} depends on {names}, which is not there yet and is no target.",

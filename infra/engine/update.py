@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from trivet.infra.engine.logs import Logs, serving
 from trivet.infra.engine.monitor import Monitor
 from trivet.infra.engine.plugins import Child, Plugins, language_host
 from trivet.infra.engine.providers import Providers
+from trivet.infra.engine.services import served
 from trivet.infra.engine.state import State
 from trivet.infra.engine.steps import Steps
 from trivet.infra.engine.targets import Targets
@@ -166,16 +167,12 @@ class Update:
     @contextmanager
     def _monitor(self, steps: Steps) -> Iterator[str]:
         monitor = Monitor(self._target.stack, self._target.project, steps, self._report, self._gate)
-        with ThreadPoolExecutor(self._target.parallel * _CALLS_PER_STEP) as pool:
-            server = grpc.server(pool, options=_GRPC_CHANNEL_OPTIONS)
+
+        def add(server: grpc.Server) -> None:
             resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
-            port = server.add_insecure_port("127.0.0.1:0")
-            server.start()
-            try:
-                yield f"127.0.0.1:{port}"
-            finally:
-                server.stop(None).wait()
-                monitor.close()
+
+        with closing(monitor), served(add, self._target.parallel * _CALLS_PER_STEP) as address:
+            yield address
 
     def _run_program(self, channel: grpc.Channel, address: str) -> None:
         target = self._target

@@ -171,6 +171,11 @@ class World:
         path = self.root / "asked"
         return path.exists() and what in path.read_text().splitlines()
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the embedded engine runs it."""
+        return self.driver.engine.startswith("embedded")
+
     def up(self) -> dict[str, int]:
         return self.driver.up(self.lines.append)
 
@@ -255,14 +260,25 @@ def embedded(tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def shelf(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A project, and the plugin on PATH."""
+def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _surroundings: None) -> None:
+    """The plugin, where both engines find it."""
     executable = tmp_path / "bin" / "pulumi-resource-shelf"
     executable.parent.mkdir()
     executable.write_text(f"#!{sys.executable}\nimport runpy\nrunpy.run_path({str(SHELF)!r}, run_name='__main__')\n")
     executable.chmod(0o755)
     monkeypatch.setenv("PATH", f"{executable.parent}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.fixture
+def shelf(world: World, on_path: None) -> World:
+    """A project for each engine that is present, and the plugin on PATH."""
     return world
+
+
+@pytest.fixture
+def embedded_shelf(embedded: World, on_path: None) -> World:
+    """The same for the embedded engine alone."""
+    return embedded
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -87,11 +87,7 @@ def test_a_refresh_of_some(world: World, stack: auto.Stack) -> None:
     world.up()
     for name in ("a.a", "c.a"):
         (world.root / "world" / name).write_text("drifted")
-    assert counts(stack.refresh(target=[urn("a")])) in (
-        {"update": 1},
-        {"same": 1, "update": 1},
-        {"same": 2, "update": 1},
-    )
+    assert counts(stack.refresh(target=[urn("a")])) == {"same": 1, "update": 1}
     contents = {item["urn"][-1]: item["outputs"]["content"] for item in world.resources()}
     assert contents == {"a": "drifted", "c": "3"}
 

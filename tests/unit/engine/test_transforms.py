@@ -102,7 +102,7 @@ book("a", tags=Output.secret({"pw": "hunter2hunter"}))
     )
     shelf.up()
     assert held(shelf)["hall-a-"]["tags"] == {"pw": "hunter2hunter", "by": "me"}
-    if shelf.driver.engine.startswith("embedded"):
+    if shelf.is_embedded:
         assert "hunter2hunter" not in shelf.state_file().path.read_text()
     assert shelf.up() == {"same": 2}
 
@@ -139,5 +139,5 @@ book("a", tags=Output.secret("hunter2hunter"), options=ResourceOptions(transform
     )
     with pytest.raises(PlatformError) as told:
         shelf.up()
-    if shelf.driver.engine.startswith("embedded"):
+    if shelf.is_embedded:
         assert "hunter2hunter" not in str(told.value) + "".join(shelf.lines)
