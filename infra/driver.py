@@ -47,12 +47,22 @@ class Driver:
     :param home: where the stack keeps what it has on this machine; state and passphrase of a stack on this machine lie
         beside it, in the folder above, unless ``PULUMI_BACKEND_URL`` and ``PULUMI_CONFIG_PASSPHRASE`` say otherwise.
     :param engine: ``pulumi`` or ``embedded`` to force one, as ``TRIVET_ENGINE`` does.
+    :param packs: the policy packs to which :meth:`preview` and :meth:`up` are held; as a mapping, each to its config.
     """
 
-    def __init__(self, root: Path, stack: str, home: Path, engine: str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        stack: str,
+        home: Path,
+        engine: str | None = None,
+        *,
+        packs: Mapping[Path, Path] | Sequence[Path] = (),
+    ) -> None:
         self.root = root
         self.stack = stack
         self.home = home
+        self._packs = packs
         self._forced = engine or os.environ.get("TRIVET_ENGINE") or None
         self._new_cloud: str | None = None
         if self._forced not in (None, PULUMI, EMBEDDED):
@@ -206,9 +216,16 @@ class Driver:
             stack = self._open()
             if verb == "up":
                 self._claim()
-            result = getattr(stack, verb)(on_output=on_output, on_event=on_event)
+            result = getattr(stack, verb)(on_output=on_output, on_event=on_event, **self._held(verb))
         changes = result.change_summary if verb == "preview" else result.summary.resource_changes
         return {str(getattr(op, "value", op)): count for op, count in (changes or {}).items() if count}
+
+    def _held(self, verb: str) -> dict[str, list[str]]:
+        """The policy packs, as the Automation API takes them."""
+        if verb not in ("preview", "up"):
+            return {}
+        configs = self._packs.values() if isinstance(self._packs, Mapping) else ()
+        return {"policy_packs": [*map(str, self._packs)], "policy_pack_configs": [*map(str, configs)]}
 
     @contextmanager
     def _errors(self, told: Sequence[str] = ()) -> Iterator[None]:

@@ -18,6 +18,7 @@ It serves the cloud ``local`` and rehearsals only. What it does not implement it
 ``providers``   the provider entries of a state, default and explicit, and the provider behind each
 ``provider``    one resource provider, spoken to in Pulumi's provider protocol
 ``plugins``     the child processes, whose life ends with the engine's: executables on PATH, dynamic providers
+``policy``      policy packs, spoken to in Pulumi's analyzer protocol
 ``targets``     which resources an operation may touch
 ``paths``       property paths, by which options name a part of the inputs
 ``host``        the language host: the child that runs the program

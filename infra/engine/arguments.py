@@ -63,6 +63,8 @@ def _operations(commands: Any) -> None:
             parser.add_argument("--run-program", choices=["false"])
         else:
             parser.add_argument("--replace", action="append", default=[])
+            parser.add_argument("--policy-pack", action="append", default=[])
+            parser.add_argument("--policy-pack-config", action="append", default=[])
 
 
 def _stack(commands: Any) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from time import time
 from typing import Any
@@ -25,6 +26,7 @@ from trivet.infra.engine.arguments import parse
 from trivet.infra.engine.checkpoint import VERSION, Backend, StateFile, decode, export
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.history import Entry, History
+from trivet.infra.engine.policy import PackSource
 from trivet.infra.engine.settings import Project, StackSettings
 from trivet.infra.engine.state import STACK_TYPE, State, verify
 from trivet.infra.engine.targets import Targets
@@ -33,6 +35,7 @@ from trivet.infra.engine.values import mask, reveal
 
 _STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _MOST_PARALLEL = 64
+_OF_PACKS = ("policy_pack", "policy_pack_config")
 _TITLES = {"update": "Updating", "refresh": "Refreshing", "destroy": "Destroying"}
 
 
@@ -281,7 +284,15 @@ class _Call:
             targets=Targets(
                 options.target, dependents=options.target_dependents, replaces=getattr(options, "replace", ())
             ),
+            packs=self._packs(),
         )
+
+    def _packs(self) -> list[PackSource]:
+        """The policy packs, with the configs in the same order."""
+        packs, configs = ([self._cwd / path for path in getattr(self._options, name, ())] for name in _OF_PACKS)
+        if configs and len(configs) != len(packs):
+            raise UsageError("There are not as many --policy-pack-config as --policy-pack.", "Give one for each pack.")
+        return [PackSource(folder, config) for folder, config in zip_longest(packs, configs)]
 
     def _other(self, name: str) -> State:
         """The state of another stack of this backend, whose secrets this stack's passphrase opens."""

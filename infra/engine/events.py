@@ -8,11 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trivet.infra.engine.state import Resource
-from trivet.infra.engine.values import is_secret, reveal
+from trivet.infra.engine.values import Properties, is_secret, mask, reveal
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "read": ">", "import": "=", "same": " "}
 _PAST = {
@@ -27,6 +28,25 @@ _PAST = {
 _SHORTEST_SECRET = 4
 
 
+@dataclass(frozen=True)
+class Violation:
+    """What a policy finds wrong with a resource, or with the stack where there is no ``urn``."""
+
+    policy: str
+    pack: str
+    version: str
+    level: str
+    message: str
+    urn: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, without the full stop."""
+        return f"{self.policy} of {self.pack}: {self.message}" + (
+            f" ({self.urn.rsplit('::', 1)[-1]})" if self.urn else ""
+        )
+
+
 class Report:
     """Collects and shows. Its methods may be called from any thread.
 
@@ -36,6 +56,7 @@ class Report:
 
     def __init__(self, show: Callable[[str], Any], log: Path | None = None, *, preview: bool = False) -> None:
         self.changes: Counter[str] = Counter()
+        self.packs: dict[str, str] = {}  # versions of the policy packs by their names
         self._show = show
         self._log = log
         self._preview = preview
@@ -71,6 +92,21 @@ class Report:
         message = self.redacted(message)
         self._event("diagnosticEvent", {"severity": severity, "message": message, "color": "never", "urn": urn})
 
+    def violation(self, found: Violation) -> None:
+        """A policy is violated."""
+        self.line(f"{found.level}: {found.sentence}.")
+        body = {"resourceUrn": found.urn, "message": self.redacted(found.message), "enforcementLevel": found.level}
+        self._event("policyEvent", body | _policy(found.policy, found.pack, found.version))
+
+    def remediation(
+        self, policy: str, pack: str, version: str, resource: Resource, before: Properties, after: Properties
+    ) -> None:
+        """A policy changed the inputs of a resource."""
+        names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+        self.line(f"remediate: {policy} of {pack} sets {', '.join(names)} of {resource.name}.")
+        body = {"resourceUrn": resource.urn, "before": mask(before), "after": mask(after)}
+        self._event("policyRemediationEvent", body | _policy(policy, pack, version))
+
     def begins(self, op: str, resource: Resource) -> None:
         """A step that changes something begins."""
         self._event("resourcePreEvent", self._step(op, resource))
@@ -96,7 +132,7 @@ class Report:
         self.line(f"Resources: {', '.join(counts) or 'none'}. Duration: {seconds}s.")
         self._event(
             "summaryEvent",
-            {"maybeCorrupt": False, "durationSeconds": seconds, "resourceChanges": changes, "PolicyPacks": {}},
+            {"maybeCorrupt": False, "durationSeconds": seconds, "resourceChanges": changes, "PolicyPacks": self.packs},
         )
 
     def close(self) -> None:
@@ -115,6 +151,11 @@ class Report:
             self._sequence += 1
             with self._log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(event) + "\n")
+
+
+def _policy(policy: str, pack: str, version: str) -> dict[str, str]:
+    tag = {"policyPackVersion": version, "policyPackVersionTag": version}
+    return {"policyName": policy, "policyPackName": pack, "color": "never", **tag}
 
 
 def _forms(text: str) -> list[str]:

@@ -19,6 +19,7 @@ from trivet.infra.engine.gate import Gate
 from trivet.infra.engine.outside import Outside
 from trivet.infra.engine.paths import differ, ignoring, parse
 from trivet.infra.engine.plugins import VERSION
+from trivet.infra.engine.policy import Policies
 from trivet.infra.engine.provider import Diff, Gone, Provider
 from trivet.infra.engine.providers import Providers
 from trivet.infra.engine.state import STACK_TYPE, Changes, Resource, State, refuse_to_replace
@@ -47,6 +48,7 @@ class Steps:
         self,
         state: State,
         providers: Providers,
+        policies: Policies,
         report: Report,
         gate: Gate,
         targets: Targets,
@@ -56,6 +58,7 @@ class Steps:
     ) -> None:
         self.state = state
         self.providers = providers
+        self._policies = policies
         self._report = report
         self._gate = gate
         self._targets = targets
@@ -179,18 +182,28 @@ class Steps:
                 )
         return taken
 
+    def hold_policies(self) -> None:
+        """Hold the policies over the whole stack.
+
+        :raises GateRefused: when a mandatory one is violated.
+        """
+        live = [one for _, one in self.state.ordered() if not one.delete]
+        self._policies.admit_stack((one, self._entry_of(one)) for one in live)
+
     def refresh(self) -> None:
         """Take over what changed outside."""
         self._outside.refresh(self._targets, self._gate)
 
     def _entry(self, want: Resource, found: tuple[int, Resource] | None) -> Resource:
         """A provider that the program makes."""
+        want = self._policies.admit(want)
         op, changes, new = self.providers.step(want, found)
         self.state.put(changes)
         self._report.ends(op, new)
         return new
 
     def _component(self, want: Resource, found: tuple[int, Resource] | None) -> Resource:
+        want = self._policies.admit(want)
         key, old = found or (None, None)
         op = "create" if old is None else "same" if old.inputs == want.inputs else "update"
         new = replace(want, outputs=old.outputs, created=old.created, modified=old.modified) if old else want
@@ -203,12 +216,12 @@ class Steps:
         want = self._served(goal.want, goal.version)
         provider = self.providers.of(want.provider)
         if want.import_id and not (found and _is_imported(found[1], want.import_id)):
-            return self._outside.adopt(provider, want, found)
+            return self._outside.adopt(provider, self._admitted(want), found)
         if found is None:
-            return self._create(provider, replace(want, inputs=provider.check(want, {})))
+            return self._create(provider, self._checked(provider, want))
         key, old = found
         want = ignoring(want, old)
-        checked = replace(want, inputs=provider.check(want, old.inputs))
+        checked = self._checked(provider, want, old.inputs)
         diff = provider.diff(old, checked.inputs, want.ignore_changes)
         unfinished = self.state.unfinished(old)  # it may have been done, or not
         replaces = (
@@ -219,7 +232,7 @@ class Steps:
         if replaces or old.external or old.pending_replacement or unfinished == "deleting":
             # Without the old inputs, or a name that the provider chose would be chosen again and the old one's deletion
             # would take the new one with it.
-            fresh = replace(want, inputs=provider.check(want, {}))
+            fresh = self._checked(provider, want)
             wish = goal.delete_before_replace
             first = (diff.delete_before_replace if wish is None else wish) or unfinished == "deleting"
             return self._replace(provider, key, old, fresh, delete_first=first)
@@ -235,6 +248,16 @@ class Steps:
         self.state.put({key: new})
         self._report.ends("same", new)
         return new
+
+    def _checked(self, provider: Provider, want: Resource, old: Properties | None = None) -> Resource:
+        """The resource with the inputs as its provider completes them, where the policies let it pass."""
+        return self._admitted(replace(want, inputs=provider.check(want, old or {})))
+
+    def _admitted(self, want: Resource) -> Resource:
+        return self._policies.admit(want, self._entry_of(want))
+
+    def _entry_of(self, resource: Resource) -> Resource | None:
+        return self.providers.entry(resource.provider) if resource.provider else None
 
     def _update(self, provider: Provider, key: int, old: Resource, want: Resource) -> Resource:
         self._report.begins("update", want)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from trivet.infra.engine.gate import Gate
 from trivet.infra.engine.logs import Logs, serving
 from trivet.infra.engine.monitor import Monitor
 from trivet.infra.engine.plugins import Child, Plugins, language_host
+from trivet.infra.engine.policy import Pack, PackSource, Policies
 from trivet.infra.engine.providers import Providers
 from trivet.infra.engine.services import served
 from trivet.infra.engine.state import State
@@ -29,6 +31,7 @@ from trivet.infra.engine.steps import Steps
 from trivet.infra.engine.targets import Targets
 from trivet.infra.engine.values import secret
 
+ORGANIZATION = "organization"  # of every stack in a backend without any
 _CALLS_PER_STEP = 4  # the SDK's language host makes as many at once
 
 
@@ -43,6 +46,7 @@ class Target:
     :param config: every value by its full key, and whether it is secret.
     :param targets: which resources may be touched.
     :param other: gives the state of another stack.
+    :param packs: the policy packs to which a preview or an up is held.
     :param client: the address of a language host that runs already, as inline programs have; ``None`` starts one.
     """
 
@@ -55,6 +59,7 @@ class Target:
     client: str | None = None
     other: OtherStack = _no_other
     targets: Targets = field(default_factory=Targets)
+    packs: Sequence[PackSource] = ()
 
     @property
     def plain_config(self) -> dict[str, str]:
@@ -83,6 +88,7 @@ class Update:
         self._host: Child | None = None
         self._plugins = Plugins(target.project, target.program, target.plain_config, target.env, report)
         self._engine = ""
+        self._packs: list[Pack] = []
         self._ending = ExitStack()
         report.hide([secret(value) for value, hidden in target.config.values() if hidden])
 
@@ -93,6 +99,9 @@ class Update:
             self._plugins.serve(self._engine)
             for package in self._packages:
                 self._plugins.start(package)
+            for source in self._target.packs:
+                self._packs.append(Pack(source, self._engine, self._env_of_packs(), self._report.line))
+                self._ending.callback(self._packs[-1].stop)
             if self._runs_program:
                 self._host = language_host(self._target.program, self._target.env, self._report.line)
                 self._ending.callback(self._host.stop)
@@ -112,12 +121,15 @@ class Update:
         :raises TrivetError: the first failure; what was done before it is recorded.
         :raises KeyboardInterrupt: once what was in progress has ended and is recorded.
         """
-        steps = self._steps(state)
+        policies = Policies(self._packs, self._report, preview=self._preview)
+        steps = self._steps(state, policies)
 
         def work() -> None:
+            policies.configure()
             with self._language_host() as channel, self._monitor(steps) as address:
                 self._run_program(channel, address)
                 steps.prune()  # before the monitor's threads end, and with them the plugins that they started
+                steps.hold_policies()
 
         self._attend(work)
 
@@ -129,14 +141,33 @@ class Update:
         """Take over what changed outside; raises as :meth:`up` does."""
         self._attend(self._steps(state).refresh)
 
-    def _steps(self, state: State) -> Steps:
+    def _steps(self, state: State, policies: Policies | None = None) -> Steps:
         target = self._target
+        policies = policies or Policies((), self._report, preview=self._preview)
         providers = Providers(
             target.stack, target.project, state, self._plugins, target.config, target.other, preview=self._preview
         )
         return Steps(
-            state, providers, self._report, self._gate, target.targets, preview=self._preview, parallel=target.parallel
+            state,
+            providers,
+            policies,
+            self._report,
+            self._gate,
+            target.targets,
+            preview=self._preview,
+            parallel=target.parallel,
         )
+
+    def _env_of_packs(self) -> dict[str, str]:
+        target = self._target
+        return {
+            **target.env,
+            "PULUMI_ORGANIZATION": ORGANIZATION,
+            "PULUMI_PROJECT": target.project,
+            "PULUMI_STACK": target.stack,
+            "PULUMI_DRY_RUN": str(self._preview).lower(),
+            "PULUMI_CONFIG": json.dumps(target.plain_config),
+        }
 
     def _attend(self, work: Callable[[], None]) -> None:
         """Run ``work`` beside this thread, which stays free for Ctrl-C."""
@@ -185,7 +216,7 @@ class Update:
             parallel=target.parallel,
             monitor_address=address,
             args=[self._engine],
-            organization="organization",
+            organization=ORGANIZATION,
         )
         try:
             result = language_pb2_grpc.LanguageRuntimeStub(channel).Run(request)
