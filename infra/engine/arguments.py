@@ -50,6 +50,8 @@ def _operations(commands: Any) -> None:
         parser.add_argument("--message", default="")
         parser.add_argument("--target", action="append", default=[])
         parser.add_argument("--target-dependents", action="store_true")
+        parser.add_argument("--exclude", action="append", default=[])
+        parser.add_argument("--exclude-dependents", action="store_true")
         parser.add_argument("--parallel", type=int, default=16)
         parser.add_argument("--expect-no-changes", action="store_true")
         parser.add_argument("--event-log")
@@ -59,8 +61,14 @@ def _operations(commands: Any) -> None:
         parser.add_argument("--color", choices=["never", "auto", "raw"])
         parser.add_argument("--suppress-progress", action="store_true")
         parser.add_argument("--suppress-outputs", action="store_true")
-        if name in ("refresh", "destroy"):
+        if name == "refresh":
             parser.add_argument("--run-program", choices=["false"])
+            continue
+        parser.add_argument("--continue-on-error", action="store_true")
+        parser.add_argument("--refresh", nargs="?", choices=["true", "false"], const="true")
+        if name == "destroy":
+            parser.add_argument("--run-program", choices=["true", "false"])
+            parser.add_argument("--exclude-protected", action="store_true")
         else:
             parser.add_argument("--replace", action="append", default=[])
             parser.add_argument("--policy-pack", action="append", default=[])

@@ -112,7 +112,8 @@ class _Call:
         self._operate("update", Update.up, preview=True, runs_program=True)
 
     def destroy(self) -> None:
-        self._operate("destroy", Update.destroy, preview=self._options.preview_only)
+        runs = self._options.run_program == "true"
+        self._operate("destroy", Update.destroy, preview=self._options.preview_only, runs_program=runs)
 
     def refresh(self) -> None:
         def work(update: Update, state: State) -> None:
@@ -250,7 +251,7 @@ class _Call:
                     work(update, state)
                 finally:
                     report.summary()
-            if options.expect_no_changes and report.changes.keys() - {"same", "read"}:
+            if options.expect_no_changes and report.changes.keys() - {"same", "read", "refresh"}:
                 raise ConfigError("No changes were expected, but there were.", "See the lines above.")
             result = "succeeded"
         except TrivetError as error:
@@ -272,6 +273,8 @@ class _Call:
 
     def _target(self) -> Target:
         options = self._options
+        if options.target and options.exclude:
+            raise UsageError("--target and --exclude cannot be given together.", "Leave one of them out.")
         return Target(
             stack=self._stack,
             project=self._project.name,
@@ -282,8 +285,14 @@ class _Call:
             client=options.client,
             other=self._other,
             targets=Targets(
-                options.target, dependents=options.target_dependents, replaces=getattr(options, "replace", ())
+                options.target,
+                dependents=options.target_dependents or options.exclude_dependents,
+                replaces=getattr(options, "replace", ()),
+                excludes=options.exclude,
             ),
+            goes_on=getattr(options, "continue_on_error", False),
+            refreshes=getattr(options, "refresh", None) == "true",
+            spares_protected=getattr(options, "exclude_protected", False),
             packs=self._packs(),
         )
 

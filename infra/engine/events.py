@@ -15,7 +15,10 @@ from typing import Any
 from trivet.infra.engine.state import Resource
 from trivet.infra.engine.values import Properties, is_secret, mask, reveal
 
-_SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "read": ">", "import": "=", "same": " "}
+_SIGNS = {
+    "create": "+", "update": "~", "delete": "-", "replace": "+-",
+    "read": ">", "import": "=", "refresh": "~", "same": " ",
+}  # fmt: skip
 _PAST = {
     "create": "created",
     "update": "updated",
@@ -24,6 +27,7 @@ _PAST = {
     "same": "unchanged",
     "read": "read",
     "import": "imported",
+    "refresh": "refreshed",
 }
 _SHORTEST_SECRET = 4
 

@@ -78,35 +78,36 @@ class Outside:
         self._report.ends("import", new)
         return new
 
-    def refresh(self, targets: Targets, gate: Gate) -> None:
-        """Take over what changed outside: read every resource that a provider serves."""
+    def refresh(self, targets: Targets, gate: Gate, *, first: bool = False) -> None:
+        """Take over what changed outside: read every resource that a provider serves.
+
+        :param first: whether something else comes after it, in whose counts each is one of ``refresh``.
+        """
         if not targets.are_all:
             targets.all_found(self._state.urns())
         for key, one in self._state.ordered():
             if targets.take(one):
                 with gate:
-                    self._refresh(key, self._state.resources[key])
+                    self._refresh(key, self._state.resources[key], first=first)
         for operation in list(self._state.pending.values()):
             if operation.kind != "creating":
                 self._state.put({}, operation.resource)
 
-    def _refresh(self, key: int, old: Resource) -> None:
+    def _refresh(self, key: int, old: Resource, *, first: bool) -> None:
         if old.delete or old.pending_replacement:
             return
-        live: Live | None = Live(old.id, old.inputs, old.outputs)
+        live: Live | None = Live(old.id, old.inputs, old.outputs, old.init_errors)
         if old.custom and not old.is_provider:
             live = self._providers.read(old)
         if live is None:
             self._state.forget(key)
-            self._report.ends("delete", old)
+            self._report.ends("refresh" if first else "delete", old)
             return
         inputs = old.inputs if live.inputs is None else live.inputs
-        new = replace(old, id=live.id, inputs=inputs, outputs=live.outputs)
-        if new == old:
-            self._report.ends("same", old)
-        else:
+        new = replace(old, id=live.id, inputs=inputs, outputs=live.outputs, init_errors=live.failures)
+        if new != old:
             self._state.put({key: replace(new, modified=now())})
-            self._report.ends("update", old)
+        self._report.ends("refresh" if first else "same" if new == old else "update", old)
 
     def _there(self, want: Resource) -> Live:
         found = self._providers.read(want)

@@ -16,6 +16,7 @@ from trivet.infra.engine.values import Properties
 STACK_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_TYPE = "pulumi:providers:"
 DEFAULT = "default"  # how the names of the engine's own provider entries begin
+_SEALED = ("inputs", "outputs", "replacementTrigger")
 _HARMLESS = {"sourcePosition", "stackTrace", "refreshBeforeUpdate", "hideDiffs"}
 
 
@@ -58,6 +59,10 @@ class Resource:
     deleted_with: str = ""
     external: bool = False
     import_id: str = ""
+    init_errors: tuple[str, ...] = ()
+    replace_with: tuple[str, ...] = ()
+    replacement_trigger: Any = None
+    resource_hooks: dict[str, list[str]] = field(default_factory=dict)
     created: str = ""
     modified: str = ""
 
@@ -105,6 +110,7 @@ class Resource:
             yield self.parent
         if self.deleted_with:
             yield self.deleted_with
+        yield from self.replace_with
         yield from self.dependencies
 
     def to_json(self, vault: Vault, *, show_secrets: bool = False) -> dict[str, Any]:
@@ -113,9 +119,9 @@ class Resource:
         result: dict[str, Any] = {
             _json_name(name): list(value) if isinstance(value, tuple) else value
             for name, value in values
-            if value or name == "custom"
+            if value or name == "custom" or (name == "replacement_trigger" and value is not None)
         }
-        for name in ("inputs", "outputs"):
+        for name in _SEALED:
             if name in result:
                 result[name] = vault.seal(result[name], f"{self.urn}:{name}", show=show_secrets)
         return result
@@ -135,8 +141,9 @@ class Resource:
             for name, value in data.items()
             if name in known
         }
-        for name in ("inputs", "outputs"):
-            values[name] = vault.open(values.get(name) or {}, f"{data['urn']}:{name}")
+        for name in _SEALED:
+            if name in data:
+                values[known[name]] = vault.open(data[name], f"{data['urn']}:{name}")
         return cls(**values)
 
 
@@ -284,6 +291,7 @@ def _without(resource: Resource, urn: str) -> Resource:
         resource,
         parent="" if resource.parent == urn else resource.parent,
         deleted_with="" if resource.deleted_with == urn else resource.deleted_with,
+        replace_with=tuple(item for item in resource.replace_with if item != urn),
         dependencies=tuple(item for item in resource.dependencies if item != urn),
         property_dependencies={
             name: [item for item in urns if item != urn] for name, urns in resource.property_dependencies.items()
@@ -307,6 +315,7 @@ def _renamed(resources: dict[int, Resource]) -> dict[int, Resource]:
             parent=names.get(resource.parent, resource.parent),
             deleted_with=names.get(resource.deleted_with, resource.deleted_with),
             provider="::".join([names.get(provider, provider), identity]) if provider else "",
+            replace_with=tuple(names.get(urn, urn) for urn in resource.replace_with),
             dependencies=tuple(names.get(urn, urn) for urn in resource.dependencies),
             property_dependencies={
                 name: [names.get(urn, urn) for urn in urns] for name, urns in resource.property_dependencies.items()

@@ -140,7 +140,7 @@ def count(of="books", version="1.2.0"):
 
 """
 
-SHELF = Path(__file__).with_name("shelf.py")
+PLUGINS = ["shelf", "rooms"]
 
 
 @dataclass
@@ -261,12 +261,15 @@ def embedded(tmp_path: Path) -> World:
 
 @pytest.fixture
 def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _surroundings: None) -> None:
-    """The plugin, where both engines find it."""
-    executable = tmp_path / "bin" / "pulumi-resource-shelf"
-    executable.parent.mkdir()
-    executable.write_text(f"#!{sys.executable}\nimport runpy\nrunpy.run_path({str(SHELF)!r}, run_name='__main__')\n")
-    executable.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{executable.parent}{os.pathsep}{os.environ['PATH']}")
+    """The plugins, where both engines find them."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in PLUGINS:
+        executable = folder / f"pulumi-resource-{name}"
+        path = str(Path(__file__).with_name(f"{name}.py"))
+        executable.write_text(f"#!{sys.executable}\nimport runpy\nrunpy.run_path({path!r}, run_name='__main__')\n")
+        executable.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture
