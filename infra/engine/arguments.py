@@ -57,6 +57,7 @@ def _operations(commands: Any) -> None:
         parser.add_argument("--event-log")
         parser.add_argument("--client")
         parser.add_argument("--exec-kind", choices=["auto.local", "auto.inline"])
+        parser.add_argument("--verbose", type=int, default=0)
         # What is shown has no colours, no progress dots and no outputs in any case.
         parser.add_argument("--color", choices=["never", "auto", "raw"])
         parser.add_argument("--suppress-progress", action="store_true")

@@ -26,6 +26,7 @@ from trivet.infra.engine.arguments import parse
 from trivet.infra.engine.checkpoint import VERSION, Backend, StateFile, decode, export
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.history import Entry, History
+from trivet.infra.engine.limits import lines as limits
 from trivet.infra.engine.policy import PackSource
 from trivet.infra.engine.settings import Project, StackSettings
 from trivet.infra.engine.state import STACK_TYPE, State, verify
@@ -240,6 +241,8 @@ class _Call:
             self._file.require()
             target = self._target()
             report.line(f"{'Previewing' if preview else _TITLES[kind]} ({self._stack}) with the embedded engine")
+            if options.verbose:
+                report.line("\n".join(["What it is not:", *limits()]))
             with (
                 Update(
                     target, report, packages=self._file.packages(), preview=preview, runs_program=runs_program

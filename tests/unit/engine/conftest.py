@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from trivet.infra.driver import Driver
+from trivet.infra.driver import Driver, Options
 from trivet.infra.engine.checkpoint import Backend, StateFile
 from trivet.infra.engine.crypt import Vault
 
@@ -120,7 +120,7 @@ pulumi.export("whole", 3)
 OPERATE = """
 import sys
 from pathlib import Path
-from trivet.infra.driver import Driver
+from trivet.infra.driver import Driver, Options
 root, stack, home, verb = sys.argv[1:]
 getattr(Driver(Path(root), stack, Path(home)), verb)()
 """
@@ -150,6 +150,7 @@ class World:
     root: Path
     driver: Driver
     lines: list[str] = field(default_factory=list)
+    options: Options | None = None
 
     def graph(self, *items: dict[str, Any]) -> None:
         """Make the program say these resources."""
@@ -177,7 +178,10 @@ class World:
         return self.driver.engine.startswith("embedded")
 
     def up(self) -> dict[str, int]:
-        return self.driver.up(self.lines.append)
+        return self.driver.up(self.lines.append, self.options)
+
+    def preview(self, show: Any = None) -> dict[str, int]:
+        return self.driver.preview(show, self.options)
 
     def again(self) -> Driver:
         """A driver as the next command makes it."""

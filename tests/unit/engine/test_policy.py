@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from trivet.core.errors import ConfigError, GateRefused, PlatformError
-from trivet.infra.driver import Driver
+from trivet.infra.driver import Options
 
 from .conftest import entries, held, say
 
@@ -84,8 +84,7 @@ def hold(world, config: dict | None = None) -> None:
     if config is not None:
         (world.root / "policies.json").write_text(json.dumps(config))
         packs = {pack: world.root / "policies.json"}
-    driver = world.driver
-    world.driver = Driver(driver.root, driver.stack, driver.home, driver._forced, packs=packs)
+    world.options = Options(packs)  # type: ignore[arg-type]
 
 
 def created(world) -> list[str]:
@@ -94,7 +93,7 @@ def created(world) -> list[str]:
 
 def test_what_is_allowed_is_made_as_the_remediation_says_and_advice_is_told(library):
     say(library, "book('a', pages=3)\nbook('long', pages=300, tags={'owner': 'me'})")
-    assert library.driver.preview() == library.up() == {"create": 3}
+    assert library.preview() == library.up() == {"create": 3}
     tags = {name: one["tags"]["owner"] for name, one in held(library).items()}
     assert tags == {"hall-a-": "dev", "hall-long-": "me"}
     said = "\n".join(library.lines)
@@ -104,7 +103,7 @@ def test_what_is_allowed_is_made_as_the_remediation_says_and_advice_is_told(libr
 
 def test_what_a_mandatory_policy_forbids_is_not_made(library):
     say(library, "book('aa', pages=301)\nbook('bb', pages=302)")
-    for operate in (library.driver.preview, library.up):
+    for operate in (library.preview, library.up):
         with pytest.raises(GateRefused, match="too long for the hall"):
             operate()
     assert library.files() == {} and created(library) == []
@@ -125,7 +124,7 @@ def test_a_preview_tells_every_violation_and_then_fails(library):
     say(library, "book('aa', pages=301)\nbook('bb', pages=302)")
     lines = []
     with pytest.raises(GateRefused):
-        library.driver.preview(lines.append)
+        library.preview(lines.append)
     said = "\n".join(lines)
     assert "aa is too long" in said and "bb is too long" in said
 
