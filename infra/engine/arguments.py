@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from trivet.core.errors import Unsupported
@@ -15,6 +15,21 @@ def parse(args: Sequence[str]) -> argparse.Namespace:
     :raises Unsupported: naming whatever is not implemented.
     """
     return _parser().parse_args(args)
+
+
+def command_lines() -> Iterator[tuple[str, list[str]]]:
+    """Each command, such as ``stack init``, and its options."""
+    yield from _lines(_parser(), "")
+
+
+def _lines(parser: argparse.ArgumentParser, name: str) -> Iterator[tuple[str, list[str]]]:
+    options = [one.option_strings[0] for one in parser._actions if one.option_strings]
+    if name and options:
+        yield name, sorted(options)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, below in action.choices.items():
+                yield from _lines(below, f"{name} {word}".strip())
 
 
 class _Parser(argparse.ArgumentParser):

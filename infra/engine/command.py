@@ -21,7 +21,7 @@ from pulumi.automation import CommandResult, OnOutput
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
-from trivet.core.errors import ConfigError, Locked, TrivetError, UsageError
+from trivet.core.errors import ConfigError, Locked, TrivetError, Unsupported, UsageError
 from trivet.infra.engine.arguments import parse
 from trivet.infra.engine.checkpoint import VERSION, Backend, StateFile, decode, export
 from trivet.infra.engine.events import Report
@@ -36,6 +36,7 @@ from trivet.infra.engine.values import mask, reveal
 
 _STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _MOST_PARALLEL = 64
+_ENGINES_OWN = "pulumi:"  # the namespace of Pulumi's own settings
 _OF_PACKS = ("policy_pack", "policy_pack_config")
 _TITLES = {"update": "Updating", "refresh": "Refreshing", "destroy": "Destroying"}
 
@@ -278,11 +279,16 @@ class _Call:
         options = self._options
         if options.target and options.exclude:
             raise UsageError("--target and --exclude cannot be given together.", "Leave one of them out.")
+        config = self._settings.values()
+        for key in (key for key in config if key.startswith(_ENGINES_OWN)):
+            raise Unsupported(
+                f"The embedded engine does not implement the setting '{key}'.", "Remove it or use the pulumi CLI."
+            )
         return Target(
             stack=self._stack,
             project=self._project.name,
             program=self._project.main,
-            config=self._settings.values(),
+            config=config,
             env=self._env,
             parallel=min(options.parallel, _MOST_PARALLEL),
             client=options.client,

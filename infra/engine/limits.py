@@ -23,6 +23,7 @@ LIMITS = (
     Limit("Languages other than Python", "Refused, for programs and for policy packs."),
     Limit("State backends other than a folder (`file://`)", "Refused."),
     Limit("Secrets providers other than a passphrase", "Refused."),
+    Limit("A secret inside of a structured config value", "Refused by name; set the whole value as a secret."),
     Limit("Parameterized and extension packages (`RegisterPackage`)", "Refused by name."),
     Limit("Functions that stream, byte strings, state migrations, views, snippets", "Not announced, so that the SDK "
           "refuses them."),
@@ -33,7 +34,7 @@ LIMITS = (
     Limit("A resource that the program managed and now only reads", "Refused by name; give it another name."),
     Limit("Detailed diffs", "An update names no properties; what a preview shows is the kind of each step."),
     Limit("Refresh before each update of one resource", "Not announced; `--refresh` refreshes all before."),
-    Limit("Custom names from the project (`autonaming`)", "Not read: providers name resources themselves."),
+    Limit("Settings of the engine in the config, such as `pulumi:autonaming`", "Refused by name."),
     Limit("Options in what hooks are told", "Not announced; they are told inputs, outputs, URN and id."),
     Limit("Retries after partial failures", "Error hooks are asked after failures that left nothing behind; an object "
           "that is there is updated by the next `up`."),

@@ -45,12 +45,14 @@ FEATURES = {
 }
 """What is announced to the SDK, and works. Without ``secrets`` the SDK would send secrets in clear."""
 
-_TAKEN = {
+OPTIONS = {
     "type", "name", "parent", "custom", "object", "protect", "dependencies", "propertyDependencies",
     "deleteBeforeReplace", "deleteBeforeReplaceDefined", "ignoreChanges", "additionalSecretOutputs",
     "retainOnDelete", "aliases", "provider", "version", "replaceOnChanges", "customTimeouts", "deletedWith",
     "importId", "transforms", "hooks", "replace_with", "replacement_trigger", "remote", "providers",
 }  # fmt: skip
+"""The fields of a registration that are read."""
+
 _READ = {"id", "type", "name", "parent", "properties", "dependencies", "provider", "version", "additionalSecretOutputs"}
 _INVOKED = {"tok", "args", "provider", "version"}
 _CALLED = {"tok", "args", "argDependencies", "provider", "version"}
@@ -95,7 +97,7 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
             urn = make_urn(self._stack, self._project, request.parent, request.type, request.name)
             self._report.hide(from_struct(request.object))  # a transform may fail and tell it
             request = self._transforms.resource(request, urn)
-            _refuse_unknown(request, _TAKEN)
+            _refuse_unknown(request, OPTIONS)
             self._warn_of_nested(request)
             if request.remote:
                 self._report.hide(from_struct(request.object))

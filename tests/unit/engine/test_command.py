@@ -252,6 +252,12 @@ def test_what_a_program_uses_and_is_not_implemented_is_named(embedded, line, nam
         embedded.driver.preview()
 
 
+def test_a_setting_of_pulumi_s_own_is_named(embedded):
+    embedded.driver.set_config({"pulumi:disable-default-providers": '["*"]'})
+    with pytest.raises(Unsupported, match="'pulumi:disable-default-providers'"):
+        embedded.driver.preview()
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
