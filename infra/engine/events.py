@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,8 +117,11 @@ class Report:
         if not self._preview:
             self.line(f" {_SIGNS[op]:2} {resource.type} {resource.name} …")
 
-    def ends(self, op: str, resource: Resource) -> None:
-        """A step ended well."""
+    def ends(self, op: str, resource: Resource, changed: Sequence[str] = ()) -> None:
+        """A step ended well.
+
+        :param changed: the inputs for which it was done.
+        """
         if resource.is_default_provider:
             return
         with self._lock:
@@ -126,7 +129,8 @@ class Report:
         self._event("resOutputsEvent", self._step(op, resource))
         if op != "same":
             done = f"to {op}" if self._preview else _PAST[op]
-            self.line(f" {_SIGNS[op]:2} {resource.type} {resource.name} {done}")
+            names = f" [diff: {', '.join(changed)}]" if changed else ""
+            self.line(f" {_SIGNS[op]:2} {resource.type} {resource.name} {done}{names}")
 
     def summary(self) -> None:
         """The counts, after all steps."""

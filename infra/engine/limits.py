@@ -32,7 +32,7 @@ LIMITS = (
           "Refused as command lines; Ctrl-C ends an operation once what is in progress has ended."),
     Limit("`refresh --run-program`, `up --run-program=false`", "Refused."),
     Limit("A resource that the program managed and now only reads", "Refused by name; give it another name."),
-    Limit("Detailed diffs", "An update names no properties; what a preview shows is the kind of each step."),
+    Limit("Detailed diffs", "An update or replacement names the inputs for which it is, not their values."),
     Limit("Refresh before each update of one resource", "Not announced; `--refresh` refreshes all before."),
     Limit("Settings of the engine in the config, such as `pulumi:autonaming`", "Refused by name."),
     Limit("Options in what hooks are told", "Not announced; they are told inputs, outputs, URN and id."),

@@ -3,7 +3,7 @@ known after a crash what may have been done."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -37,9 +37,11 @@ class Operations:
         *,
         key: int | None = None,
         also: Changes | None = None,
+        changed: Sequence[str] = (),
     ) -> Resource:
         """Create and record it, under ``key`` or as an additional resource, in one step with what changes ``also``.
 
+        :param changed: the inputs for which it comes in another's place.
         :raises PlatformError: also when it was made and recorded, but does not work as it should.
         """
         self._report.begins(op, want)
@@ -53,9 +55,11 @@ class Operations:
         new = replace(want, id=live.id, outputs=live.outputs, init_errors=live.failures)
         new = new if self._preview else replace(new, created=now(), modified=now())
         self._state.put({**(also or {}), **self._state.reborn(new, also or {}), key: new}, want, new)
-        return self._ended(op, "create", new, None)
+        return self._ended(op, "create", new, None, changed)
 
-    def update(self, provider: Provider, key: int, old: Resource, want: Resource) -> Resource:
+    def update(
+        self, provider: Provider, key: int, old: Resource, want: Resource, changed: Sequence[str] = ()
+    ) -> Resource:
         """Change it in place, and record it; raises as :meth:`create` does."""
         self._report.begins("update", want)
         self._hooks.before("update", want, old)
@@ -70,7 +74,7 @@ class Operations:
             live = self._hooks.trying("update", want, old, change)
             new = replace(want, outputs=live.outputs, init_errors=live.failures, modified=now())
         self._state.put({key: new}, old)
-        return self._ended("update", "update", new, old)
+        return self._ended("update", "update", new, old, changed)
 
     def delete(self, key: int, old: Resource, leaves: Resource | None = None) -> None:
         """Delete it, unless that was done or it is to be retained; ``leaves`` is what stays recorded."""
@@ -111,14 +115,14 @@ class Operations:
 
         return self._hooks.trying("create", want, None, make)
 
-    def _ended(self, op: str, hook: str, new: Resource, old: Resource | None) -> Resource:
+    def _ended(self, op: str, hook: str, new: Resource, old: Resource | None, changed: Sequence[str]) -> Resource:
         """Tell how it went, once it is recorded."""
         if new.init_errors:
             raise PlatformError(
                 f"{new.name} is there and recorded, but does not work yet: {'; '.join(new.init_errors)}.",
                 "Call again; it is updated then.",
             )
-        self._report.ends(op, new)
+        self._report.ends(op, new, changed)
         self._hooks.after(hook, new, old)
         return new
 

@@ -48,6 +48,7 @@ class Diff:
     changes: bool
     replaces: bool
     delete_before_replace: bool
+    names: tuple[str, ...] = ()  # of the inputs that differ
 
     @property
     def differs(self) -> bool:
@@ -168,7 +169,8 @@ class Provider:
     def diff(self, old: Resource, inputs: Properties, ignore: tuple[str, ...] = ()) -> Diff:
         """What the new inputs mean for the resource that is there."""
         if not self._knows:
-            return Diff(reveal(inputs) != reveal(old.inputs), replaces=False, delete_before_replace=False)
+            names = _differing(old.inputs, inputs)
+            return Diff(bool(names), replaces=False, delete_before_replace=False, names=names)
         request = provider_pb2.DiffRequest(
             **_identity(old),
             id=old.id,
@@ -179,10 +181,10 @@ class Provider:
         )
         response = self._call(self._stub.Diff, request, f"Comparing {old.name}")
         unknown = response.changes == provider_pb2.DiffResponse.DIFF_UNKNOWN
-        changes = (
-            reveal(inputs) != reveal(old.inputs) if unknown else response.changes == provider_pb2.DiffResponse.DIFF_SOME
-        )
-        return Diff(changes or bool(response.replaces), bool(response.replaces), response.deleteBeforeReplace)
+        names = _differing(old.inputs, inputs)
+        changes = bool(names) if unknown else response.changes == provider_pb2.DiffResponse.DIFF_SOME
+        told = tuple(sorted({*response.diffs, *response.replaces})) or names
+        return Diff(changes or bool(response.replaces), bool(response.replaces), response.deleteBeforeReplace, told)
 
     def foresee(self, want: Resource, old: Resource | None = None) -> Properties:
         """The outputs that a create, or with ``old`` an update, would give, as far as the provider can tell."""
@@ -327,6 +329,12 @@ def _detail(error: grpc.RpcError, kind: type[Details]) -> Details | None:
                 if packed.Unpack(found):
                     return found
     return None
+
+
+def _differing(old: Properties, new: Properties) -> tuple[str, ...]:
+    """Names of the properties that are not the same, secret or not."""
+    before, after = reveal(old), reveal(new)
+    return tuple(sorted(name for name in {*before, *after} if before.get(name) != after.get(name)))
 
 
 def _checked(response: provider_pb2.CheckResponse, want: Resource) -> Properties:

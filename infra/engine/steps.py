@@ -7,7 +7,7 @@ known; deletes are ordered by :mod:`~trivet.infra.engine.deletes`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from trivet.core.errors import ConfigError
@@ -24,7 +24,7 @@ from trivet.infra.engine.policy import Policies
 from trivet.infra.engine.provider import Diff, Provider
 from trivet.infra.engine.providers import Providers
 from trivet.infra.engine.setbacks import Setbacks
-from trivet.infra.engine.state import Resource, State, refuse_to_replace
+from trivet.infra.engine.state import Changes, Resource, State, refuse_to_replace
 from trivet.infra.engine.targets import Targets
 from trivet.infra.engine.values import UNKNOWN, Properties, has_unknown, mark_like, reveal
 
@@ -250,7 +250,7 @@ class Steps:
             fresh = self._checked(provider, want)
             wish = goal.delete_before_replace
             first = (diff.delete_before_replace if wish is None else wish) or unfinished == "deleting"
-            return self._replace(provider, key, old, fresh, delete_first=first)
+            return self._replace(provider, key, old, fresh, diff.names, delete_first=first)
         new = replace(
             checked,
             id=old.id,
@@ -259,7 +259,7 @@ class Steps:
             modified=old.modified,
         )
         if diff.changes or unfinished == "updating" or old.init_errors:
-            return self._operations.update(provider, key, old, new)
+            return self._operations.update(provider, key, old, new, diff.names)
         self.state.put({key: new})
         self._report.ends("same", new)
         return new
@@ -274,17 +274,27 @@ class Steps:
     def _entry_of(self, resource: Resource) -> Resource | None:
         return self.providers.entry(resource.provider) if resource.provider else None
 
-    def _replace(self, provider: Provider, key: int, old: Resource, want: Resource, *, delete_first: bool) -> Resource:
+    def _replace(
+        self,
+        provider: Provider,
+        key: int,
+        old: Resource,
+        want: Resource,
+        changed: Sequence[str],
+        *,
+        delete_first: bool,
+    ) -> Resource:
         refuse_to_replace(old)
         self._replaced.add(want.urn)
         if not (delete_first or old.pending_replacement):
-            return self._operations.create(provider, want, "replace", also={key: replace(old, delete=True)})
+            also: Changes = {key: replace(old, delete=True)}
+            return self._operations.create(provider, want, "replace", also=also, changed=changed)
         if not old.pending_replacement:
             with self._turn:
                 for other, dependent in self._must_go_before(old):
                     self._operations.delete(other, dependent, leaves=replace(dependent, pending_replacement=True))
                 self._operations.delete(key, old, leaves=replace(old, pending_replacement=True))
-        return self._operations.create(provider, want, "replace", key=key)
+        return self._operations.create(provider, want, "replace", key=key, changed=changed)
 
     def _must_go_before(self, old: Resource) -> list[tuple[int, Resource]]:
         """The dependents, last first, that would be replaced once the properties that they take from ``old`` change."""
