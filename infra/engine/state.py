@@ -165,12 +165,15 @@ def refuse_to_replace(old: Resource) -> None:
         )
 
 
-Journal = Callable[[dict[str, Any]], None]
+Journal = Callable[[dict[str, Any]], Callable[[], None]]
+"""Takes an entry; what it gives back waits until the entry is on the disk."""
+
 Changes = dict[int | None, Resource | None]
 
 
 class State:
-    """The resources and pending operations of one stack. Every change is journaled before it counts.
+    """The resources and pending operations of one stack. Every change is journaled before it counts, and on the disk
+    before the method that makes it returns.
 
     A resource is known by a key, its place in the loaded state or the next free number: two resources may share a URN
     while one of them waits to be deleted.
@@ -220,9 +223,10 @@ class State:
     def begin(self, kind: str, resource: Resource) -> None:
         """Record that a provider is about to be asked."""
         with self._lock:
-            if self.journal:
-                self.journal({"begin": kind, "resource": resource.to_json(self.vault)})
+            durable = self.journal and self.journal({"begin": kind, "resource": resource.to_json(self.vault)})
             self.pending[resource.object] = Operation(kind, resource)
+        if durable:
+            durable()  # others may go on meanwhile, and share it
         faults.point(f"engine.{kind}.begun")
 
     def put(self, changes: Changes, *ends: Resource) -> None:
@@ -237,10 +241,13 @@ class State:
             ended = [asked for asked in dict.fromkeys(one.object for one in ends) if asked in self.pending]
             if not (keyed or ended):
                 return
+            durable = None
             if self.journal:
                 sealed = {key: value and value.to_json(self.vault) for key, value in keyed.items()}
-                self.journal({"put": sealed, "ends": ended})
+                durable = self.journal({"put": sealed, "ends": ended})
             self._apply(keyed, ended)
+        if durable:
+            durable()
         faults.point("engine.put")
 
     def _apply(self, changes: Mapping[int, Resource | None], ended: Iterable[tuple[str, str]]) -> None:
