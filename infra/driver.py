@@ -164,6 +164,19 @@ class Driver:
             deployment = self._open().export_stack()
         return {"version": deployment.version, "deployment": deployment.deployment}
 
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Nothing works on the stack in the block, as far as a lock in its folder tells.
+
+        :raises Locked: naming who does.
+        """
+        from trivet.infra.engine.checkpoint import Backend
+        from trivet.infra.engine.settings import Project
+
+        url = os.environ.get("PULUMI_BACKEND_URL") or self.environment().get("PULUMI_BACKEND_URL", "")
+        with Backend(url, self.root).stack(Project.load(self.root).name, self.stack).locked():
+            yield
+
     def sealed_export(self) -> str:
         """The same as ``pulumi stack export`` prints it: secrets sealed."""
         with self._errors():

@@ -1,7 +1,7 @@
 """Hands a stack over from one engine to the other: ``trivet stack migrate``.
 
-The old engine exports, the new one imports, and both must then say the same of every resource. What the old one
-exported stays in ``.archive`` beside the state, secrets sealed; until all is verified the stack is the old engine's.
+The old engine exports, the new one imports, and both must then say the same of every resource; if not, all is as it
+was. What the old one exported stays in ``.archive`` beside the state, secrets sealed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trivet.core.errors import ConfigError, IntegrityError, TrivetError, UsageError
+from trivet.core.errors import ConfigError, IntegrityError, UsageError
 from trivet.core.files import write_atomic
 from trivet.infra.driver import ENGINES, Driver
 
@@ -22,6 +22,7 @@ def migrate(driver: Driver, engine: str) -> Path:
 
     :raises UsageError: when it does already.
     :raises ConfigError: when something in it was cut off: finish that first.
+    :raises Locked: when something is at work on it.
     :raises IntegrityError: when the new engine does not say the same of the stack; it is as it was then.
     """
     former = driver.name
@@ -29,22 +30,27 @@ def migrate(driver: Driver, engine: str) -> Path:
         raise UsageError(f"'{engine}' is no engine.", f"Choose {' or '.join(ENGINES)}.")
     if engine == former:
         raise UsageError(f"The stack '{driver.stack}' belongs to the engine '{engine}' already.")
-    exported = driver.export()
+    with driver.quiet():  # from here on only the new engine may begin something
+        archive, heir = _archive(driver, former), driver.succeeded_by(engine)
+        exported = driver.export()
+        _refuse_unsettled(driver, exported)
+        heir.claim()
+    try:
+        heir.take(archive)
+        _agree(exported, heir.export())
+    except BaseException:
+        driver.claim()
+        driver.take(archive)
+        raise
+    return archive
+
+
+def _refuse_unsettled(driver: Driver, exported: dict[str, Any]) -> None:
     if exported["deployment"].get("pending_operations"):
         raise ConfigError(
             f"Something in the stack '{driver.stack}' was cut off and is not settled.",
             "Call `trivet up`, then this again.",
         )
-    archive = _archive(driver, former)
-    heir = driver.succeeded_by(engine)
-    try:
-        heir.take(archive)
-        _agree(exported, heir.export())
-    except TrivetError:
-        driver.take(archive)
-        raise
-    heir.claim()
-    return archive
 
 
 def _archive(driver: Driver, engine: str) -> Path:

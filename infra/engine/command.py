@@ -277,8 +277,11 @@ class _Call:
 
     def _target(self) -> Target:
         options = self._options
-        if options.target and options.exclude:
-            raise UsageError("--target and --exclude cannot be given together.", "Leave one of them out.")
+        spares = getattr(options, "exclude_protected", False)
+        if options.target and (options.exclude or spares):
+            raise UsageError("--target cannot be given with --exclude or --exclude-protected.", "Leave one out.")
+        if (options.exclude_dependents and not options.exclude) or (options.target_dependents and not options.target):
+            raise UsageError("--target-dependents belongs to --target, --exclude-dependents to --exclude.")
         config = self._settings.values()
         for key in (key for key in config if key.startswith(_ENGINES_OWN)):
             raise Unsupported(
@@ -301,7 +304,7 @@ class _Call:
             ),
             goes_on=getattr(options, "continue_on_error", False),
             refreshes=getattr(options, "refresh", None) == "true",
-            spares_protected=getattr(options, "exclude_protected", False),
+            spares_protected=spares,
             packs=self._packs(),
         )
 

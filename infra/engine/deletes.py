@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container
 
 from trivet.core.errors import ConfigError
@@ -22,16 +23,18 @@ class Deletes:
         self._setbacks = setbacks
         self._gate = gate
 
-    def prune(self, kept: set[str]) -> None:
-        """Delete what has none of these URNs, and what replacements left behind.
+    def prune(self, kept: set[str], matched: Container[int]) -> None:
+        """Delete what has none of these URNs and keys, and what replacements left behind.
 
+        :param kept: URNs that the program has registered.
+        :param matched: keys of the resources that it has registered, be it under a former URN.
         :raises ConfigError: before anything is deleted, when one of them is protected.
         """
         for operation in list(self._state.pending.values()):
             if operation.kind == "creating":
                 with self._gate:
                     self._operations.recover(operation.resource)
-        doomed = self._doomed(kept)
+        doomed = self._doomed(kept, matched)
         protected = [item.name for item in doomed.values() if item.protect and not item.delete]
         if protected:
             raise ConfigError(
@@ -39,26 +42,31 @@ class Deletes:
                 "Run `up` with protect=False first, or keep them in the program.",
             )
         self._operations.doomed = {resource.urn for resource in doomed.values()}
+        needed = self._needed(doomed, kept)
         for key, resource in reversed(doomed.items()):
-            if not (resource.is_default_provider and resource.delete) and not self._is_needed(key, doomed):
-                with self._gate, self._setbacks.of(resource):
-                    self._operations.delete(key, resource)
+            if (resource.is_default_provider and resource.delete) or (self._setbacks and needed[resource.urn]):
+                continue
+            with self._gate, self._setbacks.of(resource):
+                self._operations.delete(key, resource)
+                needed.subtract(set(resource.needs))
         self._drop_idle_providers()
 
-    def _doomed(self, kept: set[str]) -> dict[int, Resource]:
+    def _doomed(self, kept: set[str], matched: Container[int]) -> dict[int, Resource]:
         doomed = {
             key: resource
             for key, resource in self._state.ordered()
-            if resource.delete or not (resource.urn in kept or resource.is_default_provider)
+            if resource.delete or not (key in matched or resource.urn in kept or resource.is_default_provider)
         }
         return doomed if self._targets.are_all else self._targeted(doomed, kept)
 
-    def _is_needed(self, key: int, doomed: Container[int]) -> bool:
-        """Whether something needs it that could not be changed or deleted."""
-        urn = self._state.resources[key].urn
-        others = self._state.resources.items()
-        return bool(self._setbacks) and any(
-            urn in one.needs for other, one in others if other in doomed or one.urn in self._setbacks
+    def _needed(self, doomed: Container[int], kept: Container[str]) -> Counter[str]:
+        """How many need each URN of those that may not be there any more, or could not be made what they should be:
+        they still are what they were."""
+        return Counter(
+            urn
+            for key, one in self._state.resources.items()
+            if key in doomed or one.urn in self._setbacks or one.urn not in kept
+            for urn in set(one.needs)
         )
 
     def _targeted(self, doomed: dict[int, Resource], kept: set[str]) -> dict[int, Resource]:
@@ -69,6 +77,9 @@ class Deletes:
         self._targets.all_found(kept | self._state.urns())
         others = {key: one for key, one in doomed.items() if one.type != STACK_TYPE}
         taken = {key: one for key, one in others.items() if one.delete or self._targets.take(one)}
+        # What is no target may still be served by a provider in whose place another has come.
+        serving = {one.provider for key, one in self._state.resources.items() if key not in taken}
+        taken = {key: one for key, one in taken.items() if not (one.is_provider and one.reference in serving)}
         if self._targets.excludes:
             return self._without_needed(taken)
         gone = {one.urn for one in taken.values()} - kept

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trivet.infra.engine.state import Resource
-from trivet.infra.engine.values import Properties, is_secret, mask, reveal
+from trivet.infra.engine.values import SHORTEST_SECRET, Properties, mask, secret_texts
 
 _SIGNS = {
     "create": "+", "update": "~", "delete": "-", "replace": "+-",
@@ -29,7 +29,6 @@ _PAST = {
     "import": "imported",
     "refresh": "refreshed",
 }
-_SHORTEST_SECRET = 4
 
 
 @dataclass(frozen=True)
@@ -65,22 +64,22 @@ class Report:
         self._log = log
         self._preview = preview
         self._sequence = 0
-        self._hidden: set[str] = set()
+        self._hidden: dict[str, None] = {}
         self._started = time.monotonic()
         self._lock = threading.RLock()
 
     def hide(self, value: Any) -> None:
         """Show ``[secret]`` instead of every secret text in ``value`` from now on, wherever it turns up."""
-        if is_secret(value):
-            forms = (form for text in _texts(reveal(value)) for form in _forms(text))
-            self._hidden.update(form for form in forms if len(form) >= _SHORTEST_SECRET)
-        elif isinstance(value, dict | list):
-            for item in value.values() if isinstance(value, dict) else value:
-                self.hide(item)
+        forms = (form for text in secret_texts(value) for form in _forms(text))
+        new = {form for form in forms if len(form) >= SHORTEST_SECRET}
+        with self._lock:
+            if not new <= self._hidden.keys():
+                longest_first = sorted(self._hidden.keys() | new, key=len, reverse=True)
+                self._hidden = dict.fromkeys(longest_first)  # a text may be part of another
 
     def redacted(self, text: str) -> str:
         """The text without what is hidden."""
-        for secret in sorted(self._hidden, key=len, reverse=True):
+        for secret in self._hidden:
             text = text.replace(secret, "[secret]")
         return text
 
@@ -169,12 +168,3 @@ def _policy(policy: str, pack: str, version: str) -> dict[str, str]:
 def _forms(text: str) -> list[str]:
     """The ways in which a text may turn up: as it is, in JSON, and line by line."""
     return [text, json.dumps(text)[1:-1], *map(str.strip, text.splitlines())]
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict | list):
-        items = value.values() if isinstance(value, dict) else value
-        return [text for item in items for text in _texts(item)]
-    return []

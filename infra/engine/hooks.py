@@ -11,9 +11,10 @@ from typing import TypeVar
 
 from pulumi.runtime.proto import callback_pb2, resource_pb2
 
-from trivet.core.errors import PlatformError, TrivetError
+from trivet.core.errors import ConfigError, PlatformError, TrivetError
 from trivet.infra.engine.callbacks import Callbacks
 from trivet.infra.engine.events import Report
+from trivet.infra.engine.gate import Gate
 from trivet.infra.engine.state import Resource
 from trivet.infra.engine.values import to_struct
 
@@ -35,19 +36,27 @@ Answer = TypeVar("Answer")
 class Hooks:
     """The hooks of one run. Its methods may be called from any thread."""
 
-    def __init__(self, callbacks: Callbacks, report: Report, *, preview: bool) -> None:
+    def __init__(self, callbacks: Callbacks, gate: Gate, report: Report, *, preview: bool) -> None:
         self._callbacks = callbacks
+        self._gate = gate
         self._report = report
         self._preview = preview
         self._hooks: dict[str, resource_pb2.RegisterResourceHookRequest] = {}
         self._on_error: dict[str, callback_pb2.Callback] = {}
 
     def add(self, hook: resource_pb2.RegisterResourceHookRequest) -> None:
-        """Know it by its name from now on."""
+        """Know it by its name from now on.
+
+        :raises ConfigError: when there is one of that name.
+        """
+        if hook.name in self._hooks:
+            raise ConfigError(f"Two hooks have the name '{hook.name}'.", "Give one another name.")
         self._hooks[hook.name] = hook
 
     def add_on_error(self, hook: resource_pb2.RegisterErrorHookRequest) -> None:
         """The same for one that decides whether to try again."""
+        if hook.name in self._on_error:
+            raise ConfigError(f"Two error hooks have the name '{hook.name}'.", "Give one another name.")
         self._on_error[hook.name] = hook.callback
 
     def before(self, op: str, new: Resource | None, old: Resource | None) -> None:
@@ -75,7 +84,7 @@ class Hooks:
                 return work()
             except TrivetError as error:
                 told.insert(0, str(error))
-                if not self._wants_again(op, new, old, told):
+                if self._gate.closed or not self._wants_again(op, new, old, told):
                     raise
                 if len(told) > _MOST_RETRIES:
                     self._report.diagnostic("warning", f"{op} was tried {_MOST_RETRIES} times again.")
@@ -87,10 +96,7 @@ class Hooks:
         for name in resource.resource_hooks.get(kind, ()):
             hook = self._hooks.get(name)
             if hook is None:
-                raise PlatformError(
-                    f"{resource.name} has the hook '{name}', which the program has not registered.",
-                    "Run the program with it: destroy needs --run-program for that.",
-                )
+                raise _unregistered(resource, name)
             if self._preview and not hook.on_dry_run:
                 continue
             what = f"The hook '{name}' ({kind} of {resource.name})"
@@ -126,13 +132,20 @@ class Hooks:
         again = False
         for name in resource.resource_hooks.get(_ON_ERROR, ()):
             if name not in self._on_error:
-                continue
+                raise _unregistered(resource, name)
             what = f"The error hook '{name}' of {resource.name}"
             answer = resource_pb2.ErrorHookResponse.FromString(self._callbacks.call(self._on_error[name], asked, what))
             if answer.error:
                 raise PlatformError(f"{what} failed: {answer.error}")
             again = again or answer.retry
         return again
+
+
+def _unregistered(resource: Resource, name: str) -> PlatformError:
+    return PlatformError(
+        f"{resource.name} has the hook '{name}', which the program has not registered.",
+        "Run the program with it: destroy needs --run-program for that.",
+    )
 
 
 def _either(new: Resource | None, old: Resource | None) -> Resource:

@@ -28,7 +28,7 @@ from trivet.infra.engine.services import Service, refuse_the_rest
 from trivet.infra.engine.state import Resource, make_urn
 from trivet.infra.engine.steps import Goal, Steps
 from trivet.infra.engine.transforms import Transforms
-from trivet.infra.engine.values import from_struct, to_struct, without_outputs, without_references
+from trivet.infra.engine.values import from_struct, has_unknown, to_struct, without_outputs, without_references
 
 FEATURES = {
     "secrets": resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
@@ -137,7 +137,8 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
             self._report.hide(want.inputs)
             made = self._steps.read(want, request.version)
             self._report.hide(made.outputs)
-            return resource_pb2.ReadResourceResponse(urn=urn, properties=to_struct(made.outputs))
+            result = resource_pb2.FAIL if self._steps.fails(urn) else resource_pb2.SUCCESS
+            return resource_pb2.ReadResourceResponse(urn=urn, properties=to_struct(made.outputs), result=result)
         raise AssertionError("abort raises")
 
     def Invoke(
@@ -151,6 +152,8 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
             package = request.tok.split(":", 1)[0]
             arguments = without_outputs(from_struct(request.args))
             self._report.hide(arguments)
+            if has_unknown(arguments) and not self._around.preview:
+                return resource_pb2.ResourceInvokeResponse(unknown=True)
             given = self._steps.invoke(package, request.provider, request.version, request.tok, arguments)
             self._report.hide(given)
             return resource_pb2.ResourceInvokeResponse(**{"return": to_struct(given)})  # pyright: ignore[reportArgumentType]
@@ -195,14 +198,16 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
         self, request: resource_pb2.RegisterResourceHookRequest, context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
         """A function to call before or after something is done to a resource."""
-        self._steps.hooks.add(request)
+        with self.serving(context):
+            self._steps.hooks.add(request)
         return empty_pb2.Empty()
 
     def RegisterErrorHook(
         self, request: resource_pb2.RegisterErrorHookRequest, context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
         """A function to call when something failed."""
-        self._steps.hooks.add_on_error(request)
+        with self.serving(context):
+            self._steps.hooks.add_on_error(request)
         return empty_pb2.Empty()
 
     def SignalAndWaitForShutdown(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:

@@ -14,16 +14,20 @@ from trivet.infra.engine.events import Report
 from trivet.infra.engine.hooks import Hooks
 from trivet.infra.engine.provider import Gone, Live, Provider
 from trivet.infra.engine.providers import Providers
+from trivet.infra.engine.setbacks import Setbacks
 from trivet.infra.engine.state import Changes, Resource, State
 
 
 class Operations:
     """Works on one state. Its methods may be called from any thread, about different resources."""
 
-    def __init__(self, state: State, providers: Providers, hooks: Hooks, report: Report, *, preview: bool) -> None:
+    def __init__(
+        self, state: State, providers: Providers, hooks: Hooks, setbacks: Setbacks, report: Report, *, preview: bool
+    ) -> None:
         self._state = state
         self._providers = providers
         self._hooks = hooks
+        self._setbacks = setbacks
         self._report = report
         self._preview = preview
         self.doomed: set[str] = set()
@@ -93,7 +97,8 @@ class Operations:
         if counts:
             self._report.ends("delete", old)
         if not old.pending_replacement:
-            self._hooks.after("delete", None, old)
+            with self._setbacks.aside():
+                self._hooks.after("delete", None, old)
 
     def recover(self, lost: Resource) -> None:
         """Do a create again that was cut off and is not wanted any more, to learn the id by which to delete it."""
@@ -117,13 +122,15 @@ class Operations:
 
     def _ended(self, op: str, hook: str, new: Resource, old: Resource | None, changed: Sequence[str]) -> Resource:
         """Tell how it went, once it is recorded."""
+        self._report.hide(new.outputs)
         if new.init_errors:
             raise PlatformError(
                 f"{new.name} is there and recorded, but does not work yet: {'; '.join(new.init_errors)}.",
                 "Call again; it is updated then.",
             )
         self._report.ends(op, new, changed)
-        self._hooks.after(hook, new, old)
+        with self._setbacks.aside():
+            self._hooks.after(hook, new, old)
         return new
 
     def _stays(self, old: Resource) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from trivet.core.errors import ConfigError, Unsupported
@@ -15,6 +16,7 @@ from trivet.infra.engine.state import Changes, Resource, State, refuse_to_replac
 from trivet.infra.engine.targets import Targets
 from trivet.infra.engine.values import UNKNOWN, Properties, mark_like, reveal
 
+Admitted = Callable[[Resource], Resource]
 DYNAMIC = "__provider"  # the input in which a dynamic resource carries its provider
 
 
@@ -46,10 +48,13 @@ class Outside:
         self._report.ends("read", new)
         return new
 
-    def adopt(self, provider: Provider, want: Resource, found: tuple[int, Resource] | None) -> Resource:
+    def adopt(
+        self, provider: Provider, want: Resource, found: tuple[int, Resource] | None, admitted: Admitted
+    ) -> Resource:
         """Import an object that is there already; the program must say what it is like.
 
         :param found: the entry of another object, in whose place it comes.
+        :param admitted: gives a resource as the policies make it, or raises.
         :raises ConfigError: when it is not there, or is not like that; of the latter a preview only warns.
         """
         if found:
@@ -66,7 +71,8 @@ class Outside:
             outputs=mark_like(live.outputs, want.inputs, want.additional_secret_outputs),
         )
         want = ignoring(want, there)
-        new = replace(there, inputs=provider.check(want, there.inputs), created=now(), modified=now())
+        checked = admitted(replace(want, inputs=provider.check(want, there.inputs)))
+        new = replace(there, inputs=checked.inputs, created=now(), modified=now())
         if provider.diff(there, new.inputs, want.ignore_changes).differs:
             message = _unlike(want, there.inputs, new.inputs)
             if not self._preview:
@@ -83,7 +89,7 @@ class Outside:
 
         :param first: whether something else comes after it, in whose counts each is one of ``refresh``.
         """
-        if not targets.are_all:
+        if not (targets.are_all or first):  # else some may be made afterwards
             targets.all_found(self._state.urns())
         for key, one in self._state.ordered():
             if targets.take(one):
@@ -113,6 +119,7 @@ class Outside:
         found = self._providers.read(want)
         if found is None:
             raise ConfigError(f"There is no {want.type} with the id '{want.id}', which {want.name} stands for.")
+        self._report.hide([found.inputs or {}, found.outputs])
         return found
 
 

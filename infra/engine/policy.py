@@ -26,7 +26,7 @@ from trivet.infra.engine.events import Report, Violation
 from trivet.infra.engine.failures import failure
 from trivet.infra.engine.plugins import Child, Show
 from trivet.infra.engine.state import Resource
-from trivet.infra.engine.values import Properties, from_struct, mark_like, to_struct
+from trivet.infra.engine.values import Properties, from_struct, mark_copies, mark_like, to_struct, without_references
 
 _LEVELS = {
     "advisory": analyzer_pb2.ADVISORY,
@@ -35,7 +35,8 @@ _LEVELS = {
     "remediate": analyzer_pb2.REMEDIATE,
 }
 _BLOCKING = ("mandatory", "remediate")  # what a remediation left as it was is as bad
-_ALL = "all"  # in a config: every policy of the pack
+_ALL = "all"  # in a config: every policy of the pack, whose level alone it sets
+_LEVEL = "enforcementLevel"
 _PROJECT = "PulumiPolicy.yaml"
 
 
@@ -179,7 +180,7 @@ class Policies:
             if one.diagnostic:
                 self._report.diagnostic("warning", one.diagnostic, want.urn)
             else:
-                before, inputs = inputs, mark_like(from_struct(one.properties), want.inputs)
+                before, inputs = inputs, mark_copies(mark_like(from_struct(one.properties), want.inputs), want.inputs)
                 self._report.hide(inputs)
                 self._report.remediation(one.policyName, pack.name, pack.version, want, before, inputs)
         return inputs
@@ -238,7 +239,7 @@ def _described(resource: Resource, entry: Resource | None) -> dict[str, Any]:
     )
     return {
         "type": resource.type,
-        "properties": to_struct(resource.inputs),
+        "properties": to_struct(without_references(resource.inputs)),
         "urn": resource.urn,
         "name": resource.name,
         "options": options,
@@ -253,7 +254,7 @@ def _config(info: analyzer_pb2.AnalyzerInfo, path: Path | None) -> dict[str, tup
     """
     names = {number: name for name, number in _LEVELS.items()}
     own = {
-        name: {"enforcementLevel": names[one.enforcementLevel], **from_struct(one.properties)}
+        name: {_LEVEL: names[one.enforcementLevel], **from_struct(one.properties)}
         for name, one in info.initialConfig.items()
     }
     given = _read(path) if path else {}
@@ -263,11 +264,11 @@ def _config(info: analyzer_pb2.AnalyzerInfo, path: Path | None) -> dict[str, tup
     settled: dict[str, tuple[str, Properties]] = {}
     for name, policy in policies.items():
         schema = json_format.MessageToDict(policy.configSchema)
-        values: dict[str, Any] = {"enforcementLevel": names[policy.enforcementLevel]}
+        values: dict[str, Any] = {_LEVEL: names[policy.enforcementLevel]}
         values |= {key: one["default"] for key, one in schema.get("properties", {}).items() if "default" in one}
         for layer in (own, given):
-            values |= layer.get(_ALL, {}) | layer.get(name, {})
-        level = values.pop("enforcementLevel")
+            values |= {key: one for key, one in layer.get(_ALL, {}).items() if key == _LEVEL} | layer.get(name, {})
+        level = values.pop(_LEVEL)
         if level not in _LEVELS:
             raise ConfigError(
                 f"'{level}' is no enforcement level for '{name}'.", f"Choose one of: {', '.join(_LEVELS)}."
@@ -289,10 +290,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     """The file's settings by policy; a level alone may stand for all of them."""
     try:
         given = json.loads(path.read_text())
-        return {
-            name: {"enforcementLevel": value} if isinstance(value, str) else dict(value)
-            for name, value in given.items()
-        }
+        return {name: {_LEVEL: value} if isinstance(value, str) else dict(value) for name, value in given.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise ConfigError(
             f"{path} is no config of a policy pack.", "Write a JSON object with policies' names."

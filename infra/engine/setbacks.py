@@ -21,6 +21,7 @@ class Setbacks:
         self._report = report
         self._go_on = go_on
         self._errors: dict[str, TrivetError] = {}
+        self._aside: list[TrivetError] = []
         self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
@@ -42,6 +43,18 @@ class Setbacks:
                 self._errors[resource.urn] = error
             self._report.diagnostic("error", str(error), resource.urn)
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Around what is done besides, once a resource is what it should be: its failure is no setback of any."""
+        try:
+            yield
+        except TrivetError as error:
+            if not self._go_on:
+                raise
+            with self._lock:
+                self._aside.append(error)
+            self._report.diagnostic("error", str(error))
+
     def stop(self, resource: Resource) -> bool:
         """Whether it cannot be done since something that it needs could not be; that counts as one more."""
         with self._lock:
@@ -54,7 +67,7 @@ class Setbacks:
 
     def raise_first(self) -> None:
         """:raises TrivetError: the first failure, and how many there are."""
-        told = list(dict.fromkeys(self._errors.values()))
+        told = list(dict.fromkeys([*self._errors.values(), *self._aside]))
         if len(told) == 1:
             raise told[0]
         if told:

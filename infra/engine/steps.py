@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from trivet.core.errors import ConfigError
+from trivet.core.errors import ConfigError, TrivetError
 from trivet.infra.engine.checkpoint import now
 from trivet.infra.engine.deletes import Deletes
 from trivet.infra.engine.events import Report
@@ -24,7 +24,7 @@ from trivet.infra.engine.policy import Policies
 from trivet.infra.engine.provider import Diff, Provider
 from trivet.infra.engine.providers import Providers
 from trivet.infra.engine.setbacks import Setbacks
-from trivet.infra.engine.state import Changes, Resource, State, refuse_to_replace
+from trivet.infra.engine.state import STACK_TYPE, Changes, Resource, State, refuse_to_replace
 from trivet.infra.engine.targets import Targets
 from trivet.infra.engine.values import UNKNOWN, Properties, has_unknown, mark_like, reveal
 
@@ -82,12 +82,13 @@ class Steps:
         self._run = run
         self._targets = run.targets
         self._setbacks = Setbacks(report, go_on=run.goes_on)
-        self._operations = Operations(state, providers, hooks, report, preview=run.preview)
+        self._operations = Operations(state, providers, hooks, self._setbacks, report, preview=run.preview)
         self._deletes = Deletes(state, self._operations, run.targets, self._setbacks, gate)
         self._outside = Outside(state, providers, report, preview=run.preview)
         self._claimed: set[str] = set()
         self._matched: set[int] = set()
         self._replaced: set[str] = set()
+        self._stack_outputs: Properties | None = None
         self._finishing: dict[str, Callable[[Properties], None]] = {}
         self._turn = threading.Lock()
         self._slots = threading.BoundedSemaphore(run.parallel)
@@ -125,9 +126,12 @@ class Steps:
 
     def _make(self, goal: Goal, found: tuple[int, Resource] | None) -> Resource:
         want = goal.want
-        if not self._targets.take(want, *([found[1].urn] if found else [])):
+        taken = self._targets.take(want, *([found[1].urn] if found else []))
+        if not (taken or (found and found[1].pending_replacement)):  # what had to go before another comes back
             return self._untouched(want, found)
         self._targets.check(want)
+        if has_unknown(want.inputs) and not self._run.preview:
+            raise ConfigError(f"{want.name} needs a value that is not known: what it comes from failed or is left out.")
         if want.is_provider:
             given = {VERSION: goal.version} if goal.version else {}
             return self._entry(replace(want, inputs=want.inputs | given), found)
@@ -138,6 +142,7 @@ class Steps:
         if found is None:
             self._targets.left_out.add(want.urn)
             return want
+        self._admitted(found[1])
         self._report.ends("same", found[1])
         return found[1]
 
@@ -151,9 +156,14 @@ class Steps:
             found = self.state.find([want.urn])
         if self._run.destroys:
             return found[1] if found else want
-        with self._slots:
+        if self._setbacks.stop(want):
+            return want
+        with self._slots, self._setbacks.of(want):
             self._gate.check()
+            if want.id == UNKNOWN and not self._run.preview:
+                raise ConfigError(f"The id of {want.name} is not known: what it comes from failed or is left out.")
             return self._outside.read(self._served(want, version), found)
+        return want
 
     def _claim(self, urn: str) -> None:
         if urn in self._claimed:
@@ -161,10 +171,9 @@ class Steps:
         self._claimed.add(urn)
 
     def invoke(self, package: str, reference: str, version: str, function: str, arguments: Properties) -> Properties:
-        """What a function of a provider gives."""
-        with self._slots:
-            self._gate.check()
-            return self.providers.invoke(package, reference, version, function, arguments)
+        """What a function of a provider gives. It takes no step's place: a hook of a step may call one."""
+        self._gate.check()
+        return self.providers.invoke(package, reference, version, function, arguments)
 
     def provider(self, token: str, reference: str, version: str) -> Provider:
         """The provider that the program names, or the default one of a type's or a function's package."""
@@ -174,6 +183,9 @@ class Steps:
     def outputs(self, urn: str, outputs: Properties) -> None:
         """Record what a component registers as its outputs: with that it is complete."""
         found = self.state.find([urn])
+        if found and found[1].type == STACK_TYPE:
+            self._stack_outputs = outputs  # recorded in the end: a run that fails keeps what was known before
+            return
         if found and found[1].outputs != outputs and not (self._run.preview or self._run.destroys):
             self.state.put({found[0]: replace(found[1], outputs=outputs)})
         finish = self._finishing.pop(urn, None)
@@ -186,8 +198,23 @@ class Steps:
         :raises ConfigError: before anything is deleted, when one of them is protected.
         :raises TrivetError: what failed before, where it went on after that.
         """
-        self._deletes.prune(set() if self._run.destroys else self._claimed)
-        self._setbacks.raise_first()
+        kept, matched = (set(), set()) if self._run.destroys else (self._claimed, self._matched)
+        try:
+            self._deletes.prune(kept, matched)
+            self._setbacks.raise_first()
+        except TrivetError:
+            self._record_stack_outputs(whole=False)
+            raise
+        self._record_stack_outputs(whole=True)
+
+    def _record_stack_outputs(self, *, whole: bool) -> None:
+        """:param whole: whether everything went well; else only those that are known are new."""
+        found = next(((key, one) for key, one in self.state.resources.items() if one.type == STACK_TYPE), None)
+        if found is None or self._stack_outputs is None or self._run.preview or self._run.destroys:
+            return
+        key, stack = found
+        known = {name: value for name, value in self._stack_outputs.items() if not has_unknown(value)}
+        self.state.put({key: replace(stack, outputs=self._stack_outputs if whole else stack.outputs | known)})
 
     def hold_policies(self) -> None:
         """Hold the policies over the whole stack.
@@ -206,7 +233,6 @@ class Steps:
 
     def _entry(self, want: Resource, found: tuple[int, Resource] | None) -> Resource:
         """A provider that the program makes."""
-        want = self._policies.admit(want)
         op, changes, new = self.providers.step(want, found)
         self.state.put(changes)
         self._report.ends(op, new)
@@ -220,16 +246,20 @@ class Steps:
         if op != "same":
             self.hooks.before(op, want, old)
             new = replace(new, created=new.created or now(), modified=now())
-            self._finishing[want.urn] = lambda outputs: self.hooks.after(op, replace(new, outputs=outputs), old)
+            self._finishing[want.urn] = lambda outputs: self._after(op, replace(new, outputs=outputs), old)
         self.state.put({key: new})
         self._report.ends(op, new)
         return new
+
+    def _after(self, op: str, new: Resource, old: Resource | None) -> None:
+        with self._setbacks.aside():
+            self.hooks.after(op, new, old)
 
     def _custom(self, goal: Goal, found: tuple[int, Resource] | None) -> Resource:
         want = self._served(goal.want, goal.version)
         provider = self.providers.of(want.provider)
         if want.import_id and not (found and _is_imported(found[1], want.import_id)):
-            return self._outside.adopt(provider, self._admitted(want), found)
+            return self._outside.adopt(provider, want, found, self._admitted)
         if found is None:
             return self._operations.create(provider, self._checked(provider, want))
         key, old = found
@@ -242,6 +272,7 @@ class Steps:
             or self.providers.changed(old, want.provider)
             or not self._targets.replaces.isdisjoint((old.urn, want.urn))
             or not self._replaced.isdisjoint((*want.replace_with, want.deleted_with))
+            or self._is_left_behind(old, want)
             or self._is_triggered(old, want)
         )
         if replaces or old.external or old.pending_replacement or unfinished == "deleting":
@@ -311,6 +342,11 @@ class Steps:
             if goes_along or self._would_be_replaced(other, taken):
                 if other.protect:
                     raise ConfigError(f"{other.name} would be replaced with {old.name}, but is protected.")
+                if self._targets.excludes and not self._targets.take(other):
+                    raise ConfigError(
+                        f"{other.name} would have to be replaced with {old.name}, but is excluded.",
+                        "Exclude both or neither.",
+                    )
                 gone.add(other.urn)
                 dependents.append((key, other))
         return dependents[::-1]
@@ -319,6 +355,11 @@ class Steps:
         inputs = other.inputs | dict.fromkeys(taken, UNKNOWN)
         diff = self.providers.of(other.provider).diff(other, inputs)
         return _replaces(diff, other, other.inputs, inputs)
+
+    def _is_left_behind(self, old: Resource, want: Resource) -> bool:
+        """Whether a run that was cut short replaced what it is to be replaced with, but not this one."""
+        leaders = (self.state.find([urn]) for urn in {*old.replace_with} & {*want.replace_with})
+        return any(found is not None and found[1].created > old.created for found in leaders)
 
     def _is_triggered(self, old: Resource, want: Resource) -> bool:
         """Whether the value changed with which the program asks for another object.

@@ -36,6 +36,11 @@ class Targets:
         self._found: set[str] = set()  # what is named, and what comes with it
         self._lock = threading.Lock()
 
+    def without(self, urns: Iterable[str]) -> Targets:
+        """The same, less these resources."""
+        excludes = self.excludes.union(urns)
+        return Targets(self._named, dependents=self._dependents, replaces=self.replaces, excludes=excludes)
+
     @property
     def are_all(self) -> bool:
         """Whether none are named."""

@@ -53,7 +53,10 @@ class Transforms:
 
         :raises TrivetError: when one of them fails.
         """
-        self._own[urn], self._parents[urn] = request.transforms, request.parent
+        self._parents[urn] = request.parent
+        # A remote component is registered twice, and only by the program with its transforms.
+        if request.transforms or urn not in self._own:
+            self._own[urn] = request.transforms
         for callback in self._for(urn):
             asked = resource_pb2.TransformRequest(
                 type=request.type,

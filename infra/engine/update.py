@@ -39,6 +39,10 @@ _MOST_CALLS = 1024  # at once: threads are only made as they are needed, and com
 _GRACE_S = 5.0
 
 
+def _nothing() -> None:
+    """There is no program to hang up on."""
+
+
 def _no_other(name: str) -> State:
     raise NotFound(f"There is no stack '{name}'.")
 
@@ -95,6 +99,7 @@ class Update:
         self._preview = preview
         self._runs_program = runs_program
         self._callbacks = Callbacks()
+        self._break_off: Callable[[], object] = _nothing  # hangs up on the program
         self._gate = Gate()
         self._host: Child | None = None
         self._plugins = Plugins(target.project, target.program, target.plain_config, target.env, report)
@@ -147,7 +152,7 @@ class Update:
     def destroy(self, state: State) -> None:
         """Delete everything, dependents first; raises as :meth:`up` does."""
         spared = [one.urn for one in state.resources.values() if one.protect and self._target.spares_protected]
-        targets = Targets(excludes=spared) if spared else self._target.targets
+        targets = self._target.targets.without(spared)
         steps = self._steps(state, None, targets, destroys=True)
 
         def work() -> None:
@@ -170,10 +175,18 @@ class Update:
     def _steps(self, state: State, policies: Policies | None, targets: Targets, *, destroys: bool = False) -> Steps:
         target = self._target
         policies = policies or Policies((), self._report, preview=self._preview)
+        self._report.hide([[one.inputs, one.outputs] for one in state.resources.values()])
         providers = Providers(
-            target.stack, target.project, state, self._plugins, target.config, target.other, preview=self._preview
+            target.stack,
+            target.project,
+            state,
+            self._plugins,
+            target.config,
+            target.other,
+            preview=self._preview,
+            admit=policies.admit,
         )
-        hooks = Hooks(self._callbacks, self._report, preview=self._preview)
+        hooks = Hooks(self._callbacks, self._gate, self._report, preview=self._preview)
         run = Run(self._preview, destroys, target.goes_on, target.parallel, targets)
         return Steps(state, providers, policies, hooks, self._report, self._gate, run)
 
@@ -201,6 +214,7 @@ class Update:
                 try:
                     self._gate.wait_until_idle()
                 finally:  # the program, or after a second Ctrl-C the provider, may never end by itself
+                    self._break_off()
                     self._ending.close()
                 wait([future])
                 raise
@@ -233,6 +247,7 @@ class Update:
         with self._language_host() as channel, self._monitor(steps) as monitor:
             running = language_pb2_grpc.LanguageRuntimeStub(channel).Run.future(self._request(monitor.address))
             running.add_done_callback(lambda _: monitor.has_ended())
+            self._break_off = running.cancel
             try:
                 monitor.wait_until_registered()
                 self._gate.wait_until_idle()
@@ -242,15 +257,20 @@ class Update:
                 steps.finish()
             finally:
                 monitor.let_go()
-                with suppress(grpc.RpcError):
+                with suppress(grpc.RpcError, grpc.FutureTimeoutError, grpc.FutureCancelledError):
                     running.exception(_GRACE_S)
-            self._told(running)
+                self._break_off = _nothing
+            if running.done():
+                self._told(running)
+            else:
+                running.cancel()
+                self._report.diagnostic("warning", "The program does not end by itself; everything is done.")
 
     def _told(self, running: grpc.Future) -> None:
         """:raises TrivetError: what the program's run ended with, where it did not end well."""
         try:
             result = running.result()
-        except grpc.RpcError as error:
+        except (grpc.RpcError, grpc.FutureCancelledError) as error:
             self._gate.check()
             if self._host:
                 raise (self._host.ended() or PlatformError("The program does not answer.")) from error

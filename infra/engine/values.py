@@ -17,6 +17,7 @@ SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 a marker
 OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 REFERENCE = "5cf8f73096256a8f31e491e813e4eb8e"
+SHORTEST_SECRET = 4  # what is shorter is too common to be looked for in other texts
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 Properties = dict[str, Any]
@@ -105,6 +106,39 @@ def mark_like(values: Properties, model: Properties, also: tuple[str, ...] = ())
     """
     marked = {name: _mark(value, model.get(name)) for name, value in values.items()}
     return marked | {name: secret(reveal(values[name])) for name in also if name in values}
+
+
+def mark_copies(values: Properties, model: Properties) -> Properties:
+    """Mark every property into which a secret text of ``model`` was copied."""
+    hidden = [text for text in secret_texts(model) if len(text) >= SHORTEST_SECRET]
+
+    def mark(value: Any) -> Any:
+        if is_secret(value):
+            return value
+        if isinstance(value, dict):
+            return {name: mark(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [mark(item) for item in value]
+        return secret(value) if isinstance(value, str) and any(text in value for text in hidden) else value
+
+    return {name: mark(value) for name, value in values.items()}
+
+
+def secret_texts(value: Any) -> list[str]:
+    """Every text that is secret in the value."""
+    if is_secret(value):
+        return _texts(reveal(value))
+    if isinstance(value, dict | list):
+        return [text for item in (value.values() if isinstance(value, dict) else value) for text in secret_texts(item)]
+    return []
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict | list):
+        return [text for item in (value.values() if isinstance(value, dict) else value) for text in _texts(item)]
+    return []
 
 
 def _mark(value: Any, model: Any) -> Any:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,6 +120,7 @@ pulumi.export("whole", 3)
 
 OPERATE = """
 import sys
+import time
 from pathlib import Path
 from trivet.infra.driver import Driver, Options
 root, stack, home, verb = sys.argv[1:]
@@ -226,6 +228,13 @@ def make_world(root: Path, engine: str = "embedded", stack: str = "dev") -> Worl
     world.graph()
     world.driver.set_config({"trivet:cloud": "local"})
     return world
+
+
+def wait_for(condition, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
 
 
 def say(world: World, text: str) -> None:

@@ -1,13 +1,14 @@
-"""Hooks of resources, failures after which an operation goes on, and objects that are there but do not work yet."""
+"""Hooks of resources, and objects that are there but do not work yet."""
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
-from trivet.core.errors import ConfigError, PlatformError
-from trivet.infra.driver import Options
+from trivet.core.errors import PlatformError
 
-from .conftest import entries, held, say
+from .conftest import entries, held, say, wait_for
 
 HOOKS = """
 from pulumi import ErrorHook, ResourceHook, ResourceHookBinding, ResourceHookOptions
@@ -161,96 +162,66 @@ def test_an_object_that_is_there_but_does_not_work_is_recorded_and_mended(shelf)
     assert shelf.up() == {"same": 3}
 
 
-def going_on(world) -> dict[str, int]:
-    return world.driver.up(world.lines.append, Options(goes_on=True))
+def test_hooks_may_call_functions_of_providers(embedded_shelf):
+    hooked(
+        embedded_shelf,
+        """
+async def count_them(args):
+    await pulumi.runtime.invoke_async("shelf:index:count", {"of": "books"}, pulumi.InvokeOptions(version="1.2.0"))
+
+counting = ResourceHookBinding(before_create=[ResourceHook("counting", count_them)])
+for number in range(3):
+    book(f"a{number}", options=ResourceOptions(hooks=counting))
+""",
+    )
+    with embedded_shelf.driver._errors():
+        embedded_shelf.driver._open().up(parallel=1)
+    assert len(held(embedded_shelf)) == 3
 
 
-def test_going_on_after_a_failure_does_what_does_not_need_it(shelf):
-    say(shelf, "book('old')\nbook('needed')")
-    shelf.up()
-    text = """
-bad = book("bad", title="outage")
-book("after", title=bad.label)
-book("later", options=ResourceOptions(depends_on=[bad]))
-one = book("one")
-book("two", title=one.label)
-"""
-    say(shelf, text)
-    with pytest.raises(PlatformError, match="down for maintenance"):
-        going_on(shelf)
-    assert sorted(held(shelf)) == ["hall-hall: one-", "hall-one-"]
-    say(shelf, text.replace("outage", "fixed"))
-    assert going_on(shelf) == {"same": 3, "create": 3}
-
-
-def test_going_on_keeps_what_a_failed_one_still_needs(shelf):
-    say(shelf, "first = book('first')\nbook('second', number_of=first.number)")
-    shelf.up()
-    say(shelf, "book('second', title='outage', place='new')")  # it is to be replaced, and needs 'first' until then
-    with pytest.raises(PlatformError, match="down for maintenance"):
-        going_on(shelf)
-    assert sorted(held(shelf)) == ["hall-first-", "hall-second-"]
-    say(shelf, "book('second', title='new')")
-    going_on(shelf)
-    assert list(held(shelf)) == ["hall-second-"] or list(held(shelf)) == ["hall-new-"]
-
-
-def test_what_is_replaced_with_another(shelf):
-    text = """
-first = book("first", place="%s")
-book("second", options=ResourceOptions(replace_with=[first]))
-book("third", pages=%d, options=ResourceOptions(replacement_trigger="%s"))
-"""
-    say(shelf, text % ("x", 1, "v1"))
-    shelf.up()
-    shelf.asked()
-    say(shelf, text % ("y", 1, "v1"))
-    assert shelf.driver.preview() == shelf.up() == {"same": 2, "replace": 2}
-    assert [what for what in shelf.asked() if what.startswith("create")] == [
-        "create first timeout=0",
-        "create second timeout=0",
-    ]
-    say(shelf, text % ("y", 1, "v2"))
-    assert shelf.driver.preview() == shelf.up() == {"same": 3, "replace": 1}
-    say(shelf, text % ("y", 2, "v2"))
-    assert shelf.up() == {"same": 3, "update": 1}
-
-
-def test_what_is_excluded_is_not_touched(embedded_shelf):
+def test_nothing_is_tried_again_once_the_operation_is_ending(embedded_shelf):
     world = embedded_shelf
-    text = "one = book('one', pages=%d)\ntwo = book('two', pages=%d)\nbook('three', pages=%d, of=two.number)"
-    say(world, text % (1, 1, 1))
-    world.up()
-    two = next(one["urn"] for one in entries(world) if one["urn"].endswith("::two"))
+    hooked(
+        world,
+        """
+def again(args):
+    open("told", "a").write("again\\n")
+    return True
 
-    def changes(**options):
-        with world.driver._errors():
-            return world.driver._open().up(exclude=[two], **options).summary.resource_changes
-
-    say(world, text % (2, 2, 2))
-    assert changes(exclude_dependents=True) == {"same": 3, "update": 1}
-    assert changes() == {"same": 3, "update": 1}
-    assert [one["pages"] for one in held(world).values()] == [2, 2, 1]
-    with world.driver._errors():
-        world.driver._open()._run_pulumi_cmd_sync(["destroy", "--yes", "--skip-preview", "--exclude", two])
-    assert list(held(world)) == ["hall-two-"]
-    with pytest.raises(ConfigError, match="no resource"), world.driver._errors():
-        world.driver._open().up(exclude=["urn:pulumi:dev::trial::a:b:C::none"])
+book("a", title="outage", options=ResourceOptions(hooks=ResourceHookBinding(on_error=[ErrorHook("again", again)])))
+""",
+    )
+    process = world.begin("up")
+    wait_for((world.root / "program" / "told").exists)
+    process.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in process.communicate(timeout=60)[1]
+    assert world.processes() == [] and held(world) == {}
 
 
-def test_destroying_all_but_what_is_protected(embedded_shelf):
-    world = embedded_shelf
-    say(world, "one = book('one')\nbook('two', of=one.number, options=ResourceOptions(protect=True))\nbook('three')")
-    world.up()
-    with world.driver._errors():
-        world.driver._open().destroy(exclude_protected=True)
-    assert list(held(world)) == ["hall-one-", "hall-two-"]
+def test_hooks_have_names_of_their_own(shelf):
+    hooked(
+        shelf,
+        """
+one, two = ResourceHook("same", tell("one")), ResourceHook("same", tell("two"))
+book("a", options=ResourceOptions(hooks=ResourceHookBinding(after_create=[one, two])))
+""",
+    )
+    with pytest.raises(Exception, match="same"):
+        shelf.up()
+    assert held(shelf) == {}
 
 
-def test_an_up_that_first_looks_at_what_changed_outside(shelf):
-    say(shelf, "book('one', pages=3)")
+def test_what_a_hook_tells_of_a_secret_that_only_the_state_has(shelf):
+    shelf.driver.set_config({"trivet:cloud": "local"}, {"trial:word": "open-sesame"})
+    text = """
+async def tell_all(args):
+    raise ValueError(f"cannot: {await args.old_inputs['blurb'].future()}")
+binding = ResourceHookBinding(before_delete=[ResourceHook("tells", tell_all)])
+"""
+    made = "book('a', blurb=pulumi.Config().require_secret('word'), options=ResourceOptions(hooks=binding))"
+    hooked(shelf, text + made)
     shelf.up()
-    (shelf.root / "world" / "hall-one-").unlink()
-    assert shelf.up() == {"same": 2}
-    assert shelf.driver.up(options=Options(refresh=True))["create"] == 1
-    assert held(shelf)["hall-one-"]["pages"] == 3
+    hooked(shelf, text)
+    with pytest.raises(PlatformError, match="cannot: ") as told_of:
+        shelf.up()
+    assert "open-sesame" not in str(told_of.value) + "\n".join(shelf.lines)

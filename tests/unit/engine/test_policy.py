@@ -172,6 +172,36 @@ def test_secrets_stay_so_through_a_remediation(library):
         assert "sesame-street" not in library.state_file().path.read_text()
 
 
+def test_an_import_is_held_to_policies_as_its_provider_completes_it(library):
+    hold(library, {"short": {"most": 50}, "tagged": "disabled"})
+    there = {"title": "old", "pages": 100, "label": "hall: old", "number": 7}
+    (library.root / "world" / "hall-old-").write_text(json.dumps(there))
+    say(library, "book('old', options=ResourceOptions(import_='hall-old-'))")
+    with pytest.raises(GateRefused, match="old is too long"):
+        library.up()
+    assert not [one for one in entries(library) if one["urn"].endswith("::old")]
+
+
+def test_a_default_provider_is_held_to_policies(library):
+    library.driver.set_config({"trivet:cloud": "local", "shelf:room": "attic"})
+    say(library, "book('aa')")
+    with pytest.raises(GateRefused, match="no pulumi:providers:shelf"):
+        library.up()
+    assert library.files() == {}
+
+
+def test_a_copy_that_a_remediation_makes_of_a_secret_is_secret(library):
+    library.driver.set_config({"trivet:cloud": "local"}, {"trial:word": "sesame-street"})
+    pack = library.root / "library" / "__main__.py"
+    copying = '{**args.props, "subtitle": args.props["blurb"] + "!", "tags": {"owner": os.environ["PULUMI_STACK"]}}'
+    pack.write_text(PACK.replace('{**args.props, "tags": {"owner": os.environ["PULUMI_STACK"]}}', copying))
+    say(library, "book('aa', pages=3, blurb=pulumi.Config().require_secret('word'))")
+    library.up()
+    assert held(library)["hall-aa-"]["subtitle"] == "sesame-street!"
+    if library.is_embedded:
+        assert "sesame-street" not in library.state_file().path.read_text()
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

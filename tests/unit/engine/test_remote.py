@@ -133,3 +133,18 @@ pulumi.export("first", first)
     [entry] = [one for one in entries(shelf) if one["urn"].endswith("second")]
     assert any(urn.endswith("first") for urn in entry["propertyDependencies"]["about"])
     assert shelf.up() == {"same": 4}
+
+
+def test_transforms_of_a_remote_component_reach_what_is_in_it(shelf):
+    say(
+        shelf,
+        f"""{ROOM}
+def tagged(args):
+    if args.type_ == "shelf:index:Book":
+        return pulumi.ResourceTransformResult(props={{**args.props, "tags": {{"by": "room"}}}}, opts=args.opts)
+
+Room("r", ResourceOptions(transforms=[tagged]), titles=["a"])
+""",
+    )
+    shelf.up()
+    assert held(shelf)["hall-a-"]["tags"] == {"by": "room"}

@@ -134,7 +134,7 @@ class OnePlugin:
 
 def steps_of(state: Any, provider: Provider, report: Report, gate: Gate, *, preview: bool, parallel: int) -> Steps:
     providers = Providers("dev", "trial", state, OnePlugin(provider), {}, lambda name: state, preview=preview)  # type: ignore[arg-type]
-    hooks = Hooks(Callbacks(), report, preview=preview)
+    hooks = Hooks(Callbacks(), gate, report, preview=preview)
     how = Run(preview, parallel=parallel)
     return Steps(state, providers, Policies((), report, preview=preview), hooks, report, gate, how)
 
