@@ -14,7 +14,6 @@ import numpy as np
 import orjson
 
 from trivet.core.errors import NotReady, TrivetError
-from trivet.serving import openapi
 from trivet.serving.appender import DELAY, TOGETHER
 from trivet.serving.capture import Recorder
 from trivet.serving.config import LogLevel, ServerConfig
@@ -27,6 +26,7 @@ from trivet.serving.http.reply import Reply, error_reply, level_of, refusal
 from trivet.serving.http.routes import NOWHERE, Target, targets
 from trivet.serving.log import Log
 from trivet.serving.models import Models
+from trivet.serving.openapi import Documents
 from trivet.serving.service import Service
 from trivet.serving.tracing import Trace, Tracer
 
@@ -51,7 +51,9 @@ class App:
         self.draining = False
         self._log = log
         self._tracer = tracer
+        self._documents = Documents(config)
         self._document: bytes | None = None
+        self._rendering: asyncio.Future[bytes] | None = None
         self._targets = targets(config, self.models)
         self._inferences = Inferences(config, self.places, recorder)
         self._notes: list[Note] = []
@@ -86,11 +88,25 @@ class App:
         if not self.models.ready:
             raise NotReady("This server is empty: not every model is loaded yet.", "Ask again in a second.")
 
-    def document(self) -> bytes:
-        """The OpenAPI document of what is served now."""
-        if self._document is None:
-            self._document = openapi.document(self.config, self.models)
-        return self._document
+    async def document(self) -> bytes:
+        """The OpenAPI document of what is served now. It is rendered once for a set of models, in a thread, for with
+        many models that takes longer than a request should wait."""
+        if self._document is not None:
+            return self._document
+        if self._rendering is None:
+            self._rendering = asyncio.ensure_future(self._render())
+        return await asyncio.shield(self._rendering)
+
+    async def _render(self) -> bytes:
+        try:
+            rendered = None
+            while rendered is not self.models.services:
+                rendered = self.models.services
+                document = await asyncio.to_thread(self._documents.render, tuple(rendered.values()))
+            self._document = document
+            return document
+        finally:
+            self._rendering = None
 
     def methods(self, path: str) -> list[str]:
         """What a path takes; nothing for one that is not there."""

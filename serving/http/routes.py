@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,7 @@ from trivet.serving.config import Front, LogLevel, ServerConfig
 from trivet.serving.http import metrics, page
 from trivet.serving.http.inference import Inference
 from trivet.serving.http.message import Request
-from trivet.serving.http.reply import Reply, error_reply, json_reply
+from trivet.serving.http.reply import Reply, error_reply, json_reply, refusal
 from trivet.serving.models import Models
 from trivet.serving.wire import rows, sagemaker, v2
 from trivet.serving.wire.base import Wire
@@ -24,11 +25,11 @@ class Target(NamedTuple):
     """One operation on one path. Health checks are many: at ``debug`` they stay out of the log."""
 
     route: str | None
-    answer: Callable[[App, Request, Target], Reply | Inference]
+    answer: Callable[[App, Request, Target], Reply | Inference | asyncio.Future[Reply]]
     level: LogLevel = "info"
     model: str = ""
     wire: Wire | None = None  # of an inference
-    reads: bool = False  # whether it wants the body, though it is none
+    reads: bool = False  # whether the body is to come whole first, though it is no inference
 
 
 Targets = dict[str, dict[str, Target]]  # path -> method -> target
@@ -97,9 +98,16 @@ def invoke(app: App, request: Request, target: Target) -> Reply | Inference:
     return Inference(service, target.wire or v2.WIRE, request)
 
 
-def document(app: App, _: Request, __: Target) -> Reply:
+def document(app: App, request: Request, _: Target) -> asyncio.Future[Reply]:
     """All of this, as OpenAPI says it."""
-    return Reply(200, app.document())
+    return asyncio.ensure_future(_document(app, request.id))
+
+
+async def _document(app: App, request_id: str) -> Reply:
+    try:
+        return Reply(200, await app.document())
+    except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
+        return refusal(error, request_id)
 
 
 def measures(app: App, _: Request, __: Target) -> Reply:
@@ -145,7 +153,7 @@ FIXED: dict[Front, tuple[tuple[str, str, Target], ...]] = {
         ("GET", "/", Target("/", alive, "debug")),
         ("GET", "/score", Target("/score", live, "debug")),
         ("POST", "/score", Target("/score", infer_only, wire=rows.ANY_ROWS)),
-        ("GET", "/swagger.json", Target("/swagger.json", document)),
+        ("GET", "/swagger.json", Target("/swagger.json", document, reads=True)),
     ),
 }
 NOWHERE = Target(None, nowhere, "warning")
@@ -168,7 +176,7 @@ def targets(config: ServerConfig, served: Models) -> Targets:
         add("POST", config.vertex.predict, Target(config.vertex.predict, infer_only, wire=rows.INSTANCES))
     for name, version in served.named().items():
         _add_model(config, name, version, add)
-    add("GET", "/openapi.json", Target("/openapi.json", document))
+    add("GET", "/openapi.json", Target("/openapi.json", document, reads=True))
     add("GET", "/metrics", Target("/metrics", measures, "debug"))
     if config.docs:
         for path in page.PATHS:
