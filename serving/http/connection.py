@@ -328,7 +328,7 @@ class Connection(asyncio.Protocol):
             return
         request, self._request, self._refused, self._begun = self._request, None, True, False
         self._forget_timer()
-        head = head_of(reply, request.id if request else "", keep=False)
+        head = head_of(reply, request.id if request else reply.id, keep=False)
         self._last = head if request and request.method == "HEAD" else head + reply.body
         if not self._owes:  # else the answers to earlier requests come first
             self._dismiss(self._last)
