@@ -29,7 +29,7 @@ from trivet.serving.http.worker import METRICS, TOKEN, NotStarted, Worker
 from trivet.serving.log import Bridge, Log, say
 
 if TYPE_CHECKING:
-    from trivet.serving.http.server import Plane
+    from trivet.serving.http.admin import AdminPlane
 
 PREFIX = "trivet-workers-"
 LOCK = "lock"
@@ -37,7 +37,6 @@ MINUTE = 60.0  # seconds over which crashes are counted
 CRASHES = 5  # of a worker and those that took its place; more within a minute are the end
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds before a worker is started again
 PATIENCE = 60.0  # seconds in which one that takes another's place must be ready, or four times what the first took
-ADMIN_PATIENCE = 2.0  # seconds for what the admin plane has in hand when the workers leave
 MARGIN = 5.0  # seconds beyond its own bounds that a leaving worker has to write what it still holds
 FORCED = 2.0  # seconds that one has which must leave at once
 
@@ -192,12 +191,10 @@ class Parent:
             if not worker.ended.is_set():
                 worker.kill(f"Worker {worker.number} did not leave in time.")
 
-    async def _end(self, admin: Plane | None) -> None:
+    async def _end(self, admin: AdminPlane | None) -> None:
         """Wait until all have left, and kill those that never would."""
         if admin is not None:
-            await admin.end(0, ADMIN_PATIENCE)
-            if self._config.admin is not None and self._config.admin.socket is not None:
-                self._config.admin.socket.unlink(missing_ok=True)
+            await admin.close()
         if not self._leaving.is_set():  # they never were all ready
             self._listener.close()
             self._kill()
@@ -220,7 +217,7 @@ class Parent:
 
     # --- models change
 
-    async def _admin(self) -> Plane | None:
+    async def _admin(self) -> AdminPlane | None:
         if self._config.admin is None:
             return None
         from trivet.serving.http.workersadmin import open_admin
