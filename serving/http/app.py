@@ -99,12 +99,12 @@ class App:
 
     async def _render(self) -> bytes:
         try:
-            rendered = None
-            while rendered is not self.models.services:
-                rendered = self.models.services
-                document = await asyncio.to_thread(self._documents.render, tuple(rendered.values()))
-            self._document = document
-            return document
+            while True:
+                services = self.models.services
+                document = await asyncio.to_thread(self._documents.render, tuple(services.values()))
+                if services is self.models.services:
+                    self._document = document
+                    return document
         finally:
             self._rendering = None
 
