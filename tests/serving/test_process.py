@@ -164,6 +164,13 @@ def test_what_is_no_http_is_refused_and_not_repeated(start, made):
     assert "secret" not in server.log.read_text()
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_route_of_two_meanings_is_refused_at_the_start(start, made, workers):
+    server = start(made, vertex={"health": "/ping"}, workers=workers)
+    assert server.process.wait(30) == ExitCode.CONFIG
+    assert server.said.startswith("failed vertex.health cannot be /ping: GET /ping is another front's route already.")
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_above_the_cap_is_refused(start, made, client, chunked):
     server = start(made, max_body_bytes=1000)
