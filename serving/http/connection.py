@@ -107,6 +107,8 @@ class Connection(asyncio.Protocol):
         self._forget_timer()
         self._forget_requests()
         self._refused = True
+        self._body = self._last = b""
+        del self._parser  # each holds the other, and so all that was read
 
     def eof_received(self) -> bool:
         """It will send no more. Whether to stay: yes, while it waits for an answer."""
