@@ -30,7 +30,7 @@ from trivet.serving.loader import load
 from trivet.serving.log import Log
 from trivet.serving.service import Service
 from trivet.serving.wire import v2
-from trivet.serving.wire.base import an_object, parameters_of, parse
+from trivet.serving.wire.base import an_object, parameters_of, parse, refuse_twins
 
 NAME = re.compile(SEGMENT)
 INDEX = "/v2/repository/index"
@@ -98,7 +98,7 @@ class Admin:
         name, verb = operation.groups()
         if not NAME.fullmatch(name):
             raise BadInput("A model's name is made of letters, digits, dot, dash and underscore.")
-        parameters = parameters_of(an_object(parse(request.body), "The body"), "The request") if request.body else {}
+        parameters = _parameters(request.body) if request.body else {}
         async with self._one_at_a_time:
             if verb == "load":
                 return await self._load(name, parameters)
@@ -144,6 +144,12 @@ class Admin:
     def _may(self, authorization: bytes) -> bool:
         scheme, _, token = authorization.partition(b" ")
         return compare_digest(token, self._token) and scheme.lower() == b"bearer"
+
+
+def _parameters(body: bytes) -> dict[str, Any]:
+    parameters = parameters_of(an_object(parse(body), "The body"), "The request")
+    refuse_twins(0, body)
+    return parameters
 
 
 class AdminPlane:
