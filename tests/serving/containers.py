@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,14 @@ import pytest
 class Container:
     """A process with an environment of its own, as a platform's runtime starts the image."""
 
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, environment: dict[str, str], log: Path, arguments: Sequence[str] = ("serve",), cwd: Path | None = None
+    ) -> None:
         self.log = log
         kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ}
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "trivet.serving", "serve"], env=kept | environment, stderr=errors
+                [sys.executable, "-m", "trivet.serving", *arguments], env=kept | environment, stderr=errors, cwd=cwd
             )
 
     def line(self, event: str) -> dict[str, Any]:
