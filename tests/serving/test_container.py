@@ -15,6 +15,7 @@ from trivet.serving.config import ServerConfig
 from trivet.serving.container import from_environment as from_environment_into
 from trivet.serving.folders import OwnFolder
 from trivet.serving.presets import PRESETS
+from trivet.serving.spans import CLOSE_SECONDS
 
 from . import containers
 
@@ -115,6 +116,14 @@ def test_a_preset_bounds_bodies_and_time_as_its_platform_does(name, made):
     assert config.fronts == preset.fronts
     assert config.port == 8080
     assert config.models[0].name == "loan"
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("sagemaker", 30), ("sagemaker-serverless", 30)])
+def test_it_has_left_before_its_platform_kills_it(name, seconds):
+    """However long its requests take; two seconds are left for the last spans. The documentation names a bound for
+    these only: the others have their own settings for it."""
+    preset = PRESETS[name]
+    assert preset.drain_seconds + preset.grace_seconds + CLOSE_SECONDS <= seconds
 
 
 def test_any_setting_may_be_set(made):
