@@ -155,8 +155,8 @@ def test_plugins_that_are_not_there_or_do_not_begin(world, shelf, monkeypatch):
         shelf.again().up()
     if shelf.is_embedded:
         monkeypatch.setenv("SHELF", "mute")
-        monkeypatch.setattr(plugins, "PORT_S", 0.5)
-        with pytest.raises(PlatformError, match="did not print its port within"):
+        with monkeypatch.context() as hurried, pytest.raises(PlatformError, match="did not print its port within"):
+            hurried.setattr(plugins, "PORT_S", 0.5)
             shelf.again().up()
     monkeypatch.delenv("SHELF")
     assert shelf.again().up() == {"create": 1, "same": 1}
