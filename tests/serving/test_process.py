@@ -214,8 +214,10 @@ def test_leaving_under_load_fails_nothing(start, made):
 
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(keep_asking) for _ in range(4)]
-        wait_for(lambda: len(seen) > 100)
-        server.ask_to_leave()
+        try:
+            wait_for(lambda: len(seen) > 100, 60)
+        finally:
+            server.ask_to_leave()  # else they would ask for ever
         with httpx.Client(trust_env=False) as client:
             wait_for(lambda: client.get(f"{server.url}/v2/health/ready").status_code == 503)
             late = client.post(f"{server.model}/infer", json=made.request())

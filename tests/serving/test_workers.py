@@ -208,8 +208,10 @@ def test_leaving_under_load_fails_nothing(start, made):
 
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(keep_asking) for _ in range(4)]
-        wait_for(lambda: len(seen) > 200)
-        server.ask_to_leave()
+        try:
+            wait_for(lambda: len(seen) > 200, 60)
+        finally:
+            server.ask_to_leave()  # else they would ask for ever
         for each in asking:
             each.result(30)
     assert failures == []
