@@ -157,10 +157,9 @@ def test_plugins_that_are_not_there_or_do_not_begin(world, shelf, monkeypatch):
         shelf.again().up()
     if shelf.is_embedded:
         monkeypatch.setenv("SHELF", "mute")
-        with monkeypatch.context() as hasty:
-            hasty.setattr(plugins, "PORT_S", 0.5)
-            with pytest.raises(PlatformError, match="did not print its port within"):
-                shelf.again().up()
+        with monkeypatch.context() as hurried, pytest.raises(PlatformError, match="did not print its port within"):
+            hurried.setattr(plugins, "PORT_S", 0.5)
+            shelf.again().up()
     monkeypatch.delenv("SHELF")
     assert shelf.again().up() == {"create": 1, "same": 1}
     assert shelf.processes() == []
