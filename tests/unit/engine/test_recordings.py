@@ -40,6 +40,7 @@ MARKED = {
     "1b47061264138c4ac30d75fd1eb44270": "<secret>",
     "c44067f5952c0a294b673a41bacd8c17": "<asset>",
     "0def7320c3a5731c473e5ecbe6d01bc7": "<archive>",
+    "5cf8f73096256a8f31e491e813e4eb8e": "<resource>",
 }
 WHERE_IT_STANDS = {"sourcePosition", "stackTrace", "parentStackTraceHandle"}
 WIDTH = 120
@@ -157,6 +158,8 @@ def by_subject(requests: Iterator[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def tidy(value: Any, root: Path, name: str = "") -> Any:
     """A request, readable and without what differs from run to run."""
+    if isinstance(value, dict) and name == "providers":
+        return {package: tidied(reference, root, "provider") for package, reference in value.items()}
     if isinstance(value, dict):
         kind = MARKED.get(value.get(SIGNATURE, ""))
         if kind:

@@ -71,6 +71,7 @@ def options(first: Book) -> None:
     """Each option."""
     north = ProviderResource("shelf", "north", {"room": "north"}, ResourceOptions(version="1.2.0"))
     Case("case", ResourceOptions(aliases=[Alias(name="chest")]))
+    Case("northern", ResourceOptions(providers=[north]))
     Book("served", ResourceOptions(provider=north))
     Book("after", ResourceOptions(depends_on=[first], deleted_with=first))
     Book("kept", ResourceOptions(protect=True, retain_on_delete=True))
@@ -79,6 +80,9 @@ def options(first: Book) -> None:
     Book("hidden", ResourceOptions(additional_secret_outputs=["label"], delete_before_replace=True))
     Book("renamed", ResourceOptions(aliases=[*ALIASES, "urn:pulumi:dev::trial::shelf:index:Book::first-name"]))
     Book("transformed", ResourceOptions(transforms=[tagged], transformations=[older]))
+    Book("replaced", ResourceOptions(replace_with=[first], replacement_trigger={"edition": [2]}))
+    Book("hooked", ResourceOptions(hooks=pulumi.ResourceHookBinding(before_create=[HOOK], on_error=[ON_ERROR])))
+    Book("referring", about=first, cases=[Case("shown")])
     Book("imported", ResourceOptions(import_="hall-imported-"), pages=100)
     Book("read", ResourceOptions(id="hall-imported-"))
     count("rooms", provider=north)
@@ -88,6 +92,9 @@ CONFIG = pulumi.Config()
 REMOTE = pulumi.RemoteAsset("https://example.com/asset")
 ARCHIVE = pulumi.AssetArchive({"one": pulumi.StringAsset("1"), "two": pulumi.FileArchive("folder")})
 ALIASES = [Alias(name="old", parent=pulumi.ROOT_STACK_RESOURCE), Alias(type_="shelf:index:Paper", stack="old")]
+
+HOOK = pulumi.ResourceHook("seen", lambda args: None)
+ON_ERROR = pulumi.ErrorHook("again", lambda args: False)
 
 pulumi.runtime.register_resource_transform(lambda args: None)
 pulumi.export("count", count("books"))
