@@ -7,6 +7,7 @@ import functools
 import importlib
 import inspect
 import sys
+import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal, get_args, get_origin
@@ -66,7 +67,9 @@ def classes(token: str) -> tuple[type, type]:
     if known is None or name is None:
         installed = version(root.replace("_", "-"))
         raise Unsupported(f"{root} {installed} has no resource type {token}.", "Correct the type's name.")
-    resource = getattr(importlib.import_module(known.mod_info["fqn"]), name)  # pyright: ignore[reportAttributeAccessIssue]
+    with warnings.catch_warnings():  # that a module has deprecated types, too, is not the user's concern
+        warnings.simplefilter("ignore", DeprecationWarning)
+        resource = getattr(importlib.import_module(known.mod_info["fqn"]), name)  # pyright: ignore[reportAttributeAccessIssue]
     beside = sys.modules[resource.__module__]
     # Where a nested type has the name, the resource's own arguments have the other one.
     return resource, getattr(beside, f"{name}InitArgs", None) or getattr(beside, f"{name}Args")

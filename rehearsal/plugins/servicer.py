@@ -131,7 +131,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         live = kind.read(account, request.id, compare.without_provider_s_own(known))
         if live is None:
             return provider_pb2.ReadResponse()
-        noted = {name: value for name, value in known.items() if name.startswith("__")} if known else {_IMPORTED: True}
+        noted = {name: value for name, value in known.items() if name.startswith("__")}
+        if not (known or request.properties.fields):
+            noted = {_IMPORTED: True}
         return provider_pb2.ReadResponse(
             id=live.id,
             inputs=to_struct({**live.inputs, **noted}),

@@ -17,7 +17,10 @@ from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins import guards
 
 _NOBODY = {"aws_access_key_id": "rehearsal", "aws_secret_access_key": "rehearsal"}
-_GONE = re.compile(r"NotFound|NoSuch|NotExist|NonExistent|NotConfigured|\b404\b|No such|not find|not exist|not found|No [\w ]+ found")
+_GONE = re.compile(
+    r"NotFound|NoSuch|NotExist|NonExistent|NotConfigured|\b404\b|No such|not find|not exist|not found|No [\w ]+ found"
+    r"|pending deletion|marked deleted"
+)
 _TAKEN = re.compile(r"Exists|AlreadyOwned|Duplicate|already exist|Conflict")
 # Neither a profile nor a file of the user's is read, so that nothing but the loopback endpoint is ever asked.
 _SEALED: Mapping[str, tuple[Any, ...]] = {

@@ -121,6 +121,7 @@ KINDS = [
             "endpoint": "Endpoint && join(':', [Endpoint.Address, to_string(Endpoint.Port)])",
             "hostedZoneId": "Endpoint.HostedZoneId",
             "engineVersionActual": "EngineVersion",
+            "latestRestorableTime": "`null`",  # another one at each look
         },
         unread="password applyImmediately manageMasterUserPassword masterUserSecretKmsKeyId",
         tagging=_RDS,

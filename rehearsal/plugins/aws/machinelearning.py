@@ -109,6 +109,7 @@ KINDS = [
     QualityDefinition(
         token="aws:sagemaker/dataQualityJobDefinition:DataQualityJobDefinition",
         named="name",
+        changeable="tags",
         service="sagemaker",
         make="CreateDataQualityJobDefinition",
         get="DescribeDataQualityJobDefinition",

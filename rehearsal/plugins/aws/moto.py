@@ -183,21 +183,19 @@ class Moto(AwsKind):
         found |= {name: search(part, {"id": identity}) for name, part in self._parts().items()}
         found |= {name: search(where, live) for name, where in self.reads.items()}
         found = {name: value for name, value in self.translated(found, live).items() if value is not None}
-        modelled = self.modelled(account)
+        modelled = self.modelled(account) - {*self.unread.split()}
         there = {name: value for name, value in found.items() if name in declared.inputs and name in modelled}
         if self.tagging:
             there["tags"] = self._own_tags(account, found.get("tags") or {}, inputs)
+        known = inputs or (kept.inputs if kept else {})
+        rest = {name: value for name, value in known.items() if name not in modelled}
         if inputs:
-            rest = {name: value for name, value in inputs.items() if name not in modelled}
-            known = {name: value for name, value in inputs.items() if name in modelled}
             there = {
-                name: compare.settled(known.get(name), there[name], declared.inputs[name])
-                for name in there
-                if name in known or (name == "tags" and there[name])
+                name: compare.settled(inputs.get(name), value, declared.inputs[name])
+                for name, value in there.items()
+                if name in inputs or (name == "tags" and value)
             }
-            there = {**there, **{name: known[name] for name in self.unread.split() if name in known}}
         else:
-            rest = {} if kept is None else {k: v for k, v in kept.inputs.items() if k not in modelled}
             there = {name: value for name, value in there.items() if value not in ({}, [], "")}
         settled = {**rest, **there}
         return Live(identity, settled, self._outputs(account, identity, settled, found))

@@ -120,25 +120,28 @@ class Rule(Moto):
     """One rule of a security group."""
 
     def begin(self, account: AwsAccount, inputs: Properties, *, resumed: bool) -> str:
-        """See :class:`Moto`; a rule is a permission with one range in it."""
-        permission: Properties = {"IpProtocol": inputs["ipProtocol"]}
-        permission |= {
-            member: int(inputs[name]) for name, member in (("fromPort", "FromPort"), ("toPort", "ToPort")) if name in inputs
-        }
+        """See :class:`Moto`; a new rule is a permission with one range in it."""
+        permission = _ports(inputs)
         note = {"Description": inputs["description"]} if inputs.get("description") else {}
-        for name, member, key in (
-            ("cidrIpv4", "IpRanges", "CidrIp"),
-            ("cidrIpv6", "Ipv6Ranges", "CidrIpv6"),
-            ("prefixListId", "PrefixListIds", "PrefixListId"),
-            ("referencedSecurityGroupId", "UserIdGroupPairs", "GroupId"),
-        ):
+        for name, member, key in _SOURCES:
             if inputs.get(name):
                 permission[member] = [{key: inputs[name], **note}]
         members = {"GroupId": inputs["securityGroupId"], "IpPermissions": [permission]}
         made = account.clients.call("ec2", self.make, members, inputs.get("region", ""))
         identity = made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
-        self.settle(account, identity, inputs, {"tags"})
+        super().settle(account, identity, inputs, {"tags"})
         return identity
+
+    def settle(self, account: AwsAccount, identity: str, inputs: Properties, changed: Any) -> None:
+        """See :class:`Moto`."""
+        if set(changed) - {"tags", "region"}:
+            given = {name: inputs[name] for name, _, _ in _SOURCES if inputs.get(name)}
+            request = {_REQUEST[name]: value for name, value in given.items()} | _ports(inputs)
+            request |= {"Description": inputs["description"]} if inputs.get("description") else {}
+            rules = [{"SecurityGroupRuleId": identity, "SecurityGroupRule": request}]
+            members = {"GroupId": inputs["securityGroupId"], "SecurityGroupRules": rules}
+            account.clients.call("ec2", "ModifySecurityGroupRules", members, inputs.get("region", ""))
+        super().settle(account, identity, inputs, changed)
 
     def modelled(self, account: AwsAccount) -> set[str]:
         """See :class:`Moto`."""
@@ -151,11 +154,30 @@ class Rule(Moto):
         return ports | ({"referencedSecurityGroupId": group} if group else {})
 
 
+_SOURCES = (
+    ("cidrIpv4", "IpRanges", "CidrIp"),
+    ("cidrIpv6", "Ipv6Ranges", "CidrIpv6"),
+    ("prefixListId", "PrefixListIds", "PrefixListId"),
+    ("referencedSecurityGroupId", "UserIdGroupPairs", "GroupId"),
+)
+_REQUEST = {
+    "cidrIpv4": "CidrIpv4",
+    "cidrIpv6": "CidrIpv6",
+    "prefixListId": "PrefixListId",
+    "referencedSecurityGroupId": "ReferencedGroupId",
+}
+
+
+def _ports(inputs: Properties) -> Properties:
+    ports = {"fromPort": "FromPort", "toPort": "ToPort"}
+    return {"IpProtocol": inputs["ipProtocol"]} | {ports[name]: int(inputs[name]) for name in ports if name in inputs}
+
+
 def _rule(side: str) -> Rule:
     return Rule(
         token=f"aws:vpc/securityGroup{side}Rule:SecurityGroup{side}Rule",
-        fixed="securityGroupId cidrIpv4 cidrIpv6 description fromPort ipProtocol prefixListId referencedSecurityGroupId "
-        "toPort",
+        fixed="securityGroupId",
+        changeable="cidrIpv6 fromPort ipProtocol toPort",
         service="ec2",
         make=f"AuthorizeSecurityGroup{side}",
         get="DescribeSecurityGroupRules",
@@ -173,7 +195,6 @@ KINDS = [
     Attributes(
         token="aws:ec2/vpc:Vpc",
         service="ec2",
-        fixed="cidrBlock ipv4IpamPoolId ipv4NetmaskLength",
         make="CreateVpc",
         get="DescribeVpcs",
         at="Vpcs[0]",
@@ -247,7 +268,7 @@ KINDS = [
     Moto(
         token="aws:ec2/vpcEndpoint:VpcEndpoint",
         service="ec2",
-        fixed="serviceName vpcId vpcEndpointType serviceRegion",
+        changeable="privateDnsEnabled",  # of an interface endpoint, which has it
         make="CreateVpcEndpoint",
         get="DescribeVpcEndpoints",
         at="VpcEndpoints[?State != 'deleted'] | [0]",

@@ -8,7 +8,13 @@ from trivet.rehearsal.plugins.aws.account import StoredAws
 
 
 def _stored(
-    token: str, identity: str, fixed: str = "", *, named: str = "", arn: str = "", outputs: dict[str, Any] | None = None
+    token: str,
+    identity: str,
+    fixed: str = "",
+    *,
+    changeable: str = "",
+    named: str = "",
+    arn: str = "", outputs: dict[str, Any] | None = None
 ) -> StoredAws:
     """Declare a type by a short token such as ``sagemaker:FeatureGroup``.
 
@@ -20,6 +26,7 @@ def _stored(
         token=f"aws:{module}/{name[0].lower()}{name[1:]}:{name}",
         named=named,
         fixed=fixed,
+        changeable=changeable,
         identity=identity,
         arn=f"arn:aws:{service}:{{region}}:{{account}}:{rest}" if arn else "",
         outputs=outputs or {},
@@ -30,8 +37,7 @@ KINDS = [
     _stored("sagemaker:ModelPackageGroup", "{modelPackageGroupName}", "modelPackageGroupDescription",
             arn="sagemaker:model-package-group/{modelPackageGroupName}"),
     _stored("sagemaker:ModelPackageGroupPolicy", "{modelPackageGroupName}"),
-    _stored("sagemaker:FeatureGroup", "{featureGroupName}", "recordIdentifierFeatureName eventTimeFeatureName description "
-            "roleArn offlineStoreConfig", arn="sagemaker:feature-group/{featureGroupName}"),
+    _stored("sagemaker:FeatureGroup", "{featureGroupName}", "featureDefinitions", changeable="tags", arn="sagemaker:feature-group/{featureGroupName}"),
     _stored("sagemaker:MonitoringSchedule", "{name}", named="name", arn="sagemaker:monitoring-schedule/{name}"),
     _stored("sagemaker:TrainingJob", "{trainingJobName}", "algorithmSpecification inputDataConfigs outputDataConfig "
             "hyperParameters roleArn", arn="sagemaker:training-job/{trainingJobName}"),

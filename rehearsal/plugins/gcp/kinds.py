@@ -97,7 +97,7 @@ def google(
     module, name = token.split(":")
     full = f"gcp:{module}/{name[0].lower()}{name[1:]}:{name}"
     parts = [part for _, part, _, _ in Formatter().parse(identity) if part]
-    chosen = parts[-1] if parts and parts[-1] not in {*_PLACES, "number", *FRESH} else ""
+    chosen = next((part for part in reversed(parts) if part not in {*_PLACES, "number", *FRESH}), "")
     return Google(
         token=full,
         named=chosen,
