@@ -10,6 +10,9 @@ from trivet.infra.engine.values import Properties
 DEFAULTS = "__defaults"
 """The input in which a provider notes which inputs are its own choice, as Pulumi's bridged providers do."""
 
+FOUND: Properties = {DEFAULTS: []}
+"""What is noted of an object that was found, and of which nothing was known before."""
+
 
 def random_end(seed: bytes, urn: str, digits: int) -> str:
     """Hexadecimal digits that the same seed and resource always give."""
@@ -32,3 +35,8 @@ def with_name(inputs: Properties, olds: Properties, key: str, new: str) -> Prope
 def is_chosen(inputs: Properties, key: str) -> bool:
     """Whether the provider chose the name, and would choose another for a new object."""
     return bool(key) and key in (inputs.get(DEFAULTS) or [])
+
+
+def is_found(inputs: Properties) -> bool:
+    """Whether the inputs are those of an object that was only found."""
+    return inputs.get(DEFAULTS) == []

@@ -7,6 +7,7 @@ import functools
 import importlib
 import inspect
 import sys
+import threading
 import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -37,12 +38,20 @@ class Declared:
     given: frozenset[str]
 
 
+_IMPORTING = threading.RLock()  # the SDKs' modules load when first touched, and are not made for threads
+
+
 @functools.cache
 def declared(token: str) -> Declared:
-    """What the SDK declares of a type.
+    """What the SDK declares of a type. May be called from many threads.
 
     :raises Unsupported: when its SDK, which must be installed, knows no such type.
     """
+    with _IMPORTING:
+        return _declared(token)
+
+
+def _declared(token: str) -> Declared:
     resource, arguments = classes(token)
     hints = _types._raw_return_hints(resource)
     return Declared(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import grpc
@@ -25,8 +25,8 @@ _CODES: dict[type[TrivetError], grpc.StatusCode] = {
     NotFound: grpc.StatusCode.NOT_FOUND,
 }
 
-_IMPORTED = "__imported"
-"""The input that marks what was read of an object of which nothing was known."""
+_THE_USER_S = {"tags", "labels"}
+"""Inputs that no cloud gives a default."""
 
 
 def _answers(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,8 +102,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         self._store.acknowledge(kind.token, request.id)
         old, new = from_struct(request.old_inputs), from_struct(request.news)
         found = compare.changes(*map(compare.without_provider_s_own, (old, new)))
-        if _IMPORTED in old:  # of what was only found, all that the program says nothing of is left as it is
-            found = {path: change for path, change in found.items() if change != "delete"}
+        if naming.is_found(old):  # all that the program says nothing of is left as it is, but what is the user's alone
+            found = {path: change for path, change in found.items() if change != "delete" or path in _THE_USER_S}
         if not has_unknown(new):
             found |= self._derived_changes(account, kind, from_struct(request.olds), new)
         collides = (
@@ -118,7 +118,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         account, kind = self._ready(), self._package.kind(_type(request.urn))
         inputs = _own_inputs(request.properties)
         if request.preview:
-            return provider_pb2.CreateResponse(properties=to_struct(_foreseen(kind, inputs)))
+            return provider_pb2.CreateResponse(properties=to_struct(_foreseen(account, kind, inputs)))
         identity, outputs = kind.create(account, request.urn, inputs)
         faults.point("plugin.create.done")
         return provider_pb2.CreateResponse(id=identity, properties=to_struct(_declared(kind, outputs)))
@@ -133,7 +133,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.ReadResponse()
         noted = {name: value for name, value in known.items() if name.startswith("__")}
         if not (known or request.properties.fields):
-            noted = {_IMPORTED: True}
+            noted = naming.FOUND
         return provider_pb2.ReadResponse(
             id=live.id,
             inputs=to_struct({**live.inputs, **noted}),
@@ -146,7 +146,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         olds, new = from_struct(request.olds), _own_inputs(request.news)
         if request.preview:
             kept = {name: value for name, value in olds.items() if name not in _own_inputs(request.old_inputs)}
-            return provider_pb2.UpdateResponse(properties=to_struct({**kept, **new}))
+            foreseen = {**kept, **_foreseen(account, kind, new, known=kept)}
+            return provider_pb2.UpdateResponse(properties=to_struct(foreseen))
         outputs = kind.update(account, request.id, _own_inputs(request.old_inputs), new)
         return provider_pb2.UpdateResponse(properties=to_struct(_declared(kind, outputs)))
 
@@ -196,10 +197,16 @@ def _own_inputs(struct: Any) -> Properties:
     return compare.without_provider_s_own(from_struct(struct))
 
 
-def _foreseen(kind: Kind, inputs: Properties) -> Properties:
-    """The outputs as far as a preview knows them: what the program gives, and that the rest comes with the apply."""
+def _foreseen(account: Account, kind: Kind, inputs: Properties, known: Collection[str] = ()) -> Properties:
+    """The outputs as far as a preview knows them: what the program gives, and that the rest comes with the apply.
+
+    :param known: names of outputs that the object has and keeps.
+    """
     declared = kind.declared
-    return {name: inputs.get(name, UNKNOWN) for name in declared.outputs if name in inputs or name not in declared.inputs}
+    given = {name: value for name, value in inputs.items() if name in declared.outputs}
+    made = {name: UNKNOWN for name in declared.outputs if name not in declared.inputs and name not in known}
+    derived = {name: UNKNOWN if has_unknown(one) else one for name, one in kind.derived(account, inputs).items()}
+    return {**made, **given, **derived}
 
 
 def _declared(kind: Kind, outputs: Properties) -> Properties:

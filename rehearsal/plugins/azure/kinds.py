@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any
 
-from trivet.infra.engine.values import Properties
+from trivet.infra.engine.values import UNKNOWN, Properties, has_unknown
 from trivet.rehearsal.plugins.kinds import Account, Stored, last
 
 GROUP = "/subscriptions/{subscription}/resourceGroups/{resourceGroupName}"
@@ -61,6 +61,8 @@ class Arm(Stored):
         if "identity" not in self.declared.inputs or not isinstance(inputs.get("identity"), Mapping):
             return {}
         given = inputs["identity"]
+        if has_unknown(given):
+            return {"identity": UNKNOWN}
         numbers = [uuid.uuid5(uuid.NAMESPACE_URL, f"{self.token}{sorted(given.items(), key=str)}{i}") for i in range(2)]
         made = {**given, "tenantId": account.facts["tenant"]}
         if "SystemAssigned" in given.get("type", ""):

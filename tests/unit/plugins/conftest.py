@@ -33,9 +33,6 @@ CONFIG = {
 HEAD = """
 import json
 import pulumi
-import pulumi_aws as aws
-import pulumi_gcp as gcp
-import pulumi_azure_native as azure
 from pulumi import ResourceOptions
 """
 
