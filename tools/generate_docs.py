@@ -14,6 +14,7 @@ from trivet.core.errors import ExitCode
 from trivet.core.policy import Policy
 from trivet.core.project import Project
 from trivet.infra.settings import Settings
+from trivet.rehearsal.plugins import listing
 from trivet.serving.config import ServerConfig
 from trivet.serving.presets import PRESETS, Preset
 
@@ -121,7 +122,27 @@ def _kind(field: dict[str, Any]) -> str:
     return str(field.get("format") or field.get("type", "any"))
 
 
-PAGES = {"parity.md": parity, "config.md": config, "server.md": server}
+def rehearsals() -> str:
+    """What a rehearsal's stand-ins for Pulumi's providers serve, and by what."""
+    text = """\
+In a rehearsal, executables named as Pulumi names its provider plugins come first on PATH and serve an unmodified
+program of `pulumi_aws`, `pulumi_gcp` or `pulumi_azure_native` on this machine, for Pulumi's own engine and for the
+embedded one. They end at once without `TRIVET_REHEARSAL`, without a folder in `TRIVET_REHEARSAL_STORE`, and where an
+endpoint is not a loopback address; they read no credentials.
+
+What a rehearsal proves: names, nested structure and required inputs against the SDK's own types; references, order and
+unknowns; which change replaces and which updates; ids, ARNs and other outputs in the form of the real ones; drift,
+imports and clean deletion. What it does not prove: permissions, quotas, timing, and whatever a service checks that its
+fake does not. An enum's unknown value is a warning. A type that is not in these tables is refused.
+
+The objects of a type in `moto` are made, read and deleted through boto3, and tests look them up there. Of those, the
+last column names the inputs that an object in moto does not show: they say how it is deleted, or are kept in the strict
+store and have no effect. The strict store is a SQLite file: typed, with ids given once and parents that must be there.
+"""
+    return "\n".join([NOTICE, "# Rehearsals: the stand-ins for Pulumi's providers\n", text, listing.page()])
+
+
+PAGES = {"parity.md": parity, "config.md": config, "server.md": server, "rehearsals.md": rehearsals}
 
 
 def main(arguments: list[str]) -> int:

@@ -61,8 +61,11 @@ def serve(name: str, engine: str = "") -> None:
 
 
 def end_with(parent: int) -> None:
-    """Die with the parent, which may be killed. The kernel's own signal for that comes as soon as the *thread* ends that
-    started this process, which an engine's may do early: so the parent is watched."""
+    """Die with the parent, which may be killed.
+
+    The parent is watched, since the kernel's own signal for that comes as soon as the *thread* ends that started this
+    process, which an engine's may do early.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:

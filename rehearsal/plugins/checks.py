@@ -7,7 +7,6 @@ an enum of the SDK is only a warning, since a cloud may take values that are new
 from __future__ import annotations
 
 import difflib
-import enum
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,7 +82,7 @@ def _one(path: str, value: Any, kind: Any) -> Findings:
     if not inspect.isclass(origin):
         return Findings()
     if sdk.is_enum(origin):
-        return _enum(path, value, origin)
+        return _enum(path, value, [member.value for member in origin])
     if issubclass(origin, (Asset, Archive)):
         fits = isinstance(value, Mapping) and SIGNATURE in value
         return Findings() if fits else _wrong(path, "must be an asset or an archive", value)
@@ -112,8 +111,7 @@ def _scalar(path: str, value: Any, kind: type) -> Findings:
     return Findings() if fits.get(kind, True) else _wrong(path, f"must be {_WORDS[kind]}", value)
 
 
-def _enum(path: str, value: Any, kind: type[enum.Enum]) -> Findings:
-    values = [member.value for member in kind]
+def _enum(path: str, value: Any, values: list[Any]) -> Findings:
     if value in values:
         return Findings()
     if not isinstance(value, str):

@@ -70,6 +70,11 @@ class Kind(ABC):
         return self.token.split(":")[0]
 
     @property
+    def prefix(self) -> str:
+        """The input that says how a chosen name begins, where there is one."""
+        return f"{self.named}Prefix" if self.named else ""
+
+    @property
     def declared(self) -> sdk.Declared:
         """What the SDK says of the type."""
         return sdk.declared(self.token)
@@ -80,6 +85,10 @@ class Kind(ABC):
 
     def path_inputs(self) -> list[str]:
         """The inputs of which the id is made: another value is another object."""
+        return []
+
+    def kept_beside(self) -> list[str]:
+        """The inputs that only the strict store holds, where the objects are elsewhere."""
         return []
 
     def derived(self, account: Account, inputs: Properties) -> Properties:

@@ -25,6 +25,26 @@ def listing() -> str:
     return "\n".join([*lines, ""])
 
 
+def page() -> str:
+    """The same as tables in Markdown, with the inputs of a type that its back end does not hold."""
+    parts = [f"- `{name}`: {summary(counts)}" for name, counts in share().items()]
+    for name in MODULES:
+        served = package(name)
+        parts += [
+            "",
+            f"## `{name}`",
+            "",
+            f"Functions: {', '.join(f'`{one}`' for one in sorted(served.functions))}.",
+            "",
+        ]
+        parts += ["| type | back end | inputs kept beside it |", "| --- | --- | --- |"]
+        parts += [
+            f"| `{kind.token}` | {kind.backend} | {', '.join(f'`{one}`' for one in kind.kept_beside())} |"
+            for kind in sorted(served.kinds.values(), key=lambda kind: kind.token)
+        ]
+    return "\n".join([*parts, ""])
+
+
 def summary(counts: Counter[str]) -> str:
     """Such as ``80 types: 50 moto, 30 strict store``."""
     return f"{counts.total()} types: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))

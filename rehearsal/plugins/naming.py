@@ -10,6 +10,9 @@ from trivet.infra.engine.values import Properties
 DEFAULTS = "__defaults"
 """The input in which a provider notes which inputs are its own choice, as Pulumi's bridged providers do."""
 
+LONG = 26
+"""How many digits end a name of which the program gives the beginning, in Terraform's providers and so in Pulumi's."""
+
 FOUND: Properties = {DEFAULTS: []}
 """What is noted of an object that was found, and of which nothing was known before."""
 
@@ -17,7 +20,7 @@ FOUND: Properties = {DEFAULTS: []}
 def random_end(seed: bytes, urn: str, digits: int) -> str:
     """Hexadecimal digits that the same seed and resource always give."""
     if not seed:
-        return f"{random.getrandbits(4 * digits):0{digits}x}"  # noqa: S311 a name, no secret
+        return f"{random.getrandbits(4 * digits):0{digits}x}"
     return hashlib.sha256(seed + urn.encode()).hexdigest()[:digits]
 
 

@@ -11,7 +11,7 @@ import threading
 import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypeGuard, get_args, get_origin
 
 from pulumi import Output, _types
 from pulumi.runtime.rpc import get_resource_module
@@ -109,7 +109,7 @@ def is_object(kind: Any) -> bool:
     return inspect.isclass(kind) and (_types.is_input_type(kind) or _types.is_output_type(kind))
 
 
-def is_enum(kind: Any) -> bool:
+def is_enum(kind: Any) -> TypeGuard[type[enum.Enum]]:
     """Whether a type is an enum."""
     return inspect.isclass(kind) and issubclass(kind, enum.Enum)
 

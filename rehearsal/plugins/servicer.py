@@ -1,5 +1,5 @@
 """Pulumi's provider protocol in front of one package's stand-in: the raw service, as the engine calls it."""
-# ruff: noqa: N802, ARG002 — names and parameters of the protocol
+# ruff: noqa: N802 — names and parameters of the protocol
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provid
 from trivet.core import faults
 from trivet.core.errors import NotFound, TrivetError, Unsupported
 from trivet.infra.engine.values import UNKNOWN, Properties, from_struct, has_unknown, reveal, to_struct
-from trivet.rehearsal.plugins import compare, guards, naming
+from trivet.rehearsal.plugins import compare, naming
 from trivet.rehearsal.plugins.checks import check_inputs, check_outputs
 from trivet.rehearsal.plugins.kinds import Account, Kind
 from trivet.rehearsal.plugins.packages import Package, fixed
@@ -39,7 +39,7 @@ def _answers(method: Callable[..., Any]) -> Callable[..., Any]:
         except TrivetError as error:
             code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), None)
             context.abort(code or grpc.StatusCode.FAILED_PRECONDITION, str(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 the engine is told, whatever it is
             context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
 
     return answer
@@ -87,10 +87,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Check(self, request: Any, context: Any) -> Any:
         kind = self._package.kind(_type(request.urn))
         olds, news = from_struct(request.olds), from_struct(request.news)
-        end = naming.random_end(request.randomSeed, request.urn, self._package.digits)
-        name = kind.choose_name(request.urn.rsplit("::", 1)[-1], self._package.separator, end)
         key = "" if kind.named in kind.declared.required else kind.named
-        inputs = naming.with_name(news, olds, key, name)
+        inputs = naming.with_name(news, olds, key, self._new_name(kind, news, request))
         found = check_inputs(kind.declared, inputs)
         self._warn(request.urn, found.warnings)
         failures = [provider_pb2.CheckFailure(property=path, reason=reason) for path, reason in found.failures]
@@ -101,15 +99,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         account, kind = self._ready(), self._package.kind(_type(request.urn))
         self._store.acknowledge(kind.token, request.id)
         old, new = from_struct(request.old_inputs), from_struct(request.news)
-        found = compare.changes(*map(compare.without_provider_s_own, (old, new)))
+        found = compare.changes(compare.without_provider_s_own(old), compare.without_provider_s_own(new))
         if naming.is_found(old):  # all that the program says nothing of is left as it is, but what is the user's alone
             found = {path: change for path, change in found.items() if change != "delete" or path in _THE_USER_S}
         if not has_unknown(new):
             found |= self._derived_changes(account, kind, from_struct(request.olds), new)
         collides = (
-            not has_unknown(new)
-            and not naming.is_chosen(new, kind.named)
-            and kind.is_same_object(account, old, new)
+            not has_unknown(new) and not naming.is_chosen(new, kind.named) and kind.is_same_object(account, old, new)
         )
         return compare.response(found, fixed(kind), delete_first=collides)
 
@@ -161,7 +157,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     @_answers
     def Invoke(self, request: Any, context: Any) -> Any:
         given = self._package.function(request.tok)(self._ready(), from_struct(request.args))
-        return provider_pb2.InvokeResponse(**{"return": to_struct(given)})
+        answer: dict[str, Any] = {"return": to_struct(given)}  # a word of Python's
+        return provider_pb2.InvokeResponse(**answer)
 
     def Cancel(self, request: Any, context: Any) -> Any:
         return empty_pb2.Empty()
@@ -178,6 +175,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         for name, value in derived.items():
             found |= compare.changes(olds.get(name), value, name)
         return found
+
+    def _new_name(self, kind: Kind, inputs: Properties, request: Any) -> str:
+        """What a new object is called to which the program gives no name, but perhaps a beginning of one."""
+        end = functools.partial(naming.random_end, request.randomSeed, request.urn)
+        if beginning := inputs.get(kind.prefix):
+            return f"{beginning}{end(naming.LONG)}"
+        return kind.choose_name(request.urn.rsplit("::", 1)[-1], self._package.separator, end(self._package.digits))
 
     def _warn(self, urn: str, warnings: list[tuple[str, str]]) -> None:
         if not (warnings and self._engine):

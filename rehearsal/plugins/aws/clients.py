@@ -16,7 +16,7 @@ from trivet.core.errors import ConfigError, PlatformError
 from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins import guards
 
-_NOBODY = {"aws_access_key_id": "rehearsal", "aws_secret_access_key": "rehearsal"}
+_NOBODY = "rehearsal"
 _GONE = re.compile(
     r"NotFound|NoSuch|NotExist|NonExistent|NotConfigured|\b404\b|No such|not find|not exist|not found|No [\w ]+ found"
     r"|pending deletion|marked deleted"
@@ -38,6 +38,7 @@ class Clients:
         self._region = region
         self._session = botocore.session.Session(session_vars=_SEALED)
         self._made: dict[tuple[str, str], Any] = {}
+        self._models: dict[str, Any] = {}
         self._lock = threading.Lock()
 
     def client(self, service: str, region: str = "") -> Any:
@@ -53,7 +54,8 @@ class Clients:
                     region_name=key[1],
                     endpoint_url=self._endpoint(service),
                     config=Config(proxies={}, retries={"max_attempts": 1}, s3={"addressing_style": "path"}),
-                    **_NOBODY,
+                    aws_access_key_id=_NOBODY,
+                    aws_secret_access_key=_NOBODY,
                 )
             return self._made[key]
 
@@ -71,8 +73,11 @@ class Clients:
             raise PlatformError(f"Nothing answers at {self._endpoint(service)}.", "Start the fake of AWS.") from error
 
     def shape(self, service: str, operation: str) -> Any:
-        """What an operation takes, in botocore's service model."""
-        return self.client(service).meta.service_model.operation_model(operation).input_shape
+        """What an operation takes, in botocore's service model; nothing is asked for that."""
+        with self._lock:
+            if service not in self._models:
+                self._models[service] = self._session.get_service_model(service)
+            return self._models[service].operation_model(operation).input_shape
 
     def _endpoint(self, service: str) -> str:
         own = f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}"

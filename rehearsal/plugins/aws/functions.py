@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from trivet.infra.engine.values import Properties
-from trivet.rehearsal.plugins.aws.account import AwsAccount
-from trivet.rehearsal.plugins.kinds import Account
+from trivet.rehearsal.plugins.kinds import Account, stable_digits
 from trivet.rehearsal.plugins.packages import Function
+
+if TYPE_CHECKING:
+    from trivet.rehearsal.plugins.aws.account import AwsAccount
 
 
 def _caller(account: Account, arguments: Properties) -> Properties:
@@ -48,7 +50,12 @@ def _policy(account: Account, arguments: Properties) -> Properties:
         document["Id"] = arguments["policyId"]
     document["Statement"] = [_statement(one) for one in arguments.get("statements") or []]
     text = json.dumps(document, indent=2)
-    return {**arguments, "id": str(abs(hash(text))), "json": text, "minifiedJson": json.dumps(document, separators=(",", ":"))}
+    return {
+        **arguments,
+        "id": stable_digits(text, 10),
+        "json": text,
+        "minifiedJson": json.dumps(document, separators=(",", ":")),
+    }
 
 
 def _statement(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,8 +85,7 @@ def _one_or_many(values: list[str]) -> Any:
 
 
 def _call(account: Account, service: str, operation: str, parameters: Properties) -> Properties:
-    assert isinstance(account, AwsAccount)
-    return account.clients.call(service, operation, parameters)
+    return cast("AwsAccount", account).clients.call(service, operation, parameters)
 
 
 FUNCTIONS: dict[str, Function] = {

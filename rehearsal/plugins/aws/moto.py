@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
 
 from botocore.exceptions import ClientError
 
@@ -18,8 +19,8 @@ from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins import compare
 from trivet.rehearsal.plugins.aws import words
 from trivet.rehearsal.plugins.aws.account import AwsAccount, AwsKind
+from trivet.rehearsal.plugins.aws.clients import Clients, is_gone, is_taken
 from trivet.rehearsal.plugins.aws.expressions import search
-from trivet.rehearsal.plugins.aws.clients import is_gone, is_taken
 from trivet.rehearsal.plugins.kinds import Account, Live, Taken, blanks
 
 WHERE = {"region"}  # inputs that say which client is asked
@@ -98,6 +99,12 @@ class Moto(AwsKind):
         taken = [self.takes(account, operation) for operation in (self.make, *self.change)]
         return set().union(*taken, {"tags"} if self.tagging else set(), self._parts())
 
+    def kept_beside(self) -> list[str]:
+        """See :class:`Kind`; follows from the service models, and asks no one."""
+        nowhere = cast("AwsAccount", SimpleNamespace(clients=Clients({}, "")))
+        shown = self.modelled(nowhere) | WHERE | {self.prefix}
+        return sorted(set(self.declared.inputs) - shown | {*self.unread.split()})
+
     def _shape(self, account: AwsAccount, operation: str) -> Any:
         shape = account.clients.shape(self.service, operation)
         for part in filter(None, self.wrap.split(".")):
@@ -115,7 +122,7 @@ class Moto(AwsKind):
 
     def create(self, account: Account, urn: str, inputs: Properties) -> tuple[str, Properties]:
         """See :class:`Kind`."""
-        assert isinstance(account, AwsAccount)
+        account = cast("AwsAccount", account)
         store = account.store
         earlier = store.unanswered(self.token, urn, inputs)
         if earlier and earlier.id and (live := self.read(account, earlier.id, inputs)):
@@ -173,7 +180,7 @@ class Moto(AwsKind):
 
     def read(self, account: Account, identity: str, inputs: Properties) -> Live | None:
         """See :class:`Kind`."""
-        assert isinstance(account, AwsAccount)
+        account = cast("AwsAccount", account)
         kept = account.store.find(self.token, identity)
         live = self.live(account, identity, inputs)
         if live is None:
@@ -202,7 +209,7 @@ class Moto(AwsKind):
 
     def update(self, account: Account, identity: str, old: Properties, new: Properties) -> Properties:
         """See :class:`Kind`."""
-        assert isinstance(account, AwsAccount)
+        account = cast("AwsAccount", account)
         changed = {name for name in {*old, *new} if not compare.is_equal(old.get(name), new.get(name))}
         self.settle(account, identity, self._with_tags(account, new), changed | {"tags"})
         outputs = self._outputs_after(account, identity, new)
@@ -211,7 +218,7 @@ class Moto(AwsKind):
 
     def delete(self, account: Account, identity: str, inputs: Properties) -> None:
         """See :class:`Kind`."""
-        assert isinstance(account, AwsAccount)
+        account = cast("AwsAccount", account)
         try:
             self.undo(account, self._bag_of(account, identity, inputs))
         except ClientError as error:
@@ -240,7 +247,10 @@ class Moto(AwsKind):
         for operation, at in self.also.items():
             found = {**found, **(self._optional(account, operation, at, {**bag, **found}) or {})}
         if self.tagging and self.tagging.get:
-            whom = {**bag, **self._outputs(account, identity, inputs, words.fields(self.declared.outputs, found, self.names))}
+            whom = {
+                **bag,
+                **self._outputs(account, identity, inputs, words.fields(self.declared.outputs, found, self.names)),
+            }
             answer = self._optional(account, self.tagging.get, self.tagging.at, whom, self.tagging.whom) or {}
             member = next((name for name in answer if "tag" in name.lower()), "")
             found = {**found, "tags": answer.get(member) or {}}
@@ -248,16 +258,16 @@ class Moto(AwsKind):
 
     def tag(self, account: AwsAccount, bag: Properties) -> None:
         """Give the object the bag's tags, and no others."""
-        assert self.tagging
+        tagging = cast("Tagging", self.tagging)
         live = self.live(account, bag["id"], bag) or {}
         found = words.fields(self.declared.outputs, live, self.names)
         old, new = found.get("tags") or {}, bag["tags"]
         whom = {**bag, **self._outputs(account, bag["id"], {}, found)}
         dropped = {name: value for name, value in old.items() if name not in new and not name.startswith("aws:")}
         if dropped:
-            self._call_tagging(account, self.tagging.drop, whom, dropped)
+            self._call_tagging(account, tagging.drop, whom, dropped)
         if new and new != old:
-            self._call_tagging(account, self.tagging.put, whom, new)
+            self._call_tagging(account, tagging.put, whom, new)
 
     def translated(self, found: Properties, live: Properties) -> Properties:
         """What was read, where the words of the two declarations do not do."""
@@ -295,9 +305,9 @@ class Moto(AwsKind):
         return account.clients.call(self.service, operation, parameters, bag.get("region", ""))
 
     def _call_tagging(self, account: AwsAccount, operation: str, bag: Properties, tags: Mapping[str, str]) -> None:
-        assert self.tagging
+        tagging = cast("Tagging", self.tagging)
         shape = account.clients.shape(self.service, operation)
-        whom = self.tagging.whom
+        whom = tagging.whom
         member = next(name for name in shape.members if re.search("(?i)tag", name) and name not in whom)
         parameters = {one: search(at, bag) for one, at in whom.items() if one in shape.members}
         inner = shape.members[member]

@@ -105,7 +105,11 @@ def _permissions(rules: list[Properties]) -> list[Properties]:
 def _rules(permissions: list[Properties]) -> list[Properties]:
     made = []
     for one in permissions:
-        rule: Properties = {"protocol": one["IpProtocol"], "fromPort": one.get("FromPort", 0), "toPort": one.get("ToPort", 0)}
+        rule: Properties = {
+            "protocol": one["IpProtocol"],
+            "fromPort": one.get("FromPort", 0),
+            "toPort": one.get("ToPort", 0),
+        }
         for name, (ranges, key) in _RANGES.items():
             if one.get(ranges):
                 rule[name] = [item[key] for item in one[ranges]]
@@ -283,8 +287,8 @@ KINDS = [
     Moto(
         token="aws:ec2/flowLog:FlowLog",
         service="ec2",
-        fixed="deliverCrossAccountRole eniId iamRoleArn logDestination logDestinationType logFormat maxAggregationInterval "
-        "subnetId trafficType transitGatewayId transitGatewayAttachmentId vpcId",
+        fixed="deliverCrossAccountRole eniId iamRoleArn logDestination logDestinationType logFormat "
+        "maxAggregationInterval subnetId trafficType transitGatewayId transitGatewayAttachmentId vpcId",
         make="CreateFlowLogs",
         get="DescribeFlowLogs",
         at="FlowLogs[0]",

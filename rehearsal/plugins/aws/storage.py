@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins.aws.account import AwsAccount
@@ -80,17 +81,18 @@ def _setting(name: str, what: str, wrap: str = "", at: str = "@", **more: object
 class Key(Moto):
     """A KMS key. Deleting it schedules that, as in AWS; from then on it counts as gone."""
 
-    def settle(self, account: AwsAccount, identity: str, inputs: Properties, changed: object) -> None:
+    def settle(self, account: AwsAccount, identity: str, inputs: Properties, changed: Any) -> None:
         """See :class:`Moto`."""
-        super().settle(account, identity, inputs, changed)  # pyright: ignore[reportArgumentType]
+        super().settle(account, identity, inputs, changed)
         turns = inputs.get("enableKeyRotation")
-        if "enableKeyRotation" in set(changed) | set(inputs) and turns is not None:  # pyright: ignore
+        if {"enableKeyRotation", "rotationPeriodInDays"} & set(changed) and turns is not None:
             operation = "EnableKeyRotation" if turns else "DisableKeyRotation"
-            self.call(account, operation, {**self.bag(account, inputs), "id": identity}, self.keys)
+            period = {"RotationPeriodInDays": "rotationPeriodInDays"}
+            self.call(account, operation, {**self.bag(account, inputs), "id": identity}, {**self.keys, **period})
 
     def modelled(self, account: AwsAccount) -> set[str]:
         """See :class:`Moto`."""
-        return super().modelled(account) | {"enableKeyRotation"}
+        return super().modelled(account) | {"enableKeyRotation", "rotationPeriodInDays"}
 
     def live(self, account: AwsAccount, identity: str, inputs: Properties) -> Properties | None:
         """See :class:`Moto`."""
@@ -129,22 +131,56 @@ KINDS = [
             "bucketRegion": "{region}",
         },
     ),
-    _setting("PublicAccessBlock", "PublicAccessBlock", "PublicAccessBlockConfiguration", "PublicAccessBlockConfiguration",
-             make="PutPublicAccessBlock", change=("PutPublicAccessBlock",), get="GetPublicAccessBlock",
-             remove="DeletePublicAccessBlock"),
-    _setting("Versioning", "Versioning", at="Status && {VersioningConfiguration: @}", remove="",
-             nothing={"VersioningConfiguration": {"Status": "Suspended"}}, stays=True),
-    _setting("ServerSideEncryptionConfiguration", "Encryption", "ServerSideEncryptionConfiguration",
-             "ServerSideEncryptionConfiguration"),
-    _setting("LifecycleConfiguration", "LifecycleConfiguration", "LifecycleConfiguration", remove="DeleteBucketLifecycle"),
+    _setting(
+        "PublicAccessBlock",
+        "PublicAccessBlock",
+        "PublicAccessBlockConfiguration",
+        "PublicAccessBlockConfiguration",
+        make="PutPublicAccessBlock",
+        change=("PutPublicAccessBlock",),
+        get="GetPublicAccessBlock",
+        remove="DeletePublicAccessBlock",
+    ),
+    _setting(
+        "Versioning",
+        "Versioning",
+        at="Status && {VersioningConfiguration: @}",
+        remove="",
+        nothing={"VersioningConfiguration": {"Status": "Suspended"}},
+        stays=True,
+    ),
+    _setting(
+        "ServerSideEncryptionConfiguration",
+        "Encryption",
+        "ServerSideEncryptionConfiguration",
+        "ServerSideEncryptionConfiguration",
+    ),
+    _setting(
+        "LifecycleConfiguration", "LifecycleConfiguration", "LifecycleConfiguration", remove="DeleteBucketLifecycle"
+    ),
     _setting("Policy", "Policy"),
-    _setting("Logging", "Logging", "BucketLoggingStatus.LoggingEnabled", "LoggingEnabled", remove="",
-             nothing={"BucketLoggingStatus": {}}),
+    _setting(
+        "Logging",
+        "Logging",
+        "BucketLoggingStatus.LoggingEnabled",
+        "LoggingEnabled",
+        remove="",
+        nothing={"BucketLoggingStatus": {}},
+    ),
     _setting("OwnershipControls", "OwnershipControls", "OwnershipControls", "OwnershipControls"),
-    _setting("ObjectLockConfiguration", "", "ObjectLockConfiguration", "ObjectLockConfiguration",
-             make="PutObjectLockConfiguration", change=("PutObjectLockConfiguration",), get="GetObjectLockConfiguration",
-             remove="", nothing={"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}},
-             defaults={"objectLockEnabled": "Enabled"}, stays=True),
+    _setting(
+        "ObjectLockConfiguration",
+        "",
+        "ObjectLockConfiguration",
+        "ObjectLockConfiguration",
+        make="PutObjectLockConfiguration",
+        change=("PutObjectLockConfiguration",),
+        get="GetObjectLockConfiguration",
+        remove="",
+        nothing={"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}},
+        defaults={"objectLockEnabled": "Enabled"},
+        stays=True,
+    ),
     Key(
         token="aws:kms/key:Key",
         service="kms",
@@ -152,12 +188,16 @@ KINDS = [
         make="CreateKey",
         get="DescribeKey",
         at="KeyMetadata",
-        also={"GetKeyRotationStatus": "{enableKeyRotation: KeyRotationEnabled}", "GetKeyPolicy": "{Policy: Policy}"},
+        also={
+            "GetKeyRotationStatus": "{enableKeyRotation: KeyRotationEnabled}",
+            "GetKeyPolicy": "{Policy: Policy}",
+        },
         change=("UpdateKeyDescription", "PutKeyPolicy"),
         remove="ScheduleKeyDeletion",
         identity="made.KeyMetadata.KeyId",
         keys={"KeyId": "id", "PendingWindowInDays": "deletionWindowInDays", "PolicyName": "'default'"},
         names={"customerMasterKeySpec": "KeySpec", "isEnabled": "Enabled"},
+        unread="rotationPeriodInDays",
         tagging=Tagging("TagResource", "UntagResource", "ListResourceTags", {"KeyId": "id"}),
     ),
     Alias(
@@ -186,8 +226,11 @@ KINDS = [
         change=("UpdateSecret",),
         remove="DeleteSecret",
         identity="made.ARN",
-        keys={"SecretId": "id", "ForceDeleteWithoutRecovery": "recoveryWindowInDays == `0` || `null`",
-              "RecoveryWindowInDays": "recoveryWindowInDays != `0` && recoveryWindowInDays || `null`"},
+        keys={
+            "SecretId": "id",
+            "ForceDeleteWithoutRecovery": "recoveryWindowInDays == `0` || `null`",
+            "RecoveryWindowInDays": "recoveryWindowInDays != `0` && recoveryWindowInDays || `null`",
+        },
         tagging=Tagging("TagResource", "UntagResource", "", {"SecretId": "id"}),
     ),
     Moto(
@@ -217,8 +260,12 @@ KINDS = [
         remove="DeleteParameter",
         identity="name",
         keys={"Name": "id", "WithDecryption": "`true`", "Overwrite": "`true`"},
-        tagging=Tagging("AddTagsToResource", "RemoveTagsFromResource", "ListTagsForResource",
-                        {"ResourceType": "'Parameter'", "ResourceId": "id"}),
+        tagging=Tagging(
+            "AddTagsToResource",
+            "RemoveTagsFromResource",
+            "ListTagsForResource",
+            {"ResourceType": "'Parameter'", "ResourceId": "id"},
+        ),
     ),
     Moto(
         token="aws:ecr/repository:Repository",

@@ -21,7 +21,11 @@ class Topic(Moto):
         for name in sorted(set(changed) & self.modelled(account) - {"name", "tags"}):
             if inputs.get(name) is not None:
                 value = str(inputs[name]).lower() if isinstance(inputs[name], bool) else str(inputs[name])
-                members = {"TopicArn": identity, "AttributeName": f"{name[0].upper()}{name[1:]}", "AttributeValue": value}
+                members = {
+                    "TopicArn": identity,
+                    "AttributeName": f"{name[0].upper()}{name[1:]}",
+                    "AttributeValue": value,
+                }
                 account.clients.call("sns", "SetTopicAttributes", members, inputs.get("region", ""))
 
     def modelled(self, account: AwsAccount) -> set[str]:
@@ -78,12 +82,18 @@ _QUEUE = {
 class Target(Moto):
     """What a rule of EventBridge calls; one call may put several."""
 
-    def call(self, account: AwsAccount, operation: str, bag: Properties, members: Any, *, inputs: bool = True) -> Properties:
+    def call(
+        self, account: AwsAccount, operation: str, bag: Properties, members: Any, *, inputs: bool = True
+    ) -> Properties:
         """See :class:`Moto`; the inputs are the one target of the call."""
         if operation != "PutTargets":
             return super().call(account, operation, bag, members, inputs=inputs)
         shape = account.clients.shape("events", "PutTargets").members["Targets"].member
-        own = {name: value for name, value in bag.items() if name in self.declared.inputs and name not in ("rule", "region")}
+        own = {
+            name: value
+            for name, value in bag.items()
+            if name in self.declared.inputs and name not in ("rule", "region")
+        }
         target = {"Id": bag["targetId"], **words.members(shape, own, self.names)}
         given = {"Rule": bag["rule"], "EventBusName": bag.get("eventBusName") or "default", "Targets": [target]}
         return account.clients.call("events", operation, given, bag.get("region", ""))
@@ -259,7 +269,10 @@ KINDS = [
         identity="join('/', [groupName || 'default', name])",
         parts={"groupName": "head(id, '/')", "name": "tail(id, '/')"},
         keys={"Name": "name", "GroupName": "groupName"},
-        names={"sagemakerPipelineParameters": "SageMakerPipelineParameters", "pipelineParameters": "PipelineParameterList"},
+        names={
+            "sagemakerPipelineParameters": "SageMakerPipelineParameters",
+            "pipelineParameters": "PipelineParameterList",
+        },
     ),
     Moto(
         token="aws:cloudtrail/trail:Trail",
@@ -279,8 +292,9 @@ KINDS = [
             "cloudWatchLogsGroupArn": "CloudWatchLogsLogGroupArn",
         },
         reads={"enableLogFileValidation": "LogFileValidationEnabled"},
-        tagging=Tagging("AddTags", "RemoveTags", "ListTags", {"ResourceId": "id", "ResourceIdList": "[id]"},
-                        at="ResourceTagList[0]"),
+        tagging=Tagging(
+            "AddTags", "RemoveTags", "ListTags", {"ResourceId": "id", "ResourceIdList": "[id]"}, at="ResourceTagList[0]"
+        ),
     ),
     Moto(
         token="aws:resourcegroups/group:Group",

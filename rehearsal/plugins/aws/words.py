@@ -27,7 +27,7 @@ def find(name: str, names: Iterable[str]) -> str | None:
     return exact or next((one for one in names if _plain(one) == _plain(name)), None)
 
 
-def members(shape: Any, inputs: Properties, names: Names) -> Properties:
+def members(shape: Any, inputs: Mapping[str, Any], names: Names) -> Properties:
     """Those of the inputs that a structure of AWS's API takes, in its words."""
     made: Properties = {}
     for name, value in inputs.items():
@@ -43,8 +43,9 @@ def to_api(value: Any, shape: Any, names: Names) -> Any:
         one = value[0] if isinstance(value, list) and value else value
         return members(shape, one, names) if isinstance(one, Mapping) else {}
     if shape.type_name == "list":
-        if isinstance(value, Mapping) and _pair(shape.member):
-            key, other = _pair(shape.member)
+        pair = _pair(shape.member)
+        if isinstance(value, Mapping) and pair:
+            key, other = pair
             return [{key: name, other: _scalar(item, shape.member.members[other])} for name, item in value.items()]
         return [to_api(item, shape.member, names) for item in (value if isinstance(value, list) else [value])]
     if shape.type_name == "map":

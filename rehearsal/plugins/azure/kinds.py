@@ -1,4 +1,4 @@
-"""What all types of Azure have in common: ids that are paths, parents that must be there and take what is below along."""
+"""What all types of Azure have in common: ids that are paths, below parents that must be there and take all along."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Arm(Stored):
             made["principalId"] = str(numbers[0])
         if "userAssignedIdentities" in given:
             whose = {"clientId": str(numbers[0]), "principalId": str(numbers[1])}
-            made["userAssignedIdentities"] = {one: whose for one in given["userAssignedIdentities"]}
+            made["userAssignedIdentities"] = dict.fromkeys(given["userAssignedIdentities"], whose)
         return {"identity": made}
 
     def needed(self) -> tuple[str, ...]:

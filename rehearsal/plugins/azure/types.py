@@ -23,7 +23,11 @@ _TOPIC = "Microsoft.EventGrid/systemTopics/{systemTopicName}"
 
 
 def _vault(bag: Mapping[str, Any]) -> Any:
-    return {"vaultUri": f"https://{bag['vaultName']}.vault.azure.net/", "provisioningState": "Succeeded", **bag["properties"]}
+    return {
+        "vaultUri": f"https://{bag['vaultName']}.vault.azure.net/",
+        "provisioningState": "Succeeded",
+        **bag["properties"],
+    }
 
 
 def _endpoint(bag: Mapping[str, Any]) -> Any:
@@ -71,7 +75,11 @@ _ALL = [
     arm("network:VirtualNetwork", f"{_NET}/virtualNetworks/{{virtualNetworkName}}", "extendedLocation"),
     arm("network:Subnet", f"{_NET}/virtualNetworks/{{virtualNetworkName}}/subnets/{{subnetName}}"),
     arm("network:NetworkSecurityGroup", f"{_NET}/networkSecurityGroups/{{networkSecurityGroupName}}"),
-    arm("network:PrivateEndpoint", f"{_NET}/privateEndpoints/{{privateEndpointName}}", "subnet customNetworkInterfaceName"),
+    arm(
+        "network:PrivateEndpoint",
+        f"{_NET}/privateEndpoints/{{privateEndpointName}}",
+        "subnet customNetworkInterfaceName",
+    ),
     arm(
         "network:PrivateDnsZoneGroup",
         f"{_NET}/privateEndpoints/{{privateEndpointName}}/privateDnsZoneGroups/{{privateDnsZoneGroupName}}",
@@ -90,7 +98,11 @@ _ALL = [
         "keyvault:Key",
         f"{_VAULT}/keys/{{keyName}}",
         "properties.kty properties.keySize properties.curveName",
-        outputs={"keyUri": _KEY, "keyUriWithVersion": f"{_KEY}/{{hex17}}", "kty": lambda bag: bag["properties"].get("kty")},
+        outputs={
+            "keyUri": _KEY,
+            "keyUriWithVersion": f"{_KEY}/{{hex17}}",
+            "kty": lambda bag: bag["properties"].get("kty"),
+        },
     ),
     arm("keyvault:Secret", f"{_VAULT}/secrets/{{secretName}}"),
     arm(
@@ -112,7 +124,9 @@ _ALL = [
         outputs={"state": "Unlocked"},
     ),
     arm("storage:ManagementPolicy", f"{_STORAGE}/managementPolicies/default"),
-    arm("containerregistry:Registry", _REGISTRY, "zoneRedundancy", outputs={"loginServer": "{registryName}.azurecr.io"}),
+    arm(
+        "containerregistry:Registry", _REGISTRY, "zoneRedundancy", outputs={"loginServer": "{registryName}.azurecr.io"}
+    ),
     arm("containerregistry:Replication", f"{_REGISTRY}/replications/{{replicationName}}", "zoneRedundancy"),
     arm(
         "dbforpostgresql:Server",
@@ -121,7 +135,12 @@ _ALL = [
         "network.delegatedSubnetResourceId network.privateDnsZoneArmResourceId",
         outputs={"fullyQualifiedDomainName": "{serverName}.postgres.database.azure.com", "state": "Ready"},
     ),
-    arm("redis:Redis", "Microsoft.Cache/redis/{name}", "subnetId staticIP", outputs={"hostName": "{name}.redis.cache.windows.net"}),
+    arm(
+        "redis:Redis",
+        "Microsoft.Cache/redis/{name}",
+        "subnetId staticIP",
+        outputs={"hostName": "{name}.redis.cache.windows.net"},
+    ),
     arm("purview:Account", "Microsoft.Purview/accounts/{accountName}", "managedResourceGroupName"),
     # machine learning
     arm(
@@ -136,12 +155,15 @@ _ALL = [
     arm(
         "machinelearningservices:Compute",
         f"{_WORKSPACE}/computes/{{computeName}}",
-        "properties.computeType properties.disableLocalAuth properties.properties.vmSize properties.properties.vmPriority "
-        "properties.properties.subnet properties.properties.osType properties.properties.enableNodePublicIp",
+        "properties.computeType properties.disableLocalAuth properties.properties.vmSize "
+        "properties.properties.vmPriority properties.properties.subnet "
+        "properties.properties.osType properties.properties.enableNodePublicIp",
     ),
     arm("machinelearningservices:Datastore", f"{_WORKSPACE}/datastores/{{name}}", "properties.datastoreType"),
     arm("machinelearningservices:DataContainer", f"{_WORKSPACE}/data/{{name}}", "properties.dataType"),
-    arm("machinelearningservices:DataVersion", f"{_WORKSPACE}/data/{{name}}/versions/{{version}}", "properties.dataUri"),
+    arm(
+        "machinelearningservices:DataVersion", f"{_WORKSPACE}/data/{{name}}/versions/{{version}}", "properties.dataUri"
+    ),
     arm(
         "machinelearningservices:EnvironmentVersion",
         f"{_WORKSPACE}/environments/{{name}}/versions/{{version}}",
@@ -188,7 +210,11 @@ _ALL = [
         "properties.model properties.compute",
     ),
     # watching, events, cost
-    arm("operationalinsights:Workspace", "Microsoft.OperationalInsights/workspaces/{workspaceName}", outputs={"customerId": "{uuid}"}),
+    arm(
+        "operationalinsights:Workspace",
+        "Microsoft.OperationalInsights/workspaces/{workspaceName}",
+        outputs={"customerId": "{uuid}"},
+    ),
     arm(
         "applicationinsights:Component",
         "Microsoft.Insights/components/{resourceName}",

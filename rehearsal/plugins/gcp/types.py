@@ -50,12 +50,17 @@ _ALL = [
     google("projects:IAMMember", "{project}/{role}/{member}", _MEMBER),
     google("projects:IAMCustomRole", "projects/{project}/roles/{roleId}", outputs={"name": "{id}"}),
     google("projects:IAMAuditConfig", "{project}/audit_config/{service}"),
-    google("serviceaccount:Account", f"projects/{{project}}/serviceAccounts/{_EMAIL}", "accountId", outputs={
-        "email": _service_account,
-        "member": _ACCOUNT,
-        "name": "{id}",
-        "uniqueId": "{digits}",
-    }),
+    google(
+        "serviceaccount:Account",
+        f"projects/{{project}}/serviceAccounts/{_EMAIL}",
+        "accountId",
+        outputs={
+            "email": _service_account,
+            "member": _ACCOUNT,
+            "name": "{id}",
+            "uniqueId": "{digits}",
+        },
+    ),
     google("serviceaccount:IAMMember", "{serviceAccountId}/{role}/{member}", _MEMBER, needs=("{serviceAccountId}",)),
     google(
         "iam:WorkloadIdentityPool",
@@ -84,10 +89,18 @@ _ALL = [
     google("tags:TagBinding", "tagBindings/{parent}/{tagValue}", outputs={"name": "{parent}/{tagValue}"}),
     google("accesscontextmanager:ServicePerimeter", "{name}", "parent perimeterType"),
     # network
-    google("compute:Network", f"{_GLOBAL}/networks/{{name}}", "description enableUlaInternalIpv6 internalIpv6Range",
-           outputs={"networkId": "{digits}", "numericId": "{digits}"}),
-    google("compute:Subnetwork", f"{_REGION}/subnetworks/{{name}}", "network description purpose reservedInternalRange",
-           outputs={"gatewayAddress": "10.0.0.1"}),
+    google(
+        "compute:Network",
+        f"{_GLOBAL}/networks/{{name}}",
+        "description enableUlaInternalIpv6 internalIpv6Range",
+        outputs={"networkId": "{digits}", "numericId": "{digits}"},
+    ),
+    google(
+        "compute:Subnetwork",
+        f"{_REGION}/subnetworks/{{name}}",
+        "network description purpose reservedInternalRange",
+        outputs={"gatewayAddress": "10.0.0.1"},
+    ),
     google("compute:Firewall", f"{_GLOBAL}/firewalls/{{name}}", "network direction"),
     google(
         "compute:GlobalAddress",
@@ -114,8 +127,13 @@ _ALL = [
     ),
     google("kms:CryptoKeyIAMMember", "{cryptoKeyId}/{role}/{member}", _MEMBER, needs=("{cryptoKeyId}",)),
     google("secretmanager:Secret", "projects/{project}/secrets/{secretId}", "replication", outputs={"name": "{id}"}),
-    google("secretmanager:SecretVersion", "{secret}/versions/{digits}", "secretData isSecretDataBase64",
-           needs=("{secret}",), outputs={"name": "{id}", "version": "1"}),
+    google(
+        "secretmanager:SecretVersion",
+        "{secret}/versions/{digits}",
+        "secretData isSecretDataBase64",
+        needs=("{secret}",),
+        outputs={"name": "{id}", "version": "1"},
+    ),
     google(
         "storage:Bucket",
         "{name}",
@@ -162,8 +180,12 @@ _ALL = [
     google("dataplex:Datascan", f"{_HERE}/dataScans/{{dataScanId}}", "data", outputs={"name": "{id}"}),
     google("dataplex:AspectType", f"{_HERE}/aspectTypes/{{aspectTypeId}}", outputs={"name": "{id}"}),
     # logs, watching, cost
-    google("logging:ProjectSink", "projects/{project}/sinks/{name}", "uniqueWriterIdentity",
-           outputs={"writerIdentity": _sink_writer}),
+    google(
+        "logging:ProjectSink",
+        "projects/{project}/sinks/{name}",
+        "uniqueWriterIdentity",
+        outputs={"writerIdentity": _sink_writer},
+    ),
     google(
         "logging:ProjectBucketConfig",
         f"{_HERE}/buckets/{{bucketId}}",
@@ -172,8 +194,12 @@ _ALL = [
     ),
     google("logging:Metric", "{name}"),
     google("monitoring:AlertPolicy", "projects/{project}/alertPolicies/{digits}", outputs={"name": "{id}"}),
-    google("monitoring:NotificationChannel", "projects/{project}/notificationChannels/{digits}", "type",
-           outputs={"name": "{id}"}),
+    google(
+        "monitoring:NotificationChannel",
+        "projects/{project}/notificationChannels/{digits}",
+        "type",
+        outputs={"name": "{id}"},
+    ),
     google("monitoring:Dashboard", "projects/{project}/dashboards/{uuid}"),
     google(
         "monitoring:MetricDescriptor",
@@ -182,7 +208,9 @@ _ALL = [
         outputs={"name": "{id}"},
     ),
     google("billing:Budget", "billingAccounts/{billingAccount}/budgets/{uuid}", outputs={"name": "{id}"}),
-    google("cloudquota:SQuotaPreference", "{parent}/locations/global/quotaPreferences/{name}", "service quotaId dimensions"),
+    google(
+        "cloudquota:SQuotaPreference", "{parent}/locations/global/quotaPreferences/{name}", "service quotaId dimensions"
+    ),
     # machine learning
     google(
         "vertex:AiEndpoint",
@@ -199,12 +227,20 @@ _ALL = [
         f"{_HERE}/featureGroups/{{featureGroup}}/features/{{name}}",
         needs=(f"{_HERE}/featureGroups/{{featureGroup}}",),
     ),
-    google("vertex:AiFeatureOnlineStore", f"{_HERE}/featureOnlineStores/{{name}}", "encryptionSpec",
-           outputs={"state": "STABLE"}),
+    google(
+        "vertex:AiFeatureOnlineStore",
+        f"{_HERE}/featureOnlineStores/{{name}}",
+        "encryptionSpec",
+        outputs={"state": "STABLE"},
+    ),
     google("vertex:AiFeatureOnlineStoreFeatureview", f"{_STORE}/featureViews/{{name}}", needs=(_STORE,)),
     google("vertex:AiMetadataStore", f"{_HERE}/metadataStores/{{name}}", "description encryptionSpec"),
-    google("vertex:AiPersistentResource", f"{_HERE}/persistentResources/{{name}}", "encryptionSpec network",
-           outputs={"state": "RUNNING"}),
+    google(
+        "vertex:AiPersistentResource",
+        f"{_HERE}/persistentResources/{{name}}",
+        "encryptionSpec network",
+        outputs={"state": "RUNNING"},
+    ),
     google("vertex:AiTensorboard", f"{_HERE}/tensorboards/{{digits}}", "encryptionSpec", outputs={"name": "{id}"}),
     google(
         "colab:Schedule",
@@ -218,7 +254,7 @@ _ALL = [
         "cloudrunv2:Service",
         f"{_HERE}/services/{{name}}",
         protected=True,
-        outputs={"uri": "https://{name}-{number}.{location}.run.app", "urls": lambda bag: []},
+        outputs={"uri": "https://{name}-{number}.{location}.run.app"},
     ),
     google("cloudrunv2:Job", f"{_HERE}/jobs/{{name}}", protected=True),
     google("cloudscheduler:Job", f"{_HERE}/jobs/{{name}}", outputs={"state": "ENABLED"}),

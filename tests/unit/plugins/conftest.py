@@ -1,4 +1,4 @@
-"""Unmodified Pulumi programs on the stand-ins: what they made is looked up in moto and in the store, not in the state."""
+"""Unmodified Pulumi programs on the stand-ins: what they made is looked up in moto and in the store, not in a state."""
 
 from __future__ import annotations
 

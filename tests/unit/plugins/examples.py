@@ -39,7 +39,7 @@ def required(token: str) -> Inputs:
     """The required inputs of a type, and what else its id is made of."""
     declared = sdk.declared(token)
     needed = {name: minimal(declared.inputs[name], name) for name in sorted(declared.required)}
-    return {**needed, **{name: value for name, value in BESIDES.get(token, {}).items()}}
+    return {**needed, **BESIDES.get(token, {})}
 
 
 # Inputs that are optional in the SDK, and without which there would be no id.
@@ -72,7 +72,9 @@ def world(client: Callable[[str], Any]) -> dict[str, str]:
     s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True, **where)
     logging = {"Service": "logging.s3.amazonaws.com"}
     s3.create_bucket(Bucket="logs", **where)
-    s3.put_bucket_policy(Bucket="logs", Policy=policy("s3:PutObject", Principal=logging, Resource="arn:aws:s3:::logs/*"))
+    s3.put_bucket_policy(
+        Bucket="logs", Policy=policy("s3:PutObject", Principal=logging, Resource="arn:aws:s3:::logs/*")
+    )
     role = iam.create_role(RoleName="there", AssumeRolePolicyDocument=trust("sagemaker"))["Role"]["Arn"]
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [
@@ -180,7 +182,13 @@ def moto(there: dict[str, str]) -> dict[str, tuple[Inputs, Inputs]]:
             {"rule": {"defaultRetention": {"mode": "COMPLIANCE", "days": 4}}},
         ),
         "kms:Key": (
-            {"description": "a", "enableKeyRotation": True, "policy": policy("kms:*", **everyone), **TAGS},
+            {
+                "description": "a",
+                "enableKeyRotation": True,
+                "rotationPeriodInDays": 90,
+                "policy": policy("kms:*", **everyone),
+                **TAGS,
+            },
             {"description": "b", "enableKeyRotation": False, **RETAG},
         ),
         "kms:Alias": ({"name": "alias/made", "targetKeyId": there["key"].split("/")[1]}, {}),
@@ -286,7 +294,11 @@ def moto(there: dict[str, str]) -> dict[str, tuple[Inputs, Inputs]]:
             {
                 "name": "made",
                 "executionRoleArn": there["role"],
-                "primaryContainer": {"image": IMAGE, "modelDataUrl": "s3://there/model.tar.gz", "environment": {"A": "b"}},
+                "primaryContainer": {
+                    "image": IMAGE,
+                    "modelDataUrl": "s3://there/model.tar.gz",
+                    "environment": {"A": "b"},
+                },
                 "vpcConfig": {"subnets": [there["subnet"]], "securityGroupIds": [there["group"]]},
                 "enableNetworkIsolation": True,
                 **TAGS,
@@ -294,10 +306,19 @@ def moto(there: dict[str, str]) -> dict[str, tuple[Inputs, Inputs]]:
             RETAG,
         ),
         "sagemaker:EndpointConfiguration": (
-            {"name": "made", "productionVariants": [variant], "kmsKeyArn": there["key"], "dataCaptureConfig": capture, **TAGS},
+            {
+                "name": "made",
+                "productionVariants": [variant],
+                "kmsKeyArn": there["key"],
+                "dataCaptureConfig": capture,
+                **TAGS,
+            },
             RETAG,
         ),
-        "sagemaker:Endpoint": ({"name": "made", "endpointConfigName": "there", **TAGS}, {"endpointConfigName": "other"}),
+        "sagemaker:Endpoint": (
+            {"name": "made", "endpointConfigName": "there", **TAGS},
+            {"endpointConfigName": "other"},
+        ),
         "sagemaker:Pipeline": (
             {
                 "pipelineName": "made",
@@ -448,7 +469,13 @@ def moto(there: dict[str, str]) -> dict[str, tuple[Inputs, Inputs]]:
             {"scheduleExpression": "rate(2 days)"},
         ),
         "cloudtrail:Trail": (
-            {"name": "made", "s3BucketName": "there", "isMultiRegionTrail": True, "enableLogFileValidation": True, **TAGS},
+            {
+                "name": "made",
+                "s3BucketName": "there",
+                "isMultiRegionTrail": True,
+                "enableLogFileValidation": True,
+                **TAGS,
+            },
             {"enableLogFileValidation": False, **RETAG},
         ),
         "resourcegroups:Group": (

@@ -48,7 +48,7 @@ import pulumi_aws as aws
 role = aws.iam.Role("ml", assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": []}))
 model = aws.sagemaker.Model("loan", name="loan", execution_role_arn=role.arn, primary_container={"image": %r})
 variant = {"variant_name": "a", "model_name": model.name, "instance_type": %r, "initial_instance_count": 1}
-made = aws.sagemaker.EndpointConfiguration("loan", production_variants=[variant])
+made = aws.sagemaker.EndpointConfiguration("loan", name_prefix="loan-", production_variants=[variant])
 endpoint = aws.sagemaker.Endpoint("loan", endpoint_config_name=made.name)
 """
 
@@ -59,7 +59,7 @@ def test_what_is_immutable_is_replaced_under_a_new_name_or_deleted_first(stack: 
     ml = stack.client("sagemaker")
     [before] = [one["EndpointConfigName"] for one in ml.list_endpoint_configs()["EndpointConfigs"]]
     [endpoint] = [one["EndpointName"] for one in ml.list_endpoints()["Endpoints"]]
-    assert before.startswith("loan-")
+    assert before.startswith("loan-") and len(before) == len("loan-") + 26
 
     assert stack.preview(ENDPOINT % ("image:1", large)) == {"replace": 1, "update": 1}
     assert stack.up() == {"replace": 1, "update": 1}
@@ -130,9 +130,10 @@ import pulumi_aws as aws
 tagged = aws.Provider("tagged", region="us-east-1", default_tags={"tags": {"project": "lending"}},
                       endpoints=[{"s3": %r, "sts": %r}])
 who = aws.get_caller_identity()
+bucket = aws.s3.Bucket("there", tags={"own": "1"}, opts=ResourceOptions(provider=tagged))
 document = aws.iam.get_policy_document_output(statements=[{
     "actions": ["s3:GetObject"],
-    "resources": [aws.s3.Bucket("there", tags={"own": "1"}, opts=ResourceOptions(provider=tagged)).arn.apply("{}/*".format)],
+    "resources": [bucket.arn.apply("{}/*".format)],
     "principals": [{"type": "AWS", "identifiers": [who.account_id]}],
     "conditions": [{"test": "Bool", "variable": "aws:SecureTransport", "values": ["true"]}],
 }])
@@ -207,7 +208,7 @@ def test_a_create_that_was_cut_off_leaves_one_object_in_the_end(stack: Stack, na
 def test_what_another_made_under_the_name_is_not_taken(stack: Stack):
     stack.client("ecr").create_repository(repositoryName="images")
     stack.say("import pulumi_aws as aws\naws.ecr.Repository('images', name='images')")
-    with pytest.raises(PlatformError, match="RepositoryAlreadyExistsException.*another name"):
+    with pytest.raises(PlatformError, match=r"RepositoryAlreadyExistsException.*another name"):
         stack.up()
     assert [one["repositoryName"] for one in stack.client("ecr").describe_repositories()["repositories"]] == ["images"]
 
@@ -239,7 +240,9 @@ def test_google_cloud_in_the_strict_store(stack: Stack):
     assert outputs["endpoint"].isdigit() and len(outputs["endpoint"]) == 10
     bucket = stack.stored("gcp")[outputs["url"].removeprefix("gs://")]
     assert bucket["effectiveLabels"] == {"goog-pulumi-provisioned": "true", "a": "b"}
-    assert bucket["encryption"]["defaultKmsKeyName"].startswith("projects/lending/locations/europe-west3/keyRings/keys-")
+    assert bucket["encryption"]["defaultKmsKeyName"].startswith(
+        "projects/lending/locations/europe-west3/keyRings/keys-"
+    )
     assert stack.up() == {}
 
     with pytest.raises(PlatformError, match="protected from deletion"):

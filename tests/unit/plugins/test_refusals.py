@@ -72,7 +72,13 @@ GROUP = {"resourceGroupName": "lending", "workspaceName": "ml"}
         (ACCOUNT, {"resourceGroupName": "a", "kind": "StorageV2", "sku": {}}, {"sku.name": "is required and missing"}),
         (
             COMPUTE,  # a union: the member that fits best says what is wrong
-            {**GROUP, "properties": {"computeType": "AmlCompute", "properties": {"vmSiz": "a", "scaleSettings": {"maxNodeCount": 1}}}},
+            {
+                **GROUP,
+                "properties": {
+                    "computeType": "AmlCompute",
+                    "properties": {"vmSiz": "a", "scaleSettings": {"maxNodeCount": 1}},
+                },
+            },
             {"properties.properties.vmSiz": "is not known; did you mean 'vmSize'?"},
         ),
     ],
@@ -113,20 +119,38 @@ azure.storage.StorageAccount("a", resource_group_name=group.name, kind="StorageV
     assert any("kind: 'StorageV22' is none of the values" in line for line in stack.lines)
 
 
+ORPHAN = """
+from pulumi_azure_native.storage import BlobContainer
+BlobContainer("a", account_name="a", resource_group_name="none")
+"""
+TWICE = """
+from pulumi_gcp.logging import Metric
+Metric("a", name="m", filter="f")
+Metric("b", name="m", filter="f")
+"""
+
+
 @pytest.mark.parametrize(
     ("program", "said"),
     [
         ("import pulumi_aws as aws\naws.lambda_.Function('a', role='r')", "has no aws:lambda/function:Function"),
         ("import pulumi_aws as aws\naws.s3.get_bucket('a')", "has no aws:s3/getBucket:getBucket"),
         (
-            "import pulumi_azure_native as azure\nazure.storage.BlobContainer('a', account_name='none', resource_group_name='none')",
+            ORPHAN,
             "needs /subscriptions/.*resourceGroups/none, which is not there",
         ),
-        ("import pulumi_gcp as gcp\ngcp.logging.Metric('a', name='m', filter='f')\ngcp.logging.Metric('b', name='m', filter='f')",
-         "m already exists"),
-        ("import pulumi_aws as aws\naws.Provider('a', region='eu-west-1', endpoints=[{'s3': 'https://s3.amazonaws.com'}])",
-         "not on this machine"),
-        ("import pulumi_aws as aws\naws.Provider('a', region='eu-west-1', allowed_account_ids=['1'])", "none of those allowed"),
+        (
+            TWICE,
+            "m already exists",
+        ),
+        (
+            "import pulumi_aws as aws\naws.Provider('a', region='eu-west-1', endpoints=[{'s3': 'https://s3.amazonaws.com'}])",
+            "not on this machine",
+        ),
+        (
+            "import pulumi_aws as aws\naws.Provider('a', region='eu-west-1', allowed_account_ids=['1'])",
+            "none of those allowed",
+        ),
     ],
 )
 def test_what_is_not_served_or_not_there_is_said_by_name(stack: Stack, program: str, said: str):

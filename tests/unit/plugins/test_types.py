@@ -1,4 +1,4 @@
-"""Every type that is served, through a real plugin process and Pulumi's protocol: made, read, compared, changed, gone."""
+"""Every type that is served, in a real plugin process, by Pulumi's protocol: made, read, compared, changed, gone."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def plugins(moto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
 def there(moto: str, plugins: dict[str, Plugin]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """The examples of moto's types, by token."""
     found = examples.moto(examples.world(lambda service: client(moto, service)))
-    short = {f"{token.split(':')[1].split('/')[0]}:{token.split(':')[2]}": token for token in KINDS if token[:4] == "aws:"}
+    short = {
+        f"{token.split(':')[1].split('/')[0]}:{token.split(':')[2]}": token for token in KINDS if token[:4] == "aws:"
+    }
     return {short[name]: example for name, example in found.items()}
 
 
@@ -128,9 +130,10 @@ def test_a_type_from_its_making_to_its_end(token: str, plugins: dict[str, Plugin
         assert again and again.inputs == new.inputs
         found = provider.read(resource(kind, {}, id=identity))  # in the back end's own words, not in ours
         assert found and found.inputs is not None
-        assert not provider.diff(resource(kind, found.inputs, id=identity, outputs=outputs), {
-            name: value for name, value in new.inputs.items() if name not in secret
-        }).differs
+        assert not provider.diff(
+            resource(kind, found.inputs, id=identity, outputs=outputs),
+            {name: value for name, value in new.inputs.items() if name not in secret},
+        ).differs
 
     if getattr(kind, "protected", False):
         made = resource(kind, {**made.inputs, "deletionProtection": False}, id=identity, outputs=outputs)
