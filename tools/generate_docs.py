@@ -138,6 +138,11 @@ fake does not. An enum's unknown value is a warning. A type that is not in these
 The objects of a type in `moto` are made, read and deleted through boto3, and tests look them up there. Of those, the
 last column names the inputs that an object in moto does not show: they say how it is deleted, or are kept in the strict
 store and have no effect. The strict store is a SQLite file: typed, with ids given once and parents that must be there.
+
+To add a type, write one entry into the table of its package in `rehearsal/plugins/`: what its id is made of, and which
+changes make another object. For moto, name the operations of AWS's API and the names that differ; what each operation
+takes follows from botocore's service model. Then `make docs`, and for moto an example in `tests/unit/plugins/examples.py`:
+the tests make, read, compare, change and delete every type.
 """
     return "\n".join([NOTICE, "# Rehearsals: the stand-ins for Pulumi's providers\n", text, listing.page()])
 

@@ -97,7 +97,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     @_answers
     def Diff(self, request: Any, context: Any) -> Any:
         account, kind = self._ready(), self._package.kind(_type(request.urn))
-        self._store.acknowledge(kind.token, request.id)
+        account.store.acknowledge(kind.token, request.id)
         old, new = from_struct(request.old_inputs), from_struct(request.news)
         found = compare.changes(compare.without_provider_s_own(old), compare.without_provider_s_own(new))
         if naming.is_found(old):  # all that the program says nothing of is left as it is, but what is the user's alone
@@ -123,7 +123,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Read(self, request: Any, context: Any) -> Any:
         account, kind = self._ready(), self._package.kind(_type(request.urn))
         known = from_struct(request.inputs)
-        self._store.acknowledge(kind.token, request.id)
+        account.store.acknowledge(kind.token, request.id)
         live = kind.read(account, request.id, compare.without_provider_s_own(known))
         if live is None:
             return provider_pb2.ReadResponse()
@@ -150,7 +150,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     @_answers
     def Delete(self, request: Any, context: Any) -> Any:
         account, kind = self._ready(), self._package.kind(_type(request.urn))
-        self._store.acknowledge(kind.token, request.id)
+        account.store.acknowledge(kind.token, request.id)
         kind.delete(account, request.id, _own_inputs(request.old_inputs))
         return empty_pb2.Empty()
 

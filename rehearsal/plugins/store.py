@@ -25,6 +25,7 @@ _BUSY_S = 60.0
 _TABLE = """
 CREATE TABLE IF NOT EXISTS objects (
     number INTEGER PRIMARY KEY,
+    scope TEXT NOT NULL,   -- within which an id is given once
     token TEXT NOT NULL,
     id TEXT,               -- none while it is being made
     urn TEXT NOT NULL,     -- of the resource for which it was made
@@ -32,7 +33,7 @@ CREATE TABLE IF NOT EXISTS objects (
     known INTEGER NOT NULL DEFAULT 0,  -- whether the engine has shown that it has the id
     inputs TEXT NOT NULL,
     outputs TEXT NOT NULL,
-    UNIQUE (token, id)
+    UNIQUE (scope, token, id)
 )
 """
 
@@ -49,33 +50,43 @@ class Entry:
 
 
 class Store:
-    """The objects in one folder. An instance may be used from many threads, the folder from many processes."""
+    """The objects in one folder. An instance may be used from many threads, the folder from many processes.
 
-    def __init__(self, folder: Path) -> None:
+    :param scope: within which an id is given once, such as an account's region.
+    """
+
+    def __init__(self, folder: Path, scope: str = "") -> None:
+        self._folder = folder
+        self._scope = scope
         self._path = private_folder(folder) / FILE
         self._path.touch(mode=0o600)
         self._own = threading.local()
         with self._change() as connection:
             connection.execute(_TABLE)
 
+    def within(self, scope: str) -> Store:
+        """The same store for the objects of one scope."""
+        return Store(self._folder, scope)
+
     def find(self, token: str, identity: str) -> Entry | None:
         """An object by its id."""
-        return self._one("token = ? AND id = ?", token, identity)
+        return self._one("scope = ? AND token = ? AND id = ?", self._scope, token, identity)
 
     def exists(self, package: str, identity: str) -> bool:
-        """Whether an object of any type of a package has this id."""
+        """Whether an object of any type and scope of a package has this id."""
         return self._one("token LIKE ? AND id = ?", f"{package}:%", identity) is not None
 
     def unanswered(self, token: str, urn: str, inputs: Properties) -> Entry | None:
         """What an earlier create with the same inputs made or began, whose answer the engine may not have got."""
-        return self._one("known = 0 AND token = ? AND urn = ? AND digest = ?", token, urn, _digest(inputs))
+        where = "known = 0 AND scope = ? AND token = ? AND urn = ? AND digest = ?"
+        return self._one(where, self._scope, token, urn, _digest(inputs))
 
     def begin(self, token: str, urn: str, inputs: Properties) -> int:
         """Note that an object is about to be made; returns the number of the entry."""
-        values = (token, urn, _digest(inputs), json.dumps(inputs), "{}")
+        values = (self._scope, token, urn, _digest(inputs), json.dumps(inputs), "{}")
         with self._change() as connection:
             made = connection.execute(
-                "INSERT INTO objects (token, urn, digest, inputs, outputs) VALUES (?, ?, ?, ?, ?)", values
+                "INSERT INTO objects (scope, token, urn, digest, inputs, outputs) VALUES (?, ?, ?, ?, ?, ?)", values
             )
         return int(made.lastrowid or 0)
 
@@ -94,15 +105,16 @@ class Store:
         """Put other properties in place of an object's."""
         with self._change() as connection:
             connection.execute(
-                "UPDATE objects SET inputs = ?, outputs = ? WHERE token = ? AND id = ?",
-                (json.dumps(inputs), json.dumps(outputs), token, identity),
+                "UPDATE objects SET inputs = ?, outputs = ? WHERE scope = ? AND token = ? AND id = ?",
+                (json.dumps(inputs), json.dumps(outputs), self._scope, token, identity),
             )
 
     def acknowledge(self, token: str, identity: str) -> None:
         """Note that the engine has the id: the create that made the object is over."""
-        if self._one("known = 0 AND token = ? AND id = ?", token, identity):
+        one = (self._scope, token, identity)
+        if self._one("known = 0 AND scope = ? AND token = ? AND id = ?", *one):
             with self._change() as connection:
-                connection.execute("UPDATE objects SET known = 1 WHERE token = ? AND id = ?", (token, identity))
+                connection.execute("UPDATE objects SET known = 1 WHERE scope = ? AND token = ? AND id = ?", one)
 
     def forget(self, number: int) -> None:
         """Drop an entry of which nothing was made."""
@@ -112,7 +124,8 @@ class Store:
     def remove(self, token: str, identity: str) -> None:
         """Delete an object; it may be gone already."""
         with self._change() as connection:
-            connection.execute("DELETE FROM objects WHERE token = ? AND id = ?", (token, identity))
+            one = (self._scope, token, identity)
+            connection.execute("DELETE FROM objects WHERE scope = ? AND token = ? AND id = ?", one)
 
     def remove_below(self, package: str, prefix: str) -> None:
         """Delete every object of a package whose id begins like this."""
@@ -123,7 +136,7 @@ class Store:
             )
 
     def all(self, package: str = "") -> list[Entry]:
-        """Every object that is there or being made, of one package or of all, oldest first."""
+        """Every object of every scope that is there or being made, of one package or of all, oldest first."""
         where = "SELECT * FROM objects WHERE token LIKE ? ORDER BY number"
         return [_entry(row) for row in self._connection().execute(where, (f"{package}%",))]
 

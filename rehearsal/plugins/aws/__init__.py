@@ -52,7 +52,8 @@ class Aws(Package):
         if number not in allowed:
             raise ConfigError(f"The account {number} is none of those allowed.", "Correct aws:allowedAccountIds.")
         tags = (_plain(config.get("defaultTags")) or {}).get("tags") or {}
-        return AwsAccount(store, {"region": region, "account": number, "partition": "aws"}, tags, clients)
+        own = store.within(f"{number}/{region}")
+        return AwsAccount(own, {"region": region, "account": number, "partition": "aws"}, tags, clients)
 
 
 @functools.cache

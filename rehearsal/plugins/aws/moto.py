@@ -2,21 +2,25 @@
 
 A type is declared by the operations of AWS's API that it uses; what each of them takes follows from botocore's service
 model. What none of them takes is kept in the strict store beside it, and the listing says what that is.
+
+A create that was cut off is found again by its name. Of an object whose id AWS chooses, such as a VPC, one that was cut
+off within moto's own answer stays behind, as it would in AWS.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast, get_origin
 
 from botocore.exceptions import ClientError
 
+from trivet.core import faults
 from trivet.core.errors import NotFound, PlatformError
 from trivet.infra.engine.values import Properties
-from trivet.rehearsal.plugins import compare
+from trivet.rehearsal.plugins import compare, sdk
 from trivet.rehearsal.plugins.aws import words
 from trivet.rehearsal.plugins.aws.account import AwsAccount, AwsKind
 from trivet.rehearsal.plugins.aws.clients import Clients, is_gone, is_taken
@@ -156,6 +160,7 @@ class Moto(AwsKind):
             if not resumed:
                 raise Taken(f"{_said(error)}", "Import it, or give the new one another name.") from error
             made = {}
+        faults.point("plugin.create.begun")
         identity = str(search(self.identity, {**bag, "made": made}))
         try:
             self.settle(account, identity, inputs, set(inputs) - self.takes(account, self.make))
@@ -211,7 +216,8 @@ class Moto(AwsKind):
         """See :class:`Kind`."""
         account = cast("AwsAccount", account)
         changed = {name for name in {*old, *new} if not compare.is_equal(old.get(name), new.get(name))}
-        self.settle(account, identity, self._with_tags(account, new), changed | {"tags"})
+        cleared = {name: one for name in set(old) - set(new) if (one := self._cleared(name)) is not None}
+        self.settle(account, identity, {**cleared, **self._with_tags(account, new)}, changed | {"tags"})
         outputs = self._outputs_after(account, identity, new)
         account.store.change(self.token, identity, new, outputs)
         return outputs
@@ -277,6 +283,11 @@ class Moto(AwsKind):
         """What expressions and templates may name."""
         given = {name: value for name, value in inputs.items() if value is not None}
         return {**account.facts, **self.defaults, **given}
+
+    def _cleared(self, name: str) -> Any:
+        """What an input is set to that the program gives no more; none where AWS has no word for that."""
+        kinds = sdk.options(self.declared.inputs[name])
+        return "" if str in kinds else [] if any(get_origin(one) is Sequence for one in kinds) else None
 
     # --- small parts -------------------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ class Gcp(Package):
         if str(config.get("addPulumiAttributionLabel", True)).lower() != "false":
             labels = {"goog-pulumi-provisioned": "true", **labels}
         facts["number"] = stable_digits(facts["project"])
-        return Account(store, {name: value for name, value in facts.items() if value}, labels)
+        return Account(store.within(facts["project"]), {name: value for name, value in facts.items() if value}, labels)
 
 
 def _setting(config: Properties, name: str, variables: tuple[str, ...]) -> str:

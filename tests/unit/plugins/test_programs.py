@@ -78,6 +78,22 @@ def test_what_is_immutable_is_replaced_under_a_new_name_or_deleted_first(stack: 
     assert stack.client("iam").list_roles()["Roles"] == []
 
 
+ROLE = """
+import pulumi_aws as aws
+aws.iam.Role("train", name="train", assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": []})%s)
+"""
+
+
+def test_what_the_program_no_longer_says_is_cleared(stack: Stack):
+    stack.up(ROLE % ", description='trains', tags={'a': 'b'}")
+    iam = stack.client("iam")
+    assert iam.get_role(RoleName="train")["Role"]["Description"] == "trains"
+    assert stack.up(ROLE % "") == {"update": 1}
+    role = iam.get_role(RoleName="train")["Role"]
+    assert not role.get("Description") and not role.get("Tags")
+    assert changed(stack.driver.refresh()) == {} == stack.up()
+
+
 def test_a_refresh_finds_what_was_changed_or_deleted_outside(stack: Stack):
     program = BUCKET + "\naws.sns.Topic('alarms', display_name='Alarms')\n"
     stack.up(program % "training")
@@ -189,10 +205,13 @@ def test_a_secret_reaches_moto_and_stays_sealed_in_the_state(stack: Stack):
     assert stack.up() == {}
 
 
-@pytest.mark.parametrize("name", ["'exact'", "None"])
-def test_a_create_that_was_cut_off_leaves_one_object_in_the_end(stack: Stack, name: str):
+@pytest.mark.parametrize(
+    ("name", "point"),
+    [("'exact'", "plugin.create.begun"), ("None", "plugin.create.begun"), ("None", "plugin.create.done")],
+)
+def test_a_create_that_was_cut_off_leaves_one_object_in_the_end(stack: Stack, name: str, point: str):
     stack.say(f"import pulumi_aws as aws\naws.s3.Bucket('data', bucket={name}, tags={{'a': 'b'}})")
-    with stack.begin("up", "plugin.create.done") as process:
+    with stack.begin("up", point) as process:
         _, errors = process.communicate()
     assert process.returncode and "cut off" in errors
     s3 = stack.client("s3")
@@ -200,6 +219,7 @@ def test_a_create_that_was_cut_off_leaves_one_object_in_the_end(stack: Stack, na
     assert stack.up() == {"create": 1}
     [bucket] = [one["Name"] for one in s3.list_buckets()["Buckets"]]
     assert (bucket == orphan) == (name == "'exact'")
+    assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == [{"Key": "a", "Value": "b"}]
     assert [entry.id for entry in stack.store.all()] == [bucket]
     stack.driver.destroy()
     assert s3.list_buckets()["Buckets"] == [] and stack.store.all() == []

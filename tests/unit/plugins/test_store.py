@@ -53,6 +53,18 @@ def test_an_id_is_given_once(tmp_path: Path):
     assert store.finish(store.begin("gcp:b:B", "urn", {}), "x", {})
 
 
+def test_a_scope_has_ids_of_its_own(tmp_path: Path):
+    store = Store(tmp_path)
+    for region in ("a", "b"):
+        within = store.within(region)
+        assert within.finish(within.begin("aws:a:A", "urn", {}), "x", {"region": region})
+    store.within("a").remove("aws:a:A", "x")
+    assert store.within("a").find("aws:a:A", "x") is None
+    found = store.within("b").find("aws:a:A", "x")
+    assert found and found.outputs == {"region": "b"}
+    assert store.exists("aws", "x")
+
+
 def test_a_create_counts_as_unanswered_until_the_engine_shows_the_id(tmp_path: Path):
     store = Store(tmp_path)
     store.finish(store.begin("gcp:a:A", "urn", {"a": 1}), "x", {})
