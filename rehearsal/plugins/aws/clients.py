@@ -10,7 +10,7 @@ from typing import Any
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ParamValidationError
 
 from trivet.core.errors import ConfigError, PlatformError
 from trivet.infra.engine.values import Properties
@@ -71,6 +71,8 @@ class Clients:
             raise ConfigError(f"{operation} of AWS does not take this: {wrong}.", "Correct the program.") from error
         except EndpointConnectionError as error:
             raise PlatformError(f"Nothing answers at {self._endpoint(service)}.", "Start the fake of AWS.") from error
+        except BotoCoreError as error:
+            raise PlatformError(f"{operation}: the fake of AWS failed: {str(error).splitlines()[0]}") from error
 
     def shape(self, service: str, operation: str) -> Any:
         """What an operation takes, in botocore's service model; nothing is asked for that."""

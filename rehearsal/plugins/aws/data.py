@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins.aws.account import AwsAccount
-from trivet.rehearsal.plugins.aws.moto import Moto, Tagging
+from trivet.rehearsal.plugins.aws.moto import Moto
+from trivet.rehearsal.plugins.aws.tagging import Tagging
 
 _RDS = Tagging("AddTagsToResource", "RemoveTagsFromResource", "ListTagsForResource", {"ResourceName": "arn"})
 _GLUE = Tagging("TagResource", "UntagResource", "GetTags", {"ResourceArn": "arn"})

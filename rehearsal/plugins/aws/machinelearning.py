@@ -8,7 +8,8 @@ from typing import Any
 
 from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins.aws.account import AwsAccount
-from trivet.rehearsal.plugins.aws.moto import Moto, Tagging
+from trivet.rehearsal.plugins.aws.moto import Moto
+from trivet.rehearsal.plugins.aws.tagging import Tagging
 from trivet.rehearsal.plugins.kinds import Account
 
 
@@ -81,6 +82,7 @@ KINDS = [
         identity="name",
         keys={"EndpointName": "id"},
         names={"name": "EndpointName", "arn": "EndpointArn"},
+        unread="deploymentConfig",
         tagging=_TAGGING,
     ),
     Moto(

@@ -9,11 +9,10 @@ off within moto's own answer stays behind, as it would in AWS.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, NamedTuple, cast, get_origin
+from typing import Any, cast, get_origin
 
 from botocore.exceptions import ClientError
 
@@ -25,24 +24,11 @@ from trivet.rehearsal.plugins.aws import words
 from trivet.rehearsal.plugins.aws.account import AwsAccount, AwsKind
 from trivet.rehearsal.plugins.aws.clients import Clients, is_gone, is_taken
 from trivet.rehearsal.plugins.aws.expressions import search
+from trivet.rehearsal.plugins.aws.tagging import Tagging
 from trivet.rehearsal.plugins.kinds import Account, Live, Taken, blanks
 
+_SEEN = "seen"
 WHERE = {"region"}  # inputs that say which client is asked
-
-
-class Tagging(NamedTuple):
-    """How a service tags.
-
-    :param get: empty where the object's own description has the tags.
-    :param whom: the members that name the object, as expressions over the bag.
-    :param at: where the answer of ``get`` has the tags, or what holds them.
-    """
-
-    put: str
-    drop: str
-    get: str
-    whom: Mapping[str, str]
-    at: str = "@"
 
 
 @dataclass(frozen=True)
@@ -141,9 +127,7 @@ class Moto(AwsKind):
             # An object that was deleted outside has left its entry behind.
             store.remove(self.token, identity)
             store.finish(number, identity, {})
-        outputs = self._outputs_after(account, identity, inputs)
-        store.change(self.token, identity, inputs, outputs)
-        return identity, outputs
+        return identity, self._written(account, identity, inputs)
 
     def begin(self, account: AwsAccount, inputs: Properties, *, resumed: bool) -> str:
         """Make the object with all that belongs to it; returns its id.
@@ -187,26 +171,15 @@ class Moto(AwsKind):
         """See :class:`Kind`."""
         account = cast("AwsAccount", account)
         kept = account.store.find(self.token, identity)
-        live = self.live(account, identity, inputs)
-        if live is None:
+        found = self._found(account, identity, inputs)
+        if found is None:
             return None
-        declared = self.declared
-        found = words.fields(declared.inputs | declared.outputs, live, self.names)
-        found |= {name: search(part, {"id": identity}) for name, part in self._parts().items()}
-        found |= {name: search(where, live) for name, where in self.reads.items()}
-        found = {name: value for name, value in self.translated(found, live).items() if value is not None}
-        modelled = self.modelled(account) - {*self.unread.split()}
-        there = {name: value for name, value in found.items() if name in declared.inputs and name in modelled}
-        if self.tagging:
-            there["tags"] = self._own_tags(account, found.get("tags") or {}, inputs)
+        there = self._inputs_in(account, found, inputs)
         known = inputs or (kept.inputs if kept else {})
-        rest = {name: value for name, value in known.items() if name not in modelled}
+        rest = {name: value for name, value in known.items() if name not in self._shown(account)}
         if inputs:
-            there = {
-                name: compare.settled(inputs.get(name), value, declared.inputs[name])
-                for name, value in there.items()
-                if name in inputs or (name == "tags" and value)
-            }
+            seen = kept.outputs.get(_SEEN, {}) if kept else {}
+            there = self._since(seen, there, inputs)
         else:
             there = {name: value for name, value in there.items() if value not in ({}, [], "")}
         settled = {**rest, **there}
@@ -218,9 +191,7 @@ class Moto(AwsKind):
         changed = {name for name in {*old, *new} if not compare.is_equal(old.get(name), new.get(name))}
         cleared = {name: one for name in set(old) - set(new) if (one := self._cleared(name)) is not None}
         self.settle(account, identity, {**cleared, **self._with_tags(account, new)}, changed | {"tags"})
-        outputs = self._outputs_after(account, identity, new)
-        account.store.change(self.token, identity, new, outputs)
-        return outputs
+        return self._written(account, identity, new)
 
     def delete(self, account: Account, identity: str, inputs: Properties) -> None:
         """See :class:`Kind`."""
@@ -271,9 +242,9 @@ class Moto(AwsKind):
         whom = {**bag, **self._outputs(account, bag["id"], {}, found)}
         dropped = {name: value for name, value in old.items() if name not in new and not name.startswith("aws:")}
         if dropped:
-            self._call_tagging(account, tagging.drop, whom, dropped)
+            tagging.call(account.clients, self.service, tagging.drop, whom, dropped)
         if new and new != old:
-            self._call_tagging(account, tagging.put, whom, new)
+            tagging.call(account.clients, self.service, tagging.put, whom, new)
 
     def translated(self, found: Properties, live: Properties) -> Properties:
         """What was read, where the words of the two declarations do not do."""
@@ -315,17 +286,6 @@ class Moto(AwsKind):
                 parameters[member] = value
         return account.clients.call(self.service, operation, parameters, bag.get("region", ""))
 
-    def _call_tagging(self, account: AwsAccount, operation: str, bag: Properties, tags: Mapping[str, str]) -> None:
-        tagging = cast("Tagging", self.tagging)
-        shape = account.clients.shape(self.service, operation)
-        whom = tagging.whom
-        member = next(name for name in shape.members if re.search("(?i)tag", name) and name not in whom)
-        parameters = {one: search(at, bag) for one, at in whom.items() if one in shape.members}
-        inner = shape.members[member]
-        names_only = inner.type_name == "list" and inner.member.type_name != "structure"
-        parameters[member] = list(tags) if names_only else words.to_api(tags, inner, {})
-        account.clients.call(self.service, operation, parameters, bag.get("region", ""))
-
     def _wrapped(self, whole: Any, inner: Properties) -> Properties:
         parts = self.wrap.split(".") if self.wrap else []
         for part in reversed(parts if parts and parts[0] in whole.members else []):
@@ -352,11 +312,47 @@ class Moto(AwsKind):
         where = {"region": base["region"]} if "region" in declared.outputs else {}
         return {**blanks(declared), **where, **made, **self.derived(account, inputs)}
 
-    def _outputs_after(self, account: AwsAccount, identity: str, inputs: Properties) -> Properties:
-        live = self.read(account, identity, inputs)
+    def _shown(self, account: AwsAccount) -> set[str]:
+        """The inputs that an object in AWS shows."""
+        return self.modelled(account) - {*self.unread.split()}
+
+    def _found(self, account: AwsAccount, identity: str, inputs: Properties) -> Properties | None:
+        """Everything that AWS says of an object, in the words of Pulumi's provider; none where it is gone."""
+        live = self.live(account, identity, inputs)
         if live is None:
+            return None
+        found = words.fields(self.declared.inputs | self.declared.outputs, live, self.names)
+        found |= {name: search(part, {"id": identity}) for name, part in self._parts().items()}
+        found |= {name: search(where, live) for name, where in self.reads.items()}
+        return {name: value for name, value in self.translated(found, live).items() if value is not None}
+
+    def _inputs_in(self, account: AwsAccount, found: Properties, inputs: Properties) -> Properties:
+        """The inputs among what was found."""
+        shown = self._shown(account)
+        there = {name: value for name, value in found.items() if name in self.declared.inputs and name in shown}
+        return {**there, "tags": self._own_tags(account, found.get("tags") or {}, inputs)} if self.tagging else there
+
+    def _since(self, seen: Properties, there: Properties, inputs: Properties) -> Properties:
+        """The inputs with what has changed since they were written.
+
+        :param seen: what was found right after the last write: what is still like that is as the program says, be it
+            that AWS adds defaults or an order of its own, or that moto drops a part.
+        """
+        made: Properties = {}
+        for name in {**inputs, **({"tags": {}} if there.get("tags") else {})}:
+            if name in inputs and seen and there.get(name) == seen.get(name):
+                made[name] = inputs[name]
+            elif there.get(name) is not None:
+                made[name] = compare.settled(inputs.get(name), there[name], self.declared.inputs[name])
+        return made
+
+    def _written(self, account: AwsAccount, identity: str, inputs: Properties) -> Properties:
+        """Note what is found right after a write; returns the outputs."""
+        found = self._found(account, identity, inputs)
+        if found is None:
             raise NotFound(f"{self.token} {identity} is not there any more.", "Refresh the stack.")
-        return live.outputs
+        account.store.change(self.token, identity, inputs, {_SEEN: self._inputs_in(account, found, inputs)})
+        return self._outputs(account, identity, inputs, found)
 
     def _with_tags(self, account: AwsAccount, inputs: Properties) -> Properties:
         derived = self.derived(account, inputs)

@@ -7,7 +7,8 @@ from typing import Any
 
 from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins.aws.account import AwsAccount
-from trivet.rehearsal.plugins.aws.moto import Moto, Tagging
+from trivet.rehearsal.plugins.aws.moto import Moto
+from trivet.rehearsal.plugins.aws.tagging import Tagging
 
 _TAGS = {"Resources": "[id]"}
 _TAGGING = Tagging("CreateTags", "DeleteTags", "", _TAGS)
@@ -263,7 +264,7 @@ KINDS = [
         fixed="subnetId gatewayId",
         make="AssociateRouteTable",
         get="DescribeRouteTables",
-        at="RouteTables[0].Associations[0]",
+        at="RouteTables[].Associations[] | [?RouteTableAssociationId=='%(id)s'] | [0]",
         remove="DisassociateRouteTable",
         identity="made.AssociationId",
         keys={"AssociationId": "id", "Filters": "[{Name: 'association.route-table-association-id', Values: [id]}]"},
@@ -272,6 +273,7 @@ KINDS = [
     Moto(
         token="aws:ec2/vpcEndpoint:VpcEndpoint",
         service="ec2",
+        defaults={"vpcEndpointType": "Gateway"},
         changeable="privateDnsEnabled",  # of an interface endpoint, which has it
         make="CreateVpcEndpoint",
         get="DescribeVpcEndpoints",
@@ -281,6 +283,7 @@ KINDS = [
         identity="made.VpcEndpoint.VpcEndpointId",
         keys={"VpcEndpointId": "id", "VpcEndpointIds": "[id]"},
         names={"policy": "PolicyDocument"},
+        reads={"securityGroupIds": "Groups[].GroupId"},
         outputs={"arn": "arn:aws:ec2:{region}:{account}:vpc-endpoint/{id}"},
         tagging=_TAGGING,
     ),

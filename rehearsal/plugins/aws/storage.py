@@ -7,7 +7,8 @@ from typing import Any
 
 from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins.aws.account import AwsAccount
-from trivet.rehearsal.plugins.aws.moto import Moto, Tagging
+from trivet.rehearsal.plugins.aws.moto import Moto
+from trivet.rehearsal.plugins.aws.tagging import Tagging
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Any
 from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins.aws import words
 from trivet.rehearsal.plugins.aws.account import AwsAccount
-from trivet.rehearsal.plugins.aws.moto import Moto, Tagging
+from trivet.rehearsal.plugins.aws.moto import Moto
+from trivet.rehearsal.plugins.aws.tagging import Tagging
 
 
 @dataclass(frozen=True)
@@ -281,6 +282,7 @@ KINDS = [
         make="CreateTrail",
         get="GetTrail",
         at="Trail",
+        also={"GetEventSelectors": "{EventSelectors: EventSelectors, AdvancedEventSelectors: AdvancedEventSelectors}"},
         change=("UpdateTrail", "PutEventSelectors"),
         remove="DeleteTrail",
         identity="made.TrailARN",
