@@ -132,8 +132,9 @@ endpoint is not a loopback address; they read no credentials.
 
 What a rehearsal proves: names, nested structure and required inputs against the SDK's own types; references, order and
 unknowns; which change replaces and which updates; ids, ARNs and other outputs in the form of the real ones; drift,
-imports and clean deletion. What it does not prove: permissions, quotas, timing, and whatever a service checks that its
-fake does not. An enum's unknown value is a warning. A type that is not in these tables is refused.
+imports and clean deletion. What it does not prove: permissions, quotas, timing, the values that a cloud fills in where
+the program says nothing, and whatever a service checks that its fake does not. An enum's unknown value is a warning.
+A type that is not in these tables is refused.
 
 The objects of a type in `moto` are made, read and deleted through boto3, and tests look them up there. Of those, the
 last column names the inputs that an object in moto does not show: they say how it is deleted, or are kept in the strict

@@ -148,6 +148,13 @@ def test_a_type_from_its_making_to_its_end(token: str, plugins: dict[str, Plugin
         provider.delete(made)
 
 
+@pytest.mark.parametrize(("name", "key"), [("aws", "region"), ("gcp", "project"), ("azure-native", "subscriptionId")])
+def test_another_place_makes_all_its_objects_others(plugins: dict[str, Plugin], name: str, key: str):
+    entry = Resource("urn:pulumi:dev::lending::pulumi:providers:a::a", True, "pulumi:providers:a", inputs={key: "here"})
+    assert plugins[name].provider.diff_config(entry, {key: "there"}).replaces
+    assert not plugins[name].provider.diff_config(entry, {key: "here", "skipMetadataApiCheck": "true"}).replaces
+
+
 def test_each_type_of_moto_has_an_example_and_no_other_has(there: Any):
     assert set(there) == {token for token, kind in KINDS.items() if kind.backend == "moto"}
 
