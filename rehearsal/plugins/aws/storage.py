@@ -59,8 +59,11 @@ class Setting(Moto):
     nothing: Properties | None = None
 
 
-def _setting(name: str, what: str, wrap: str = "", at: str = "@", **more: object) -> Setting:
-    """Declare a setting by the end of its operations' names."""
+def _setting(name: str, what: str, wrap: str = "", at: str = "@", *, owned: bool = True, **more: object) -> Setting:
+    """Declare a setting by the end of its operations' names.
+
+    :param owned: whether the program may say whose the bucket must be.
+    """
     defaults: dict[str, object] = {
         "token": f"aws:s3/bucket{name}:Bucket{name}",
         "service": "s3",
@@ -73,7 +76,7 @@ def _setting(name: str, what: str, wrap: str = "", at: str = "@", **more: object
         "identity": "bucket",
         "keys": {"Bucket": "bucket"},
         "fixed_members": {"Bucket": "bucket"},
-        "fixed": "bucket expectedBucketOwner",
+        "fixed": "bucket expectedBucketOwner" if owned else "bucket",
     }
     return Setting(**{**defaults, **more})  # pyright: ignore[reportArgumentType] the fields of Setting
 
@@ -137,6 +140,7 @@ KINDS = [
         "PublicAccessBlock",
         "PublicAccessBlockConfiguration",
         "PublicAccessBlockConfiguration",
+        owned=False,
         make="PutPublicAccessBlock",
         change=("PutPublicAccessBlock",),
         get="GetPublicAccessBlock",
@@ -159,7 +163,7 @@ KINDS = [
     _setting(
         "LifecycleConfiguration", "LifecycleConfiguration", "LifecycleConfiguration", remove="DeleteBucketLifecycle"
     ),
-    _setting("Policy", "Policy"),
+    _setting("Policy", "Policy", owned=False),
     _setting(
         "Logging",
         "Logging",
@@ -168,7 +172,7 @@ KINDS = [
         remove="",
         nothing={"BucketLoggingStatus": {}},
     ),
-    _setting("OwnershipControls", "OwnershipControls", "OwnershipControls", "OwnershipControls"),
+    _setting("OwnershipControls", "OwnershipControls", "OwnershipControls", "OwnershipControls", owned=False),
     _setting(
         "ObjectLockConfiguration",
         "",
