@@ -155,6 +155,24 @@ def test_another_place_makes_all_its_objects_others(plugins: dict[str, Plugin], 
     assert not plugins[name].provider.diff_config(entry, {key: "here", "skipMetadataApiCheck": "true"}).replaces
 
 
+def test_what_is_below_an_object_of_azure_goes_with_it(plugins: dict[str, Plugin]):
+    provider = plugins["azure-native"].provider
+    made = []
+    for token, inputs in (
+        ("azure-native:resources:ResourceGroup", {"resourceGroupName": "all", "location": "westeurope"}),
+        ("azure-native:resources:ResourceGroup", {"resourceGroupName": "all-others", "location": "westeurope"}),
+        ("azure-native:managedidentity:UserAssignedIdentity", {"resourceGroupName": "all", "resourceName": "a"}),
+        ("azure-native:managedidentity:UserAssignedIdentity", {"resourceGroupName": "all-others", "resourceName": "a"}),
+    ):
+        want = resource(KINDS[token], inputs)
+        identity, outputs = provider.create(want)
+        made.append(resource(KINDS[token], inputs, id=identity, outputs=outputs))
+    group, other, inside, outside = made
+    provider.delete(group)
+    assert [provider.read(one) is None for one in (group, inside, other, outside)] == [True, True, False, False]
+    provider.delete(other)
+
+
 def test_each_type_of_moto_has_an_example_and_no_other_has(there: Any):
     assert set(there) == {token for token, kind in KINDS.items() if kind.backend == "moto"}
 
