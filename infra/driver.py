@@ -12,6 +12,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 PULUMI = "pulumi"
 EMBEDDED = "embedded"
+ENGINES = (PULUMI, EMBEDDED)
 CLOUD = "trivet:cloud"
 LOCAL = "local"
 REHEARSAL = "-rehearsal"
@@ -37,6 +39,22 @@ Changes = dict[str, int]
 """How many resources by what was done: create, update, replace, delete, same."""
 
 Show = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an operation is to be carried out.
+
+    :param packs: the policy packs to which it is held; as a mapping, each with the file of its config.
+    :param refresh: whether to take over first what changed outside.
+    :param goes_on: whether one failure leaves what does not need it going.
+    :param tell: is given every line of the engine, and first what the embedded one does not do.
+    """
+
+    packs: Mapping[Path, Path] | Sequence[Path] = ()
+    refresh: bool = False
+    goes_on: bool = False
+    tell: Show | None = None
 
 
 class Driver:
@@ -55,13 +73,19 @@ class Driver:
         self.home = home
         self._forced = engine or os.environ.get("TRIVET_ENGINE") or None
         self._new_cloud: str | None = None
-        if self._forced not in (None, PULUMI, EMBEDDED):
+        self._takes_over = False
+        if self._forced not in (None, *ENGINES):
             raise UsageError(f"'{self._forced}' is no engine.", f"Choose {PULUMI} or {EMBEDDED}.")
 
     @property
     def engine(self) -> str:
         """Which engine runs this stack, and its version, such as ``embedded 3.205.0``."""
         return f"{self._engine} {self._command.version}"
+
+    @property
+    def name(self) -> str:
+        """Which engine runs this stack."""
+        return self._engine
 
     @property
     def cloud(self) -> str:
@@ -101,19 +125,23 @@ class Driver:
         config |= {key: auto.ConfigValue(value, secret=True) for key, value in (secret or {}).items()}
         with self._errors():
             self._open(create=True).set_all_config(config)
-        self._claim()
+        self.claim()
 
-    def preview(self, on_output: Show | None = None) -> Changes:
-        """What :meth:`up` would change."""
-        return self._operate("preview", on_output)
+    def preview(self, on_output: Show | None = None, options: Options | None = None) -> Changes:
+        """What :meth:`up` would change.
 
-    def up(self, on_output: Show | None = None) -> Changes:
+        :raises GateRefused: when a mandatory policy is violated.
+        """
+        return self._operate("preview", on_output, options)
+
+    def up(self, on_output: Show | None = None, options: Options | None = None) -> Changes:
         """Make the stack what the program says.
 
         :raises Locked: naming who is at it.
+        :raises GateRefused: when a mandatory policy is violated.
         :raises TrivetError: for the first failure; what was done before is recorded, and the next call goes on there.
         """
-        return self._operate("up", on_output)
+        return self._operate("up", on_output, options)
 
     def refresh(self, on_output: Show | None = None) -> Changes:
         """Take over into the state what changed outside."""
@@ -136,6 +164,35 @@ class Driver:
             deployment = self._open().export_stack()
         return {"version": deployment.version, "deployment": deployment.deployment}
 
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Nothing works on the stack in the block, as far as a lock in its folder tells.
+
+        :raises Locked: naming who does.
+        """
+        from trivet.infra.engine.checkpoint import Backend
+        from trivet.infra.engine.settings import Project
+
+        url = os.environ.get("PULUMI_BACKEND_URL") or self.environment().get("PULUMI_BACKEND_URL", "")
+        with Backend(url, self.root).stack(Project.load(self.root).name, self.stack).locked():
+            yield
+
+    def sealed_export(self) -> str:
+        """The same as ``pulumi stack export`` prints it: secrets sealed."""
+        with self._errors():
+            return self._open()._run_pulumi_cmd_sync(["stack", "export"]).stdout
+
+    def take(self, path: Path) -> None:
+        """Make what lies in the file, as :meth:`sealed_export` gives it, the stack's state."""
+        with self._errors():
+            self._open()._run_pulumi_cmd_sync(["stack", "import", "--file", str(path)])
+
+    def succeeded_by(self, engine: str) -> Driver:
+        """The driver of the same stack with another engine, although it belongs to this one; see ``infra.migrate``."""
+        heir = Driver(self.root, self.stack, self.home, engine)
+        heir._takes_over = True
+        return heir
+
     @property
     def _record(self) -> Path:
         return record_of(self.home)
@@ -149,7 +206,7 @@ class Driver:
     def _engine(self) -> str:
         recorded = self._record.read_text().strip() if self._record.exists() else None
         engine = self._forced or recorded or (PULUMI if shutil.which("pulumi") else EMBEDDED)
-        if recorded and engine != recorded:
+        if recorded and engine != recorded and not self._takes_over:
             raise _belongs(self.stack, recorded)
         if engine == PULUMI and not shutil.which("pulumi"):
             raise ConfigError(
@@ -191,11 +248,11 @@ class Driver:
                 raise _belongs(self.stack, PULUMI)  # by hand: this driver leaves a record
         return stack
 
-    def _claim(self) -> None:
+    def claim(self) -> None:
         """Record that the stack belongs to the engine in use."""
         write_atomic(self._record, f"{self._engine}\n")
 
-    def _operate(self, verb: str, on_output: Show | None) -> Changes:
+    def _operate(self, verb: str, on_output: Show | None, options: Options | None = None) -> Changes:
         told: list[str] = []
 
         def on_event(event: EngineEvent) -> None:
@@ -205,10 +262,22 @@ class Driver:
         with self._errors(told):
             stack = self._open()
             if verb == "up":
-                self._claim()
-            result = getattr(stack, verb)(on_output=on_output, on_event=on_event)
+                self.claim()
+            given = self._arguments(options) if options else {}
+            show = on_output or (options and options.tell)
+            result = getattr(stack, verb)(on_output=show, on_event=on_event, **given)
         changes = result.change_summary if verb == "preview" else result.summary.resource_changes
         return {str(getattr(op, "value", op)): count for op, count in (changes or {}).items() if count}
+
+    def _arguments(self, options: Options) -> dict[str, Any]:
+        """The options, as the Automation API takes them."""
+        given: dict[str, Any] = {"refresh": options.refresh or None, "continue_on_error": options.goes_on or None}
+        given["policy_packs"] = [*map(str, options.packs)]
+        if isinstance(options.packs, Mapping):
+            given["policy_pack_configs"] = [*map(str, options.packs.values())]
+        if options.tell and self._engine == EMBEDDED:  # the CLI would write a log that may hold secrets
+            given["log_verbosity"] = 1
+        return {name: value for name, value in given.items() if value}
 
     @contextmanager
     def _errors(self, told: Sequence[str] = ()) -> Iterator[None]:
@@ -241,7 +310,7 @@ def record_of(home: Path) -> Path:
 def _belongs(stack: str, engine: str) -> ConfigError:
     return ConfigError(
         f"The stack '{stack}' was made by the engine '{engine}', and belongs to it.",
-        f"Use TRIVET_ENGINE={engine}, or destroy the stack with that engine first.",
+        f"Use TRIVET_ENGINE={engine}, or `trivet stack migrate`.",
     )
 
 

@@ -15,9 +15,12 @@ from typing import NoReturn
 
 from trivet.core.errors import ExitCode, TrivetError
 from trivet.serving.config import ServerConfig
+from trivet.serving.folders import OwnFolder
 from trivet.serving.log import Bridge, Log, say
 
 USAGE = "Give one argument: the configuration file, or the word serve in a container."
+
+FETCHED = "trivet-packages-"  # folders of packages that were fetched or unpacked
 
 
 def main(arguments: list[str]) -> int:
@@ -25,17 +28,22 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         say("error", "failed", message=USAGE)
         return ExitCode.USAGE
+    with OwnFolder(FETCHED) as fetched:
+        return _run(arguments[0], fetched)
+
+
+def _run(argument: str, fetched: OwnFolder) -> int:
     ready_fd = None
     try:
-        config = _config(arguments[0])
+        config = _config(argument, fetched)
         ready_fd = config.ready_fd
         if config.workers > 1:
             from trivet.serving.http.workers import supervise
 
-            return supervise(config)
+            return supervise(config, fetched)
         import uvloop
 
-        return asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_serve(config))
+        return asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_serve(config, fetched))
     except TrivetError as error:
         say("error", "failed", message=str(error))
         tell(ready_fd, f"failed {error}")
@@ -53,21 +61,25 @@ def tell(ready_fd: int | None, message: str) -> None:
         pipe.write(message + "\n")
 
 
-def _config(argument: str) -> ServerConfig:
+def _config(argument: str, fetched: OwnFolder) -> ServerConfig:
     if argument != "serve":
         return ServerConfig.read(Path(argument))
     from trivet.serving.container import from_environment
 
-    return from_environment(os.environ)
+    return from_environment(os.environ, fetched)
 
 
-async def _serve(config: ServerConfig) -> int:
+async def _serve(config: ServerConfig, fetched: OwnFolder) -> int:
     from trivet.serving.process import Process
+
+    def ready(said: str) -> None:
+        asyncio.get_running_loop().run_in_executor(None, fetched.remove)  # all models are in the memory
+        tell(config.ready_fd, said)
 
     log = Log(config.log_level)
     logging.basicConfig(handlers=[Bridge(log)], level=logging.WARNING)
     try:
-        return await Process(config, log, lambda said: tell(config.ready_fd, said)).run()
+        return await Process(config, log, ready).run()
     finally:
         await log.close()
 

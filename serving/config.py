@@ -29,8 +29,8 @@ class ModelConfig(Document):
 class VertexRoutes(Document):
     """Routes that Vertex AI gives a container."""
 
-    health: str = Field(default="/health", pattern=ROUTE)
-    predict: str = Field(default="/predict", pattern=ROUTE)
+    health: str = Field(default="/health", pattern=ROUTE, description="GET: whether it is ready.")
+    predict: str = Field(default="/predict", pattern=ROUTE, description="POST: decides on `instances`.")
 
 
 class TraceSettings(Document):
@@ -67,7 +67,7 @@ class ServerConfig(Document):
     segment_bytes: int = Field(default=64 << 20, ge=1, description="A segment of records ends at this size.")
     host: str = Field(default="127.0.0.1", description="Address to bind.")
     port: int | None = Field(default=None, ge=0, le=65535, description="Port to bind; 0 takes a free one.")
-    fd: int | None = Field(default=None, ge=0, description="An inherited socket that listens already.")
+    fd: int | None = Field(default=None, ge=0, description="An inherited TCP or Unix socket that listens already.")
     ready_fd: int | None = Field(
         default=None, ge=0, description="A pipe that is told `ready DIGEST` or `failed SENTENCE`, and closed."
     )
@@ -79,15 +79,17 @@ class ServerConfig(Document):
     idle_seconds: float = Field(default=75.0, gt=0, description="How long a connection may stay without a request.")
     max_body_bytes: int = Field(default=6 << 20, ge=1, description="Of a body, decompressed.")
     max_rows: int = Field(default=10_000, ge=1, description="Rows of a request: what is said of them takes memory too.")
-    log_level: LogLevel = "info"
+    log_level: LogLevel = Field(default="info", description="What is less than that stays out of the log.")
     fronts: tuple[Front, ...] = Field(
         default=("v2", "v1", "sagemaker", "vertex", "azure"), min_length=1, description="Protocols that are answered."
     )
-    vertex: VertexRoutes = VertexRoutes()
+    vertex: VertexRoutes = Field(default=VertexRoutes(), description="Its routes; no other front may have them.")
     docs: bool = Field(default=True, description="Serve the page to try it, at /docs.")
     workers: int = Field(default=1, ge=1, le=64, description="Processes that share the socket.")
-    traces: TraceSettings | None = None
-    admin: AdminSettings | None = None
+    traces: TraceSettings | None = Field(default=None, description="OpenTelemetry traces; none sends none.")
+    admin: AdminSettings | None = Field(
+        default=None, description="The admin plane, by a socket or a port; none has none."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -11,13 +11,13 @@ does; ``TRIVET_<SETTING>`` sets any plain setting of ``ServerConfig``.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from trivet.core.errors import ConfigError
 from trivet.serving.config import ServerConfig
+from trivet.serving.folders import OwnFolder
 from trivet.serving.locate import located
 from trivet.serving.presets import PRESETS
 
@@ -28,9 +28,10 @@ OTHERWISE = frozenset(("PRESET", "MODEL", "MODEL_NAME", "MODEL_VERSION", "PUBLIC
 SIGNED = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def from_environment(environ: Mapping[str, str]) -> ServerConfig:
+def from_environment(environ: Mapping[str, str], fetched: OwnFolder) -> ServerConfig:
     """What to serve and how, with the package at hand: one that lies elsewhere is fetched first.
 
+    :param fetched: where it is put then.
     :raises ConfigError: naming the variable that is missing or wrong.
     """
     name = environ.get("TRIVET_PRESET") or _found(environ)
@@ -43,7 +44,7 @@ def from_environment(environ: Mapping[str, str]) -> ServerConfig:
             "TRIVET_PUBLIC_KEY is not set, and this preset serves signed packages only.",
             "Set it to the stack's public key (PEM), or TRIVET_SIGNED=false.",
         )
-    model = located(_location(environ), Path(tempfile.gettempdir()), environ)
+    model = located(_location(environ), fetched, environ)
     return ServerConfig.parse({"models": [model], **settings}, "The container's environment")
 
 

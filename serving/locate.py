@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +21,7 @@ from trivet.core.document import describe
 from trivet.core.errors import ConfigError, IntegrityError, PlatformError
 from trivet.core.modelpackage import MANIFEST, MAX_FILES, MAX_PACKAGE, SERVING, Package, Serving
 from trivet.serving.config import SEGMENT, ModelConfig
+from trivet.serving.folders import OwnFolder
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -43,7 +42,7 @@ GIVE_HINT = (
 )
 
 
-def located(location: str, scratch: Path, environ: Mapping[str, str]) -> ModelConfig:
+def located(location: str, scratch: OwnFolder, environ: Mapping[str, str]) -> ModelConfig:
     """The one package at ``location``, under the name and the version that it is served by.
 
     ``location`` is a folder that is a package or holds one, one or two folders below it; a folder that holds
@@ -51,38 +50,29 @@ def located(location: str, scratch: Path, environ: Mapping[str, str]) -> ModelCo
     which is read with the instance's own credentials. ``TRIVET_MODEL_NAME`` and ``TRIVET_MODEL_VERSION`` say name
     and version, else those two folders do, as Azure ML mounts them, else it is the package's own name and ``1``.
 
-    :param scratch: folder for what is fetched or unpacked, in a folder of mode 0700; it stays there, for as long as
-        processes begin that load it. Nothing stays when this raises.
+    :param scratch: folder for what is fetched or unpacked. It is not made without need, and gone when this raises.
     :raises ConfigError: when there is no package or more than one, or it has no name.
     :raises IntegrityError: when what is there is no whole package, or larger than one may be.
     :raises PlatformError: when it cannot be fetched.
     """
     if not location:
         raise ConfigError("The cloud names no place of a model package: the variable is empty.", GIVE_HINT)
-    made: list[Path] = []
     try:
-        top = folder = _fetched(location, _private(scratch, made)) if "://" in location else Path(location).absolute()
+        top = folder = _fetched(location, scratch.path / "fetched") if "://" in location else Path(location).absolute()
         found = _only(folder, location)
         if found.name in ARCHIVES and not found.is_dir():
-            top = _private(scratch, made) / "unpacked"
+            top = scratch.path / "unpacked"
             unpack(found, top, max_bytes=MAX_PACKAGE, max_members=MAX_FILES)
             found = _only(top, location, archives=False)
         package = Package(found)
-        if made:
+        if scratch.holds(found):
             package.verify()
         return _named(package, found.relative_to(top).parts, folder.parts, environ)
     except BaseException as error:
-        for each in made:
-            shutil.rmtree(each, ignore_errors=True)
+        scratch.remove()
         if isinstance(error, OSError):
             raise PlatformError(f"The model package at {location} cannot be read: {error.strerror}.") from error
         raise
-
-
-def _private(scratch: Path, made: list[Path]) -> Path:
-    scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made.append(Path(tempfile.mkdtemp(prefix="package-", dir=scratch)))
-    return made[-1]
 
 
 def _only(folder: Path, location: str, *, archives: bool = True) -> Path:

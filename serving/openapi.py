@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from time import sleep
+from typing import Any, NamedTuple
 
 import orjson
 
 from trivet import __version__
 from trivet.serving.config import ServerConfig
-from trivet.serving.models import Models
 from trivet.serving.operations import (
     HEADERS,
     RESPONSES,
@@ -35,24 +35,55 @@ method that it does not take, 408 to a request that does not come whole in time,
 A route that has a `Content-Encoding` takes its body in `gzip` or `deflate` too; limits count what it expands to."""
 
 
-def document(config: ServerConfig, models: Models) -> bytes:
-    """The document as JSON. To be made anew when another version of a model is served."""
-    return orjson.dumps(describe(config, tuple(models.services.values())))
+class Part(NamedTuple):
+    """What the document says of one model: its own paths and schemas, by their names."""
+
+    paths: Json
+    schemas: Json
 
 
-def describe(config: ServerConfig, services: Sequence[Described]) -> Json:
+class Documents:
+    """Renders documents. What is said of a model is rendered once, for as long as it is served."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._config = config
+        self._parts: dict[tuple[str, str, str], Part] = {}
+
+    def render(self, services: Iterable[Described]) -> bytes:
+        """The document as JSON. May be called from any thread, by one at a time."""
+        known, self._parts = self._parts, {}
+        for service in services:
+            key = service.model, service.version, service.engine.digest
+            self._parts[key] = known.get(key) or self._rendered(service)
+        return orjson.dumps(describe(self._config, tuple(services), tuple(self._parts.values())))
+
+    def _rendered(self, service: Described) -> Part:
+        sleep(0)  # whoever serves gets its turn between two models
+        paths, schemas = part_of(self._config, service)
+        return Part(_fragments(paths), _fragments(schemas))
+
+
+def part_of(config: ServerConfig, service: Described) -> Part:
+    """What the document says of one model."""
+    paths: Paths = {}
+    model_routes(paths, config, service)
+    return Part(paths, schemas_of(service))
+
+
+def describe(config: ServerConfig, services: Sequence[Described], parts: Sequence[Part] | None = None) -> Json:
     """The document, OpenAPI 3.1.
 
     A front whose routes name no model is described where the server has one model, or a header field names it.
+
+    :param parts: those of the services, where they are known.
     """
     paths: Paths = {}
+    schemas = dict(SCHEMAS)
     server_routes(paths, config)
     only_model_routes(paths, config, services)
-    for service in services:
-        model_routes(paths, config, service)
-    schemas = dict(SCHEMAS)
-    for service in services:
-        schemas.update(schemas_of(service))
+    for part in parts if parts is not None else [part_of(config, service) for service in services]:
+        paths |= part.paths
+        schemas |= part.schemas
     return {
         "openapi": "3.1.0",
         "info": {
@@ -71,6 +102,10 @@ def describe(config: ServerConfig, services: Sequence[Described]) -> Json:
             "models": [_in_short(config, service, len(services)) for service in services],
         },
     }
+
+
+def _fragments(named: Json) -> Json:
+    return {name: orjson.Fragment(orjson.dumps(value)) for name, value in named.items()}
 
 
 def _in_short(config: ServerConfig, service: Described, models: int) -> Json:

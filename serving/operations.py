@@ -140,7 +140,7 @@ def server_routes(paths: Paths, config: ServerConfig) -> None:
         ),
         "vertex": ((config.vertex.health, "Ready", "Every model is loaded and was tried", "vertex-health"),),
     }
-    for front in _in_order(config):
+    for front in config.fronts:
         for path, schema, summary, name in tables[front]:
             _add(paths, "get", path, _get(front, name, summary, ref(schema), (503,) if schema == "Ready" else ()))
     if "v2" in config.fronts:
@@ -179,7 +179,7 @@ def model_routes(paths: Paths, config: ServerConfig, service: Described) -> None
 
 def only_model_routes(paths: Paths, config: ServerConfig, services: Sequence[Described]) -> None:
     """Add the routes that name no model, which serve the only one; SageMaker's can name one of several."""
-    for front in _in_order(config):
+    for front in config.fronts:
         if front == "sagemaker" and services:
             _add(paths, "post", "/invocations", _invoke(services))
         elif len(services) == 1 and front == "azure":
@@ -334,11 +334,6 @@ def _examples(named: dict[str, Any]) -> Json:
 
 def _one_of(schemas: list[Json]) -> Json:
     return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
-
-
-def _in_order(config: ServerConfig) -> list[str]:
-    """The fronts as the server adds them: Vertex AI's routes are chosen last, and win."""
-    return sorted(config.fronts, key=lambda front: front == "vertex")
 
 
 def _add(paths: Paths, method: str, path: str, operation: Json) -> None:

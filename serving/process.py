@@ -11,17 +11,14 @@ from trivet.core.signing import key_id
 from trivet.serving.capture import Recorder
 from trivet.serving.config import ServerConfig
 from trivet.serving.heap import keep_freed_memory
-from trivet.serving.http.admin import Admin, admin_socket
+from trivet.serving.http.admin import Admin, AdminPlane
 from trivet.serving.http.app import App
-from trivet.serving.http.message import Bounds
 from trivet.serving.http.metrics import Metrics
-from trivet.serving.http.server import Plane, Server
-from trivet.serving.http.sockets import listen
+from trivet.serving.http.server import Server
+from trivet.serving.http.sockets import listen, where
 from trivet.serving.loader import load
 from trivet.serving.log import Log
 from trivet.serving.tracing import Tracer
-
-ADMIN_PATIENCE = 2.0  # seconds for what the admin plane has in hand when the server leaves
 
 
 class Process:
@@ -53,7 +50,7 @@ class Process:
         if config.traces is not None:
             self._tracer = Tracer.open(config.traces, config.endpoint, self._metrics.spans_dropped.inc)
         app = App(config, self._log, self._recorder, self._metrics, self._tracer)
-        self._host, self._port, *_ = listener.getsockname()
+        self._where = where(listener)
         for service in loaded or ():
             app.publish(service)
         server = Server(app, config)
@@ -86,25 +83,18 @@ class Process:
         gc.freeze()  # what is there now stays: no later collection has to look at it
         packages = ",".join(service.engine.digest for service in app.models.services.values())
         inline = {name: service.inline_bytes for name, service in app.models.services.items()}
-        where = {"host": self._host, "port": self._port}
-        self._log.event("info", "ready", package=packages, key=self._key(), **where, inline_bytes=inline)
+        self._log.event("info", "ready", package=packages, key=self._key(), **self._where, inline_bytes=inline)
         self._tell(f"ready {packages}")
 
-    async def _admin(self, app: App) -> Plane | None:
-        settings = self._config.admin
+    async def _admin(self, app: App) -> AdminPlane | None:
+        config, settings = self._config, self._config.admin
         if settings is None:
             return None
-        deadline = self._config.deadline_seconds
-        bounds = Bounds(deadline, self._config.idle_seconds, 2 * deadline)
-        plane = Plane(Admin(self._config, settings, app, self._log), bounds)
-        await plane.begin(admin_socket(settings))
-        return plane
+        return await AdminPlane.open(Admin(config, settings, app, self._log), config, settings)
 
-    async def _end(self, app: App, admin: Plane | None) -> None:
+    async def _end(self, app: App, admin: AdminPlane | None) -> None:
         if admin is not None:
-            await admin.end(0, ADMIN_PATIENCE)
-            if self._config.admin is not None and self._config.admin.socket is not None:
-                self._config.admin.socket.unlink(missing_ok=True)
+            await admin.close()
         app.settle()
         app.places.close()
         if self._recorder is not None:

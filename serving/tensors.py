@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import ge, itemgetter, le
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -97,6 +97,7 @@ class Checker:
         self._numbers = [column.name for column in numbers]
         self._categories = [column for column in serving.inputs if column.type == "category"]
         self._known = set(self.names)
+        self._pick_values = _values_by(self.names)
         self._pick_numbers = picker([at for at, one in enumerate(serving.inputs) if one.type != "category"])
         self._pick_texts = picker([at for at, one in enumerate(serving.inputs) if one.type == "category"])
         lows = [-FINITE if column.minimum is None else column.minimum for column in numbers]
@@ -160,11 +161,15 @@ class Checker:
             return row
         if type(row) is not dict:
             raise BadInput(f"Row {at} is neither an array in the order of the model's inputs nor an object by name.")
-        if row.keys() != self._known:
+        try:
+            values = self._pick_values(row)
+        except KeyError:
             self._explain_names(at, row)
-        return [row[name] for name in self.names]
+        if len(row) != len(self.names):
+            self._explain_names(at, row)
+        return values
 
-    def _explain_names(self, at: int, row: Mapping[str, Any]) -> None:
+    def _explain_names(self, at: int, row: Mapping[str, Any]) -> NoReturn:
         if missing := [name for name in self.names if name not in row]:
             raise BadInput(f"Row {at} lacks {', '.join(missing)}.")
         unknown = next(name for name in row if name not in self._known)
@@ -297,6 +302,14 @@ def _numbers_of(column: Input, allowed: Iterable[str | float]) -> np.ndarray:
         return np.array([*map(float, allowed), np.nan])
     except ValueError:
         raise IntegrityError(f"Input {column.name} takes numbers, but what is allowed of it is no number.") from None
+
+
+def _values_by(names: list[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+    """Takes the values by those names of an object; ``KeyError`` where it lacks one."""
+    if len(names) == 1:
+        [name] = names
+        return lambda row: (row[name],)
+    return itemgetter(*names)
 
 
 def picker(indexes: list[int]) -> itemgetter[Any]:

@@ -8,6 +8,7 @@ Sources: https://www.w3.org/TR/trace-context/, https://opentelemetry.io/docs/spe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import time_ns
 from typing import TYPE_CHECKING, Any, Self
 
 from trivet.core.errors import ConfigError
@@ -92,13 +93,16 @@ class Tracer:
                     f"Traces cannot be sent: {error}.", "Look for a variable of the environment that begins with OTEL_."
                 ) from error
 
-    def begin(self, headers: Mapping[bytes, bytes], method: str, route: str | None, path: str | None = None) -> Trace:
+    def begin(
+        self, headers: Mapping[bytes, bytes], method: str, route: str | None, path: str | None = None, ago: float = 0.0
+    ) -> Trace:
         """Begin the span of a request, as part of the trace that its client names.
 
         Whether it is sampled is the client's decision; the settings decide for traces that begin here.
 
         :param headers: by name in lower case.
         :param path: where it is one of the server's own. What else a client asks for stays out of the span.
+        :param ago: seconds since it began.
         """
         context = self._alone
         if (parent := headers.get(b"traceparent")) is not None:
@@ -114,7 +118,8 @@ class Tracer:
             attributes["http.route"] = route
             if path is not None:
                 attributes["url.path"] = path
-        return Trace(self._tracer.start_span(name, context, self._kind, attributes))
+        since = time_ns() - round(ago * 1e9) if ago else None
+        return Trace(self._tracer.start_span(name, context, self._kind, attributes, start_time=since))
 
     def close(self) -> None:
         """Send what is left, for two seconds at most."""

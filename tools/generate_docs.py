@@ -13,6 +13,9 @@ from trivet.core.datacontract import DataContract
 from trivet.core.errors import ExitCode
 from trivet.core.policy import Policy
 from trivet.core.project import Project
+from trivet.infra.engine.arguments import command_lines
+from trivet.infra.engine.limits import LIMITS
+from trivet.infra.engine.monitor import FEATURES, OPTIONS
 from trivet.infra.settings import Settings
 from trivet.rehearsal.plugins import listing
 from trivet.serving.config import ServerConfig
@@ -72,6 +75,29 @@ def server() -> str:
     parts += ["| setting | " + " | ".join(PRESETS) + " |", "| --- |" + " --- |" * len(PRESETS)]
     for key in Preset._fields:
         parts.append(f"| `{key}` | " + " | ".join(_plain(getattr(one, key)) for one in PRESETS.values()) + " |")
+    return "\n".join([*parts, ""])
+
+
+def engine() -> str:
+    """What the embedded engine does, and what it does not."""
+    parts = [NOTICE, "# The embedded engine\n"]
+    parts.append(
+        "It runs the Pulumi program where the `pulumi` CLI is absent, for the cloud `local` and for rehearsals. "
+        "[ADR 2](adr/0002-an-engine-of-our-own.md) says why there is one. `trivet up --verbose` tells its limits; "
+        "`trivet stack migrate --to pulumi` hands a stack over to the CLI.\n"
+    )
+    parts += ["## Limits\n", "| what Pulumi has | here |", "| --- | --- |"]
+    parts += [f"| {one.what} | {one.instead} |" for one in LIMITS]
+    parts.append("\n## Features announced to the SDK\n")
+    parts.append(
+        ", ".join(f"`{name}`" for name in FEATURES) + ". Each has a test in `tests/unit/engine/test_features.py` that "
+        "fails where it does nothing.\n"
+    )
+    parts.append("## Options of a resource\n")
+    parts.append(", ".join(f"`{name}`" for name in sorted(OPTIONS)) + ". Any other is refused by its name.\n")
+    parts += ["## Command lines\n", "Those that Pulumi's Automation API builds.\n", "| command | options |"]
+    parts += ["| --- | --- |"]
+    parts += [f"| `pulumi {name}` | {', '.join(f'`{one}`' for one in options)} |" for name, options in command_lines()]
     return "\n".join([*parts, ""])
 
 
@@ -148,7 +174,13 @@ takes follows from botocore's service model. Then `make docs`, and for moto an e
     return "\n".join([NOTICE, "# Rehearsals: the stand-ins for Pulumi's providers\n", text, listing.page()])
 
 
-PAGES = {"parity.md": parity, "config.md": config, "server.md": server, "rehearsals.md": rehearsals}
+PAGES = {
+    "parity.md": parity,
+    "config.md": config,
+    "server.md": server,
+    "engine.md": engine,
+    "rehearsals.md": rehearsals,
+}
 
 
 def main(arguments: list[str]) -> int:

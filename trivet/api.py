@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from trivet.governance.ledger import Entry
     from trivet.governance.modelcard import ModelCard
     from trivet.governance.verification import Verification
+    from trivet.infra.driver import Options
     from trivet.workflows.retrain import Retraining
     from trivet.workflows.run import RunReport
     from trivet.workflows.stack import StackChange
@@ -40,26 +41,44 @@ def up(
     projects: Sequence[Path | str] = (),
     *,
     config: Mapping[str, str] | None = None,
+    options: Options | None = None,
     root: Path | None = None,
     progress: Progress | None = None,
 ) -> StackChange:
     """Create or update a stack; ``projects`` adds their endpoints, ``config`` sets keys of the ``trivet`` namespace.
 
     :raises ConfigError: naming every setting that is wrong.
+    :raises GateRefused: when a mandatory policy of ``options`` is violated.
     :raises Locked: naming who else is at the stack.
     """
     from trivet.workflows import stack as stacks
     from trivet.workflows.project import ProjectFiles
 
     files = [ProjectFiles.read(Path(project)) for project in projects]
-    return stacks.up(root or project_root(), stack, files, config, progress)
+    return stacks.up(root or project_root(), stack, files, config, progress, options)
 
 
-def preview(stack: str = LOCAL, *, root: Path | None = None, progress: Progress | None = None) -> StackChange:
+def preview(
+    stack: str = LOCAL,
+    *,
+    options: Options | None = None,
+    root: Path | None = None,
+    progress: Progress | None = None,
+) -> StackChange:
     """What ``up`` would change."""
     from trivet.workflows import stack as stacks
 
-    return stacks.preview(root or project_root(), stack, progress)
+    return stacks.preview(root or project_root(), stack, progress, options)
+
+
+def migrate(stack: str, engine: str, *, root: Path | None = None) -> Path:
+    """Hand a stack over to the other engine, ``pulumi`` or ``embedded``; returns where its former state lies.
+
+    :raises IntegrityError: when the new engine does not say the same of it; it is as it was then.
+    """
+    from trivet.workflows import stack as stacks
+
+    return stacks.migrate(root or project_root(), stack, engine)
 
 
 def destroy(stack: str = LOCAL, *, root: Path | None = None, progress: Progress | None = None) -> StackChange:

@@ -17,7 +17,8 @@ from trivet.core.layout import stack_home
 from trivet.core.locks import lock
 from trivet.core.outputs import Outputs
 from trivet.core.progress import Progress, Silent
-from trivet.infra.driver import CLOUD, LOCAL, Driver, record_of
+from trivet.infra.driver import CLOUD, LOCAL, Driver, Options, record_of
+from trivet.infra.migrate import migrate as hand_over
 from trivet.infra.settings import Settings
 from trivet.workflows.project import ProjectFiles
 
@@ -93,22 +94,29 @@ def up(
     projects: Sequence[ProjectFiles] = (),
     config: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    options: Options | None = None,
 ) -> StackChange:
     """Make the stack what its config says."""
     configure(root, stack, projects, config)
     driver = driver_of(root, stack)
     with (progress or Silent()).step(f"Provision stack {stack} with {driver.engine}") as note:
-        change = StackChange(stack=stack, engine=driver.engine, changes=driver.up())
+        change = StackChange(stack=stack, engine=driver.engine, changes=driver.up(options=options))
         note(change.summary.partition(": ")[2].rstrip("."))
     return change.model_copy(update={"outputs": read_outputs(stack, root=root)})
 
 
-def preview(root: Path, stack: str, progress: Progress | None = None) -> StackChange:
+def preview(root: Path, stack: str, progress: Progress | None = None, options: Options | None = None) -> StackChange:
     """What ``up`` would change."""
     configure(root, stack)
     driver = driver_of(root, stack)
     with (progress or Silent()).step(f"Preview stack {stack} with {driver.engine}"):
-        return StackChange(stack=stack, engine=driver.engine, changes=driver.preview())
+        changes = driver.preview(options=options)
+        return StackChange(stack=stack, engine=driver.engine, changes=changes)
+
+
+def migrate(root: Path, stack: str, engine: str) -> Path:
+    """Hand the stack over to the other engine; returns where its former state lies."""
+    return hand_over(driver_of(root, stack), engine)
 
 
 def destroy(root: Path, stack: str, progress: Progress | None = None) -> StackChange:

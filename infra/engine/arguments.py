@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 from trivet.core.errors import Unsupported
@@ -15,6 +15,21 @@ def parse(args: Sequence[str]) -> argparse.Namespace:
     :raises Unsupported: naming whatever is not implemented.
     """
     return _parser().parse_args(args)
+
+
+def command_lines() -> Iterator[tuple[str, list[str]]]:
+    """Each command, such as ``stack init``, and its options."""
+    yield from _lines(_parser(), "")
+
+
+def _lines(parser: argparse.ArgumentParser, name: str) -> Iterator[tuple[str, list[str]]]:
+    options = [one.option_strings[0] for one in parser._actions if one.option_strings]
+    if name and options:
+        yield name, sorted(options)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, below in action.choices.items():
+                yield from _lines(below, f"{name} {word}".strip())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,19 +65,30 @@ def _operations(commands: Any) -> None:
         parser.add_argument("--message", default="")
         parser.add_argument("--target", action="append", default=[])
         parser.add_argument("--target-dependents", action="store_true")
+        parser.add_argument("--exclude", action="append", default=[])
+        parser.add_argument("--exclude-dependents", action="store_true")
         parser.add_argument("--parallel", type=int, default=16)
         parser.add_argument("--expect-no-changes", action="store_true")
         parser.add_argument("--event-log")
         parser.add_argument("--client")
         parser.add_argument("--exec-kind", choices=["auto.local", "auto.inline"])
+        parser.add_argument("--verbose", type=int, default=0)
         # What is shown has no colours, no progress dots and no outputs in any case.
         parser.add_argument("--color", choices=["never", "auto", "raw"])
         parser.add_argument("--suppress-progress", action="store_true")
         parser.add_argument("--suppress-outputs", action="store_true")
-        if name in ("refresh", "destroy"):
+        if name == "refresh":
             parser.add_argument("--run-program", choices=["false"])
+            continue
+        parser.add_argument("--continue-on-error", action="store_true")
+        parser.add_argument("--refresh", nargs="?", choices=["true", "false"], const="true")
+        if name == "destroy":
+            parser.add_argument("--run-program", choices=["true", "false"])
+            parser.add_argument("--exclude-protected", action="store_true")
         else:
             parser.add_argument("--replace", action="append", default=[])
+            parser.add_argument("--policy-pack", action="append", default=[])
+            parser.add_argument("--policy-pack-config", action="append", default=[])
 
 
 def _stack(commands: Any) -> None:

@@ -11,17 +11,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from trivet.core import faults
 from trivet.core.errors import ConfigError, IntegrityError, NotFound, Unsupported
-from trivet.core.files import append_durable, sync_folder, write_atomic
+from trivet.core.files import Appended, write_atomic
 from trivet.core.locks import lock
 from trivet.infra.engine.crypt import Vault
-from trivet.infra.engine.state import Operation, Resource, State, verify
+from trivet.infra.engine.state import Journal, Operation, Resource, State, verify
 
 VERSION = "3.205.0"
 """The version of Pulumi's command line that this engine stands in for: the last whose event log is a file."""
@@ -110,11 +110,12 @@ class StateFile:
             self.save(found)
             # Keys of the journal are places in the file.
             state = State([item for _, item in found.ordered()], found.pending.values(), found.vault)
-            state.journal = self._begin()
-            try:
-                yield state
-            finally:
-                self.save(state)
+            with closing(Appended(self._journal)) as journal:
+                state.journal = self._entering(journal)
+                try:
+                    yield state
+                finally:
+                    self.save(state)
 
     def load(self, open_vault: OpenVault) -> State:
         """The state as the last writer left it, be it by kill -9.
@@ -168,17 +169,16 @@ class StateFile:
         latest = json.loads(self.path.read_bytes())["checkpoint"].get("latest") or {}
         return latest["manifest"]["time"], len(latest.get("resources", []))
 
-    def _begin(self) -> Callable[[dict[str, Any]], None]:
-        base = _digest(self.path.read_bytes())
+    def _entering(self, journal: Appended) -> Journal:
+        unsaid = [{"base": _digest(self.path.read_bytes())}]
 
-        def append(entry: dict[str, Any]) -> None:
-            first = not self._journal.exists()
-            lines = [{"base": base}, entry] if first else [entry]
-            append_durable(self._journal, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
-            if first:
-                sync_folder(self._journal.parent)
+        def enter(entry: dict[str, Any]) -> Callable[[], None]:
+            lines = [*unsaid, entry]
+            durable = journal.append(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+            unsaid.clear()
+            return durable
 
-        return append
+        return enter
 
     def _entries(self, base: str) -> list[dict[str, Any]]:
         """The journal of the state with this digest; a last line that a crash cut short was never relied on."""

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from time import time
 from typing import Any
@@ -20,11 +21,13 @@ from pulumi.automation import CommandResult, OnOutput
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
-from trivet.core.errors import ConfigError, Locked, TrivetError, UsageError
+from trivet.core.errors import ConfigError, Locked, TrivetError, Unsupported, UsageError
 from trivet.infra.engine.arguments import parse
 from trivet.infra.engine.checkpoint import VERSION, Backend, StateFile, decode, export
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.history import Entry, History
+from trivet.infra.engine.limits import lines as limits
+from trivet.infra.engine.policy import PackSource
 from trivet.infra.engine.settings import Project, StackSettings
 from trivet.infra.engine.state import STACK_TYPE, State, verify
 from trivet.infra.engine.targets import Targets
@@ -33,6 +36,8 @@ from trivet.infra.engine.values import mask, reveal
 
 _STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _MOST_PARALLEL = 64
+_ENGINES_OWN = "pulumi:"  # the namespace of Pulumi's own settings
+_OF_PACKS = ("policy_pack", "policy_pack_config")
 _TITLES = {"update": "Updating", "refresh": "Refreshing", "destroy": "Destroying"}
 
 
@@ -109,7 +114,8 @@ class _Call:
         self._operate("update", Update.up, preview=True, runs_program=True)
 
     def destroy(self) -> None:
-        self._operate("destroy", Update.destroy, preview=self._options.preview_only)
+        runs = self._options.run_program == "true"
+        self._operate("destroy", Update.destroy, preview=self._options.preview_only, runs_program=runs)
 
     def refresh(self) -> None:
         def work(update: Update, state: State) -> None:
@@ -236,6 +242,8 @@ class _Call:
             self._file.require()
             target = self._target()
             report.line(f"{'Previewing' if preview else _TITLES[kind]} ({self._stack}) with the embedded engine")
+            if options.verbose:
+                report.line("\n".join(["What it is not:", *limits()]))
             with (
                 Update(
                     target, report, packages=self._file.packages(), preview=preview, runs_program=runs_program
@@ -247,7 +255,7 @@ class _Call:
                     work(update, state)
                 finally:
                     report.summary()
-            if options.expect_no_changes and report.changes.keys() - {"same", "read"}:
+            if options.expect_no_changes and report.changes.keys() - {"same", "read", "refresh"}:
                 raise ConfigError("No changes were expected, but there were.", "See the lines above.")
             result = "succeeded"
         except TrivetError as error:
@@ -269,19 +277,43 @@ class _Call:
 
     def _target(self) -> Target:
         options = self._options
+        spares = getattr(options, "exclude_protected", False)
+        if options.target and (options.exclude or spares):
+            raise UsageError("--target cannot be given with --exclude or --exclude-protected.", "Leave one out.")
+        if (options.exclude_dependents and not options.exclude) or (options.target_dependents and not options.target):
+            raise UsageError("--target-dependents belongs to --target, --exclude-dependents to --exclude.")
+        config = self._settings.values()
+        for key in (key for key in config if key.startswith(_ENGINES_OWN)):
+            raise Unsupported(
+                f"The embedded engine does not implement the setting '{key}'.", "Remove it or use the pulumi CLI."
+            )
         return Target(
             stack=self._stack,
             project=self._project.name,
             program=self._project.main,
-            config=self._settings.values(),
+            config=config,
             env=self._env,
             parallel=min(options.parallel, _MOST_PARALLEL),
             client=options.client,
             other=self._other,
             targets=Targets(
-                options.target, dependents=options.target_dependents, replaces=getattr(options, "replace", ())
+                options.target,
+                dependents=options.target_dependents or options.exclude_dependents,
+                replaces=getattr(options, "replace", ()),
+                excludes=options.exclude,
             ),
+            goes_on=getattr(options, "continue_on_error", False),
+            refreshes=getattr(options, "refresh", None) == "true",
+            spares_protected=spares,
+            packs=self._packs(),
         )
+
+    def _packs(self) -> list[PackSource]:
+        """The policy packs, with the configs in the same order."""
+        packs, configs = ([self._cwd / path for path in getattr(self._options, name, ())] for name in _OF_PACKS)
+        if configs and len(configs) != len(packs):
+            raise UsageError("There are not as many --policy-pack-config as --policy-pack.", "Give one for each pack.")
+        return [PackSource(folder, config) for folder, config in zip_longest(packs, configs)]
 
     def _other(self, name: str) -> State:
         """The state of another stack of this backend, whose secrets this stack's passphrase opens."""

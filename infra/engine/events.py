@@ -6,15 +6,19 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trivet.infra.engine.state import Resource
-from trivet.infra.engine.values import is_secret, reveal
+from trivet.infra.engine.values import SHORTEST_SECRET, Properties, mask, secret_texts
 
-_SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "read": ">", "import": "=", "same": " "}
+_SIGNS = {
+    "create": "+", "update": "~", "delete": "-", "replace": "+-",
+    "read": ">", "import": "=", "refresh": "~", "same": " ",
+}  # fmt: skip
 _PAST = {
     "create": "created",
     "update": "updated",
@@ -23,8 +27,27 @@ _PAST = {
     "same": "unchanged",
     "read": "read",
     "import": "imported",
+    "refresh": "refreshed",
 }
-_SHORTEST_SECRET = 4
+
+
+@dataclass(frozen=True)
+class Violation:
+    """What a policy finds wrong with a resource, or with the stack where there is no ``urn``."""
+
+    policy: str
+    pack: str
+    version: str
+    level: str
+    message: str
+    urn: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, without the full stop."""
+        return f"{self.policy} of {self.pack}: {self.message}" + (
+            f" ({self.urn.rsplit('::', 1)[-1]})" if self.urn else ""
+        )
 
 
 class Report:
@@ -36,26 +59,27 @@ class Report:
 
     def __init__(self, show: Callable[[str], Any], log: Path | None = None, *, preview: bool = False) -> None:
         self.changes: Counter[str] = Counter()
+        self.packs: dict[str, str] = {}  # versions of the policy packs by their names
         self._show = show
         self._log = log
         self._preview = preview
         self._sequence = 0
-        self._hidden: set[str] = set()
+        self._hidden: dict[str, None] = {}
         self._started = time.monotonic()
         self._lock = threading.RLock()
 
     def hide(self, value: Any) -> None:
         """Show ``[secret]`` instead of every secret text in ``value`` from now on, wherever it turns up."""
-        if is_secret(value):
-            forms = (form for text in _texts(reveal(value)) for form in _forms(text))
-            self._hidden.update(form for form in forms if len(form) >= _SHORTEST_SECRET)
-        elif isinstance(value, dict | list):
-            for item in value.values() if isinstance(value, dict) else value:
-                self.hide(item)
+        forms = (form for text in secret_texts(value) for form in _forms(text))
+        new = {form for form in forms if len(form) >= SHORTEST_SECRET}
+        with self._lock:
+            if not new <= self._hidden.keys():
+                longest_first = sorted(self._hidden.keys() | new, key=len, reverse=True)
+                self._hidden = dict.fromkeys(longest_first)  # a text may be part of another
 
     def redacted(self, text: str) -> str:
         """The text without what is hidden."""
-        for secret in sorted(self._hidden, key=len, reverse=True):
+        for secret in self._hidden:
             text = text.replace(secret, "[secret]")
         return text
 
@@ -71,14 +95,32 @@ class Report:
         message = self.redacted(message)
         self._event("diagnosticEvent", {"severity": severity, "message": message, "color": "never", "urn": urn})
 
+    def violation(self, found: Violation) -> None:
+        """A policy is violated."""
+        self.line(f"{found.level}: {found.sentence}.")
+        body = {"resourceUrn": found.urn, "message": self.redacted(found.message), "enforcementLevel": found.level}
+        self._event("policyEvent", body | _policy(found.policy, found.pack, found.version))
+
+    def remediation(
+        self, policy: str, pack: str, version: str, resource: Resource, before: Properties, after: Properties
+    ) -> None:
+        """A policy changed the inputs of a resource."""
+        names = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+        self.line(f"remediate: {policy} of {pack} sets {', '.join(names)} of {resource.name}.")
+        body = {"resourceUrn": resource.urn, "before": mask(before), "after": mask(after)}
+        self._event("policyRemediationEvent", body | _policy(policy, pack, version))
+
     def begins(self, op: str, resource: Resource) -> None:
         """A step that changes something begins."""
         self._event("resourcePreEvent", self._step(op, resource))
         if not self._preview:
             self.line(f" {_SIGNS[op]:2} {resource.type} {resource.name} …")
 
-    def ends(self, op: str, resource: Resource) -> None:
-        """A step ended well."""
+    def ends(self, op: str, resource: Resource, changed: Sequence[str] = ()) -> None:
+        """A step ended well.
+
+        :param changed: the inputs for which it was done.
+        """
         if resource.is_default_provider:
             return
         with self._lock:
@@ -86,7 +128,8 @@ class Report:
         self._event("resOutputsEvent", self._step(op, resource))
         if op != "same":
             done = f"to {op}" if self._preview else _PAST[op]
-            self.line(f" {_SIGNS[op]:2} {resource.type} {resource.name} {done}")
+            names = f" [diff: {', '.join(changed)}]" if changed else ""
+            self.line(f" {_SIGNS[op]:2} {resource.type} {resource.name} {done}{names}")
 
     def summary(self) -> None:
         """The counts, after all steps."""
@@ -96,7 +139,7 @@ class Report:
         self.line(f"Resources: {', '.join(counts) or 'none'}. Duration: {seconds}s.")
         self._event(
             "summaryEvent",
-            {"maybeCorrupt": False, "durationSeconds": seconds, "resourceChanges": changes, "PolicyPacks": {}},
+            {"maybeCorrupt": False, "durationSeconds": seconds, "resourceChanges": changes, "PolicyPacks": self.packs},
         )
 
     def close(self) -> None:
@@ -117,15 +160,11 @@ class Report:
                 file.write(json.dumps(event) + "\n")
 
 
+def _policy(policy: str, pack: str, version: str) -> dict[str, str]:
+    tag = {"policyPackVersion": version, "policyPackVersionTag": version}
+    return {"policyName": policy, "policyPackName": pack, "color": "never", **tag}
+
+
 def _forms(text: str) -> list[str]:
     """The ways in which a text may turn up: as it is, in JSON, and line by line."""
     return [text, json.dumps(text)[1:-1], *map(str.strip, text.splitlines())]
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict | list):
-        items = value.values() if isinstance(value, dict) else value
-        return [text for item in items for text in _texts(item)]
-    return []

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
+import pulumi.log
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import language_pb2_grpc
@@ -25,6 +26,9 @@ def main() -> None:
     file = program / "__main__.py" if program.is_dir() else program
     sys.path.insert(0, str(file.parent))
     os.chdir(file.parent)
+
+    # Of each resource the SDK tells some, in calls that it waits for, and the engine shows none of them.
+    pulumi.log.debug = lambda *_, **__: None
 
     def run() -> None:
         runpy.run_path(str(file), run_name="__main__")

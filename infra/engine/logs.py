@@ -8,7 +8,10 @@ from contextlib import AbstractContextManager
 import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
+from semver import VersionInfo
 
+from trivet.core.errors import ConfigError
+from trivet.infra.engine.checkpoint import VERSION
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.gate import Gate
 from trivet.infra.engine.services import Service, refuse_the_rest, served
@@ -44,6 +47,28 @@ class Logs(Service, engine_pb2_grpc.EngineServicer):
         """Told by SDKs that keep it here."""
         self._root = request.urn
         return engine_pb2.SetRootResourceResponse()
+
+    def RequirePulumiVersion(
+        self, request: engine_pb2.RequirePulumiVersionRequest, context: grpc.ServicerContext
+    ) -> engine_pb2.RequirePulumiVersionResponse:
+        """What versions of Pulumi a program runs with."""
+        with self.serving(context):
+            wanted = request.pulumi_version_range
+            if not _is_within(wanted):
+                raise ConfigError(
+                    f"The program requires Pulumi {wanted}, and the embedded engine stands for {VERSION}.",
+                    "Use the pulumi CLI, or widen the range.",
+                )
+        return engine_pb2.RequirePulumiVersionResponse()
+
+
+def _is_within(wanted: str) -> bool:
+    """Whether the version that the engine stands for is within a range such as ``>=3.1.0 <4.0.0 || 5.0.0``."""
+    version = VersionInfo.parse(VERSION)
+    try:
+        return any(all(map(version.match, alternative.split())) for alternative in wanted.split("||"))
+    except ValueError as error:
+        raise ConfigError(f"'{wanted}' is no range of versions: {error}", "Write it as in >=3.1.0 <4.0.0.") from error
 
 
 refuse_the_rest(Logs, engine_pb2.DESCRIPTOR.services_by_name["Engine"])

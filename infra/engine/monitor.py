@@ -8,23 +8,27 @@ name. The first error closes the gate, and every further call is told that the m
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
 import grpc
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2, struct_pb2
 from google.protobuf.message import Message
-from pulumi.runtime.proto import callback_pb2, resource_pb2, resource_pb2_grpc
+from pulumi.runtime.proto import callback_pb2, provider_pb2, resource_pb2, resource_pb2_grpc
 
 from trivet.core.errors import ConfigError, Unsupported
+from trivet.infra.engine.callbacks import Callbacks
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.gate import Gate
+from trivet.infra.engine.hooks import KINDS
+from trivet.infra.engine.remote import Surroundings, call, construct
 from trivet.infra.engine.services import Service, refuse_the_rest
 from trivet.infra.engine.state import Resource, make_urn
 from trivet.infra.engine.steps import Goal, Steps
 from trivet.infra.engine.transforms import Transforms
-from trivet.infra.engine.values import from_struct, to_struct
+from trivet.infra.engine.values import from_struct, has_unknown, to_struct, without_outputs, without_references
 
 FEATURES = {
     "secrets": resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
@@ -32,17 +36,26 @@ FEATURES = {
     "deletedWith": resource_pb2.RESOURCE_MONITOR_FEATURE_DELETED_WITH,
     "transforms": resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
     "invokeTransforms": resource_pb2.RESOURCE_MONITOR_FEATURE_INVOKE_TRANSFORMS,
+    "resourceReferences": resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
+    "outputValues": resource_pb2.RESOURCE_MONITOR_FEATURE_OUTPUT_VALUES,
+    "replaceWith": resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACE_WITH,
+    "replacementTrigger": resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACEMENT_TRIGGER,
+    "resourceHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
+    "errorHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
 }
 """What is announced to the SDK, and works. Without ``secrets`` the SDK would send secrets in clear."""
 
-_TAKEN = {
+OPTIONS = {
     "type", "name", "parent", "custom", "object", "protect", "dependencies", "propertyDependencies",
     "deleteBeforeReplace", "deleteBeforeReplaceDefined", "ignoreChanges", "additionalSecretOutputs",
     "retainOnDelete", "aliases", "provider", "version", "replaceOnChanges", "customTimeouts", "deletedWith",
-    "importId", "transforms",
+    "importId", "transforms", "hooks", "replace_with", "replacement_trigger", "remote", "providers",
 }  # fmt: skip
+"""The fields of a registration that are read."""
+
 _READ = {"id", "type", "name", "parent", "properties", "dependencies", "provider", "version", "additionalSecretOutputs"}
 _INVOKED = {"tok", "args", "provider", "version"}
+_CALLED = {"tok", "args", "argDependencies", "provider", "version"}
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _ABOUT_THE_SDK = {
     "acceptSecrets", "acceptResources", "supportsPartialValues", "supportsResultReporting", "aliasSpecs",
@@ -53,13 +66,17 @@ _ABOUT_THE_SDK = {
 class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
     """Serves one run of one program."""
 
-    def __init__(self, stack: str, project: str, steps: Steps, report: Report, gate: Gate) -> None:
-        self._stack = stack
-        self._project = project
+    def __init__(self, around: Surroundings, steps: Steps, callbacks: Callbacks, report: Report, gate: Gate) -> None:
+        self._around = around
+        self._stack = around.stack
+        self._project = around.project
         self._steps = steps
         self._report = report
         self.gate = gate
-        self._transforms = Transforms()
+        self.address = ""
+        self._transforms = Transforms(callbacks)
+        self._registered = threading.Event()
+        self._may_end = threading.Event()
         self._aliases: dict[str, tuple[str, ...]] = {}
 
     def GetDeploymentInfo(self, request: Any, context: grpc.ServicerContext) -> resource_pb2.DeploymentInfo:
@@ -77,14 +94,25 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
     ) -> resource_pb2.RegisterResourceResponse:
         """One resource of the program."""
         with self.serving(context):
-            goal = self._goal(request)
+            urn = make_urn(self._stack, self._project, request.parent, request.type, request.name)
+            self._report.hide(from_struct(request.object))  # a transform may fail and tell it
+            request = self._transforms.resource(request, urn)
+            _refuse_unknown(request, OPTIONS)
+            self._warn_of_nested(request)
+            if request.remote:
+                self._report.hide(from_struct(request.object))
+                provider = self._steps.provider(request.type, request.provider, request.version)
+                return construct(provider, request, self._around, self.address)
+            goal = self._goal(request, urn)
             self._report.hide(goal.want.inputs)
             made = self._steps.register(goal)
+            given = made.outputs if made.custom else made.inputs
             return resource_pb2.RegisterResourceResponse(
                 urn=made.urn,
                 id=made.id,
-                object=to_struct(made.outputs if made.custom else made.inputs),
+                object=to_struct(given if request.acceptResources else without_references(given)),
                 unknown=self._steps.is_left_out(made.urn),
+                result=resource_pb2.FAIL if self._steps.fails(made.urn) else resource_pb2.SUCCESS,
             )
         raise AssertionError("abort raises")
 
@@ -100,7 +128,7 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
                 custom=True,
                 type=request.type,
                 id=request.id,
-                inputs=from_struct(request.properties),
+                inputs=without_outputs(from_struct(request.properties)),
                 parent=request.parent,
                 dependencies=tuple(sorted(request.dependencies)),
                 provider=request.provider,
@@ -109,7 +137,8 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
             self._report.hide(want.inputs)
             made = self._steps.read(want, request.version)
             self._report.hide(made.outputs)
-            return resource_pb2.ReadResourceResponse(urn=urn, properties=to_struct(made.outputs))
+            result = resource_pb2.FAIL if self._steps.fails(urn) else resource_pb2.SUCCESS
+            return resource_pb2.ReadResourceResponse(urn=urn, properties=to_struct(made.outputs), result=result)
         raise AssertionError("abort raises")
 
     def Invoke(
@@ -121,11 +150,26 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
             request = self._transforms.invoke(request)
             _refuse_unknown(request, _INVOKED)
             package = request.tok.split(":", 1)[0]
-            arguments = from_struct(request.args)
+            arguments = without_outputs(from_struct(request.args))
             self._report.hide(arguments)
+            if has_unknown(arguments) and not self._around.preview:
+                return resource_pb2.ResourceInvokeResponse(unknown=True)
             given = self._steps.invoke(package, request.provider, request.version, request.tok, arguments)
             self._report.hide(given)
             return resource_pb2.ResourceInvokeResponse(**{"return": to_struct(given)})  # pyright: ignore[reportArgumentType]
+        raise AssertionError("abort raises")
+
+    def Call(
+        self, request: resource_pb2.ResourceCallRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CallResponse:
+        """A method of a resource."""
+        with self.serving(context):
+            _refuse_unknown(request, _CALLED)
+            self._report.hide(from_struct(request.args))
+            provider = self._steps.provider(request.tok, request.provider, request.version)
+            given = call(provider, request, self._around, self.address)
+            self._report.hide(from_struct(getattr(given, "return")))
+            return given
         raise AssertionError("abort raises")
 
     def RegisterResourceOutputs(
@@ -133,7 +177,7 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
     ) -> empty_pb2.Empty:
         """A component's or the stack's outputs."""
         with self.serving(context):
-            outputs = from_struct(request.outputs)
+            outputs = without_outputs(from_struct(request.outputs))
             self._report.hide(outputs)
             self._steps.outputs(request.urn, outputs)
         return empty_pb2.Empty()
@@ -150,20 +194,47 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
         self._transforms.add_for_invokes(request)
         return empty_pb2.Empty()
 
-    def close(self) -> None:
-        """Hang up on the program's callbacks."""
-        self._transforms.close()
-
-    def SignalAndWaitForShutdown(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        """The program has registered everything."""
+    def RegisterResourceHook(
+        self, request: resource_pb2.RegisterResourceHookRequest, context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        """A function to call before or after something is done to a resource."""
+        with self.serving(context):
+            self._steps.hooks.add(request)
         return empty_pb2.Empty()
 
-    def _goal(self, request: resource_pb2.RegisterResourceRequest) -> Goal:
-        urn = make_urn(self._stack, self._project, request.parent, request.type, request.name)
-        self._report.hide(from_struct(request.object))  # a transform may fail and tell it
-        request = self._transforms.resource(request, urn)
-        _refuse_unknown(request, _TAKEN)
-        _refuse_nested(request)
+    def RegisterErrorHook(
+        self, request: resource_pb2.RegisterErrorHookRequest, context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        """A function to call when something failed."""
+        with self.serving(context):
+            self._steps.hooks.add_on_error(request)
+        return empty_pb2.Empty()
+
+    def SignalAndWaitForShutdown(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        """The program has registered everything; it stays, with its hooks, until everything is done."""
+        self._registered.set()
+        self._may_end.wait()
+        return empty_pb2.Empty()
+
+    def wait_until_registered(self) -> None:
+        """Return when the program has registered everything, or has ended."""
+        self._registered.wait()
+
+    def has_ended(self) -> None:
+        """Nothing more comes from the program."""
+        self._registered.set()
+
+    def let_go(self) -> None:
+        """Let the program end."""
+        self._may_end.set()
+
+    def _warn_of_nested(self, request: resource_pb2.RegisterResourceRequest) -> None:
+        for path in request.additionalSecretOutputs:
+            if any(sign in path for sign in ".[]*"):
+                told = f"'{path}' in additional_secret_outputs of {request.name} hides nothing: it takes whole outputs."
+                self._report.diagnostic("warning", told)
+
+    def _goal(self, request: resource_pb2.RegisterResourceRequest, urn: str) -> Goal:
         aliases = tuple(dict.fromkeys(self._alias_urns(request, urn)))
         self._aliases[urn] = aliases
         by_property = {name: sorted(deps.urns) for name, deps in sorted(request.propertyDependencies.items())}
@@ -172,7 +243,7 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
                 urn=urn,
                 custom=request.custom,
                 type=request.type,
-                inputs=from_struct(request.object),
+                inputs=without_outputs(from_struct(request.object)),
                 parent=request.parent,
                 protect=request.protect,
                 # A transform may have dropped those that come from properties.
@@ -187,6 +258,9 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
                 deleted_with=request.deletedWith,
                 provider=request.provider,
                 import_id=request.importId,
+                replace_with=tuple(request.replace_with),
+                replacement_trigger=_trigger(request),
+                resource_hooks=_hooks(request),
             ),
             request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
             request.version,
@@ -216,6 +290,19 @@ def _name_under(request: resource_pb2.RegisterResourceRequest, parent: str) -> s
     return former + request.name[len(current) :] if request.name.startswith(current) else request.name
 
 
+def _hooks(request: resource_pb2.RegisterResourceRequest) -> dict[str, list[str]]:
+    """Names of hooks by their kinds, as the state has them."""
+    given = {kind: list(getattr(request.hooks, name)) for name, kind in KINDS.items()}
+    return {kind: names for kind, names in given.items() if names}
+
+
+def _trigger(request: resource_pb2.RegisterResourceRequest) -> Any:
+    if not request.HasField("replacement_trigger"):
+        return None
+    held = struct_pb2.Struct(fields={"trigger": request.replacement_trigger})
+    return without_outputs(from_struct(held)["trigger"])
+
+
 def _timeouts(given: resource_pb2.RegisterResourceRequest.CustomTimeouts) -> dict[str, float]:
     """Seconds by what they are for, of those that are given."""
     texts = {"create": given.create, "update": given.update, "delete": given.delete}
@@ -239,12 +326,6 @@ def _refuse_unknown(request: Any, taken: set[str]) -> None:
         empty = isinstance(value, Message) and not value.ByteSize()
         if field.name not in taken | _ABOUT_THE_SDK and not empty:
             raise _unsupported(f"the option '{field.name}'", request)
-
-
-def _refuse_nested(request: resource_pb2.RegisterResourceRequest) -> None:
-    for path in request.additionalSecretOutputs:
-        if any(sign in path for sign in ".[]*"):
-            raise _unsupported(f"the nested path '{path}' in 'additionalSecretOutputs'", request)
 
 
 def _unsupported(what: str, request: Any) -> Unsupported:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from trivet.core.errors import ConfigError, Unsupported
@@ -15,6 +16,7 @@ from trivet.infra.engine.state import Changes, Resource, State, refuse_to_replac
 from trivet.infra.engine.targets import Targets
 from trivet.infra.engine.values import UNKNOWN, Properties, mark_like, reveal
 
+Admitted = Callable[[Resource], Resource]
 DYNAMIC = "__provider"  # the input in which a dynamic resource carries its provider
 
 
@@ -46,10 +48,13 @@ class Outside:
         self._report.ends("read", new)
         return new
 
-    def adopt(self, provider: Provider, want: Resource, found: tuple[int, Resource] | None) -> Resource:
+    def adopt(
+        self, provider: Provider, want: Resource, found: tuple[int, Resource] | None, admitted: Admitted
+    ) -> Resource:
         """Import an object that is there already; the program must say what it is like.
 
         :param found: the entry of another object, in whose place it comes.
+        :param admitted: gives a resource as the policies make it, or raises.
         :raises ConfigError: when it is not there, or is not like that; of the latter a preview only warns.
         """
         if found:
@@ -66,7 +71,8 @@ class Outside:
             outputs=mark_like(live.outputs, want.inputs, want.additional_secret_outputs),
         )
         want = ignoring(want, there)
-        new = replace(there, inputs=provider.check(want, there.inputs), created=now(), modified=now())
+        checked = admitted(replace(want, inputs=provider.check(want, there.inputs)))
+        new = replace(there, inputs=checked.inputs, created=now(), modified=now())
         if provider.diff(there, new.inputs, want.ignore_changes).differs:
             message = _unlike(want, there.inputs, new.inputs)
             if not self._preview:
@@ -78,40 +84,42 @@ class Outside:
         self._report.ends("import", new)
         return new
 
-    def refresh(self, targets: Targets, gate: Gate) -> None:
-        """Take over what changed outside: read every resource that a provider serves."""
-        if not targets.are_all:
+    def refresh(self, targets: Targets, gate: Gate, *, first: bool = False) -> None:
+        """Take over what changed outside: read every resource that a provider serves.
+
+        :param first: whether something else comes after it, in whose counts each is one of ``refresh``.
+        """
+        if not (targets.are_all or first):  # else some may be made afterwards
             targets.all_found(self._state.urns())
         for key, one in self._state.ordered():
             if targets.take(one):
                 with gate:
-                    self._refresh(key, self._state.resources[key])
+                    self._refresh(key, self._state.resources[key], first=first)
         for operation in list(self._state.pending.values()):
             if operation.kind != "creating":
                 self._state.put({}, operation.resource)
 
-    def _refresh(self, key: int, old: Resource) -> None:
+    def _refresh(self, key: int, old: Resource, *, first: bool) -> None:
         if old.delete or old.pending_replacement:
             return
-        live: Live | None = Live(old.id, old.inputs, old.outputs)
+        live: Live | None = Live(old.id, old.inputs, old.outputs, old.init_errors)
         if old.custom and not old.is_provider:
             live = self._providers.read(old)
         if live is None:
             self._state.forget(key)
-            self._report.ends("delete", old)
+            self._report.ends("refresh" if first else "delete", old)
             return
         inputs = old.inputs if live.inputs is None else live.inputs
-        new = replace(old, id=live.id, inputs=inputs, outputs=live.outputs)
-        if new == old:
-            self._report.ends("same", old)
-        else:
+        new = replace(old, id=live.id, inputs=inputs, outputs=live.outputs, init_errors=live.failures)
+        if new != old:
             self._state.put({key: replace(new, modified=now())})
-            self._report.ends("update", old)
+        self._report.ends("refresh" if first else "same" if new == old else "update", old)
 
     def _there(self, want: Resource) -> Live:
         found = self._providers.read(want)
         if found is None:
             raise ConfigError(f"There is no {want.type} with the id '{want.id}', which {want.name} stands for.")
+        self._report.hide([found.inputs or {}, found.outputs])
         return found
 
 

@@ -107,7 +107,7 @@ class Child:
         def pump() -> None:
             with stream:
                 for line in stream:
-                    self._last.append(line.rstrip())
+                    self._last.extend([line.strip()] if line.strip() else [])
                     self._show(line.rstrip())
 
         thread = threading.Thread(target=pump, daemon=True)

@@ -8,19 +8,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+from google.protobuf.message import DecodeError, Message
+from pulumi.runtime.proto import errors_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from trivet.core.errors import ConfigError, PlatformError
 from trivet.infra.engine.failures import failure
 from trivet.infra.engine.state import Resource
-from trivet.infra.engine.values import Properties, from_struct, has_unknown, mark_like, reveal, to_struct
+from trivet.infra.engine.values import (
+    Properties,
+    from_struct,
+    has_unknown,
+    mark_like,
+    reveal,
+    to_struct,
+    without_outputs,
+    without_references,
+)
 
 BRIEF_S = 30.0
+_DETAILS = "grpc-status-details-bin"
+Details = TypeVar("Details", bound=Message)
 CONFIGURE_S = 120.0  # it may ask a cloud whether the credentials are good
 
 
@@ -35,6 +48,7 @@ class Diff:
     changes: bool
     replaces: bool
     delete_before_replace: bool
+    names: tuple[str, ...] = ()  # of the inputs that differ
 
     @property
     def differs(self) -> bool:
@@ -48,6 +62,7 @@ class Live(NamedTuple):
     id: str
     inputs: Properties | None  # none where the provider does not say
     outputs: Properties
+    failures: tuple[str, ...] = ()  # for which it is there but does not work yet
 
 
 class Provider:
@@ -60,6 +75,8 @@ class Provider:
         self._stub = provider_pb2_grpc.ResourceProviderStub(channel)
         self._knows = False
         self._takes_secrets = False
+        self._takes_references = False
+        self._takes_outputs = False
         self._previews = False
 
     def handshake(self, engine: str, program: str) -> None:
@@ -110,6 +127,7 @@ class Provider:
             variables={f"{entry.package_served}:config:{name}": value for name, value in texts.items()},
             args=to_struct(arguments),
             acceptSecrets=True,
+            acceptResources=True,
             sends_old_inputs=True,
             sends_old_inputs_to_delete=True,
             **_identity(entry),
@@ -118,6 +136,8 @@ class Provider:
         response = self._call(self._stub.Configure, request, f"Configuring {entry.name}", CONFIGURE_S)
         self._knows = True
         self._takes_secrets = response.acceptSecrets
+        self._takes_references = response.acceptResources
+        self._takes_outputs = response.acceptOutputs
         self._previews = response.supportsPreview
 
     def invoke(self, function: str, arguments: Properties, *, preview: bool) -> Properties:
@@ -149,7 +169,8 @@ class Provider:
     def diff(self, old: Resource, inputs: Properties, ignore: tuple[str, ...] = ()) -> Diff:
         """What the new inputs mean for the resource that is there."""
         if not self._knows:
-            return Diff(reveal(inputs) != reveal(old.inputs), replaces=False, delete_before_replace=False)
+            names = _differing(old.inputs, inputs)
+            return Diff(bool(names), replaces=False, delete_before_replace=False, names=names)
         request = provider_pb2.DiffRequest(
             **_identity(old),
             id=old.id,
@@ -160,19 +181,19 @@ class Provider:
         )
         response = self._call(self._stub.Diff, request, f"Comparing {old.name}")
         unknown = response.changes == provider_pb2.DiffResponse.DIFF_UNKNOWN
-        changes = (
-            reveal(inputs) != reveal(old.inputs) if unknown else response.changes == provider_pb2.DiffResponse.DIFF_SOME
-        )
-        return Diff(changes or bool(response.replaces), bool(response.replaces), response.deleteBeforeReplace)
+        names = _differing(old.inputs, inputs)
+        changes = bool(names) if unknown else response.changes == provider_pb2.DiffResponse.DIFF_SOME
+        told = tuple(sorted({*response.diffs, *response.replaces})) or names
+        return Diff(changes or bool(response.replaces), bool(response.replaces), response.deleteBeforeReplace, told)
 
     def foresee(self, want: Resource, old: Resource | None = None) -> Properties:
         """The outputs that a create, or with ``old`` an update, would give, as far as the provider can tell."""
         if not (self._knows and self._previews):
             return want.inputs
-        return self.update(old, want, preview=True) if old else self.create(want, preview=True)[1]
+        return (self.update(old, want, preview=True) if old else self.create(want, preview=True)).outputs
 
-    def create(self, want: Resource, *, preview: bool = False) -> tuple[str, Properties]:
-        """Make it: its id and outputs."""
+    def create(self, want: Resource, *, preview: bool = False) -> Live:
+        """Make it."""
         request = provider_pb2.CreateRequest(
             **_identity(want),
             properties=self._send(want.inputs),
@@ -180,10 +201,10 @@ class Provider:
             preview=preview,
         )
         response = self._call(self._stub.Create, request, f"Creating {want.name}")
-        return response.id, self._outputs(response.properties, want)
+        return self._live(response, want)
 
-    def update(self, old: Resource, want: Resource, *, preview: bool = False) -> Properties:
-        """Change it in place: its outputs."""
+    def update(self, old: Resource, want: Resource, *, preview: bool = False) -> Live:
+        """Change it in place."""
         request = provider_pb2.UpdateRequest(
             **_identity(old),
             id=old.id,
@@ -195,21 +216,17 @@ class Provider:
             preview=preview,
         )
         response = self._call(self._stub.Update, request, f"Updating {old.name}")
-        return self._outputs(response.properties, want)
+        return self._live(response, want, old.id)
 
     def read(self, old: Resource) -> Live | None:
         """A resource as it is outside; ``None`` when it is gone."""
         if not self._knows:
-            return Live(old.id, old.inputs, old.outputs)
+            return Live(old.id, old.inputs, old.outputs, old.init_errors)
         request = provider_pb2.ReadRequest(
             **_identity(old), id=old.id, properties=self._send(old.outputs), inputs=self._send(old.inputs)
         )
         response = self._call(self._stub.Read, request, f"Reading {old.name}")
-        if not response.id:
-            return None
-        given = response.HasField("inputs")
-        inputs = mark_like(from_struct(response.inputs), old.inputs) if given else None
-        return Live(response.id, inputs, self._outputs(response.properties, old))
+        return self._live(response, old) if response.id else None
 
     def delete(self, old: Resource) -> None:
         """Delete it."""
@@ -222,6 +239,28 @@ class Provider:
         )
         self._call(self._stub.Delete, request, f"Deleting {old.name}")
 
+    def construct(self, request: provider_pb2.ConstructRequest) -> provider_pb2.ConstructResponse:
+        """Have it register a component and what is in it."""
+        return self._call(self._stub.Construct, request, f"Constructing {request.name}")
+
+    def call(self, request: provider_pb2.CallRequest) -> provider_pb2.CallResponse:
+        """Call a method of one of its resources.
+
+        :raises ConfigError: with every argument that it refuses.
+        """
+        response = self._call(self._stub.Call, request, f"Calling {request.tok}")
+        if response.failures:
+            raise ConfigError(
+                f"The arguments of {request.tok} are wrong: {_reasons(response)}.", "Correct the program."
+            )
+        return response
+
+    def sent_outputs(self, values: Properties) -> Properties:
+        """The values as they are sent to a component: with the output values among them if it takes any."""
+        sent = values if self._takes_outputs else without_outputs(values)
+        sent = sent if self._takes_references else without_references(sent)
+        return sent if self._takes_secrets else reveal(sent)
+
     def cancel(self) -> None:
         """Ask it to end soon; an answer is not waited for."""
         self._stub.Cancel.future(empty_pb2.Empty())
@@ -231,10 +270,19 @@ class Provider:
         self._channel.close()
 
     def _send(self, properties: Properties) -> Any:
-        return to_struct(properties if self._takes_secrets else reveal(properties))
+        sent = properties if self._takes_references else without_references(properties)
+        return to_struct(sent if self._takes_secrets else reveal(sent))
 
-    def _outputs(self, outputs: Any, like: Resource) -> Properties:
-        return mark_like(from_struct(outputs), like.inputs, like.additional_secret_outputs)
+    def _live(self, told: Any, like: Resource, identity: str = "") -> Live:
+        """An object as the provider tells of it; what was secret in ``like`` is so in it.
+
+        :param identity: the id, where the provider does not say it.
+        """
+        given = hasattr(told, "inputs") and told.HasField("inputs")
+        inputs = mark_like(from_struct(told.inputs), like.inputs) if given else None
+        outputs = mark_like(from_struct(told.properties), like.inputs, like.additional_secret_outputs)
+        failures = tuple(told.reasons) if hasattr(told, "reasons") else ()
+        return Live(getattr(told, "id", "") or identity, inputs, outputs, failures)
 
     def _call_if_there(self, method: Callable[..., Any], request: Any, doing: str, seconds: float) -> Any:
         """The answer; none where the plugin does not implement the method."""
@@ -254,6 +302,11 @@ class Provider:
             return method(request, timeout=seconds)
         except grpc.RpcError as error:
             status = error.code()  # pyright: ignore[reportAttributeAccessIssue] grpc raises calls
+            if unfinished := _detail(error, provider_pb2.ErrorResourceInitFailed):
+                return unfinished
+            if wrong := _detail(error, errors_pb2.InputPropertiesError):
+                reasons = "; ".join(f"{one.property_path}: {one.reason}".lstrip(": ") for one in wrong.errors)
+                raise ConfigError(f"{doing} failed: {reasons}.", "Correct the program.") from error
             if optional and status == grpc.StatusCode.UNIMPLEMENTED:
                 return None
             if status == grpc.StatusCode.DEADLINE_EXCEEDED and seconds:
@@ -264,6 +317,26 @@ class Provider:
             raise failure(f"{doing} failed", error.details()) from error  # pyright: ignore
 
 
+def _detail(error: grpc.RpcError, kind: type[Details]) -> Details | None:
+    """What an error of gRPC carries besides its text, if it is of this kind."""
+    trailing: Any = error.trailing_metadata()  # pyright: ignore[reportAttributeAccessIssue] grpc raises calls
+    for key, value in trailing or ():
+        if key != _DETAILS:
+            continue
+        with suppress(DecodeError):
+            for packed in status_pb2.Status.FromString(value).details:
+                found = kind()
+                if packed.Unpack(found):
+                    return found
+    return None
+
+
+def _differing(old: Properties, new: Properties) -> tuple[str, ...]:
+    """Names of the properties that are not the same, secret or not."""
+    before, after = reveal(old), reveal(new)
+    return tuple(sorted(name for name in {*before, *after} if before.get(name) != after.get(name)))
+
+
 def _checked(response: provider_pb2.CheckResponse, want: Resource) -> Properties:
     if response.failures:
         wrong = f"The inputs of {want.name} ({want.type}) are wrong: {_reasons(response)}."
@@ -271,7 +344,7 @@ def _checked(response: provider_pb2.CheckResponse, want: Resource) -> Properties
     return mark_like(from_struct(response.inputs), want.inputs)
 
 
-def _reasons(response: provider_pb2.CheckResponse | provider_pb2.InvokeResponse) -> str:
+def _reasons(response: provider_pb2.CheckResponse | provider_pb2.InvokeResponse | provider_pb2.CallResponse) -> str:
     return "; ".join(f"{item.property}: {item.reason}" if item.property else item.reason for item in response.failures)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from uuid import uuid4
 
@@ -33,7 +33,10 @@ class Providers:
         other: OtherStack,
         *,
         preview: bool,
+        admit: Callable[[Resource], Resource] = lambda entry: entry,
     ) -> None:
+        """:param admit: gives an entry as the policies make it, or raises."""
+        self._admit = admit
         self._other = other
         self._stack = stack
         self._project = project
@@ -102,6 +105,7 @@ class Providers:
     def step(self, want: Resource, found: tuple[int, Resource] | None) -> tuple[str, Changes, Resource]:
         """What to do about an entry, the changes of the state that this makes, and the entry as it then is."""
         old = found[1] if found else None
+        want = self._admit(want)
         provider = self._plugins.greeted(want)
         checked = provider.check_config(_without_version(want), _inputs_of(old))
         inputs = checked | {name: value for name, value in want.inputs.items() if name == VERSION}

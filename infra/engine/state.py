@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import chain
 from typing import Any
 
 from trivet.core import faults
@@ -16,6 +17,7 @@ from trivet.infra.engine.values import Properties
 STACK_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_TYPE = "pulumi:providers:"
 DEFAULT = "default"  # how the names of the engine's own provider entries begin
+_SEALED = ("inputs", "outputs", "replacementTrigger")
 _HARMLESS = {"sourcePosition", "stackTrace", "refreshBeforeUpdate", "hideDiffs"}
 
 
@@ -58,6 +60,10 @@ class Resource:
     deleted_with: str = ""
     external: bool = False
     import_id: str = ""
+    init_errors: tuple[str, ...] = ()
+    replace_with: tuple[str, ...] = ()
+    replacement_trigger: Any = None
+    resource_hooks: dict[str, list[str]] = field(default_factory=dict)
     created: str = ""
     modified: str = ""
 
@@ -105,6 +111,7 @@ class Resource:
             yield self.parent
         if self.deleted_with:
             yield self.deleted_with
+        yield from self.replace_with
         yield from self.dependencies
 
     def to_json(self, vault: Vault, *, show_secrets: bool = False) -> dict[str, Any]:
@@ -113,9 +120,9 @@ class Resource:
         result: dict[str, Any] = {
             _json_name(name): list(value) if isinstance(value, tuple) else value
             for name, value in values
-            if value or name == "custom"
+            if value or name == "custom" or (name == "replacement_trigger" and value is not None)
         }
-        for name in ("inputs", "outputs"):
+        for name in _SEALED:
             if name in result:
                 result[name] = vault.seal(result[name], f"{self.urn}:{name}", show=show_secrets)
         return result
@@ -135,8 +142,9 @@ class Resource:
             for name, value in data.items()
             if name in known
         }
-        for name in ("inputs", "outputs"):
-            values[name] = vault.open(values.get(name) or {}, f"{data['urn']}:{name}")
+        for name in _SEALED:
+            if name in data:
+                values[known[name]] = vault.open(data[name], f"{data['urn']}:{name}")
         return cls(**values)
 
 
@@ -164,12 +172,15 @@ def refuse_to_replace(old: Resource) -> None:
         )
 
 
-Journal = Callable[[dict[str, Any]], None]
+Journal = Callable[[dict[str, Any]], Callable[[], None]]
+"""Takes an entry; what it gives back waits until the entry is on the disk."""
+
 Changes = dict[int | None, Resource | None]
 
 
 class State:
-    """The resources and pending operations of one stack. Every change is journaled before it counts.
+    """The resources and pending operations of one stack. Every change is journaled before it counts, and on the disk
+    before the method that makes it returns.
 
     A resource is known by a key, its place in the loaded state or the next free number: two resources may share a URN
     while one of them waits to be deleted.
@@ -181,23 +192,27 @@ class State:
         pending: Iterable[Operation],
         vault: Vault,
     ) -> None:
-        self.resources = dict(enumerate(resources))
+        self.resources: dict[int, Resource] = {}
+        self._keys: dict[str, dict[int, None]] = {}  # of every URN, in the order in which they came
         self.pending = {operation.resource.object: operation for operation in pending}
         self.vault = vault
         self.journal: Journal | None = None
-        self._next = len(self.resources)
+        self._next = 0
         self._lock = threading.Lock()
+        self._apply(dict(enumerate(resources)), ())
 
     def find(self, urns: Iterable[str], but: Container[int] = ()) -> tuple[int, Resource] | None:
         """The live resource with the first of these URNs that there is one for, leaving out the keys ``but``."""
         with self._lock:
-            live = {r.urn: key for key, r in self.resources.items() if not r.delete and key not in but}
-            key = next((live[urn] for urn in urns if urn in live), None)
+            keys = (key for urn in urns for key in self._keys.get(urn, ()) if key not in but)
+            key = next((key for key in keys if not self.resources[key].delete), None)
             return None if key is None else (key, self.resources[key])
 
     def reborn(self, new: Resource, also: Changes) -> Changes:
         """What drops the entries that wait to be deleted but are the very object that is there now."""
-        waiting = {**self.resources, **also}.items()
+        with self._lock:
+            there = {key: self.resources[key] for key in self._keys.get(new.urn, ())}
+        waiting = {**there, **also}.items()
         return {key: None for key, old in waiting if old and old.delete and (old.urn, old.id) == (new.urn, new.id)}
 
     def urns(self) -> set[str]:
@@ -208,15 +223,17 @@ class State:
     def entry(self, urn: str, identity: str) -> Resource | None:
         """The resource with this id and this URN, now or formerly; live, or waiting to be deleted."""
         with self._lock:
-            named = (one for one in self.resources.values() if one.id == identity)
+            of_that_urn = (self.resources[key] for key in self._keys.get(urn, ()))
+            named = (one for one in chain(of_that_urn, self.resources.values()) if one.id == identity)
             return next((one for one in named if urn == one.urn or urn in one.aliases), None)
 
     def begin(self, kind: str, resource: Resource) -> None:
         """Record that a provider is about to be asked."""
         with self._lock:
-            if self.journal:
-                self.journal({"begin": kind, "resource": resource.to_json(self.vault)})
+            durable = self.journal and self.journal({"begin": kind, "resource": resource.to_json(self.vault)})
             self.pending[resource.object] = Operation(kind, resource)
+        if durable:
+            durable()  # others may go on meanwhile, and share it
         faults.point(f"engine.{kind}.begun")
 
     def put(self, changes: Changes, *ends: Resource) -> None:
@@ -231,19 +248,25 @@ class State:
             ended = [asked for asked in dict.fromkeys(one.object for one in ends) if asked in self.pending]
             if not (keyed or ended):
                 return
+            durable = None
             if self.journal:
                 sealed = {key: value and value.to_json(self.vault) for key, value in keyed.items()}
-                self.journal({"put": sealed, "ends": ended})
+                durable = self.journal({"put": sealed, "ends": ended})
             self._apply(keyed, ended)
+        if durable:
+            durable()
         faults.point("engine.put")
 
-    def _apply(self, changes: dict[int, Resource | None], ended: Iterable[tuple[str, str]]) -> None:
+    def _apply(self, changes: Mapping[int, Resource | None], ended: Iterable[tuple[str, str]]) -> None:
         for key, value in changes.items():
             self._next = max(self._next, key + 1)
+            if old := self.resources.get(key):
+                del self._keys[old.urn][key]
             if value is None:
                 self.resources.pop(key, None)
             else:
                 self.resources[key] = value
+                self._keys.setdefault(value.urn, {})[key] = None
         for asked in ended:
             del self.pending[asked]
 
@@ -284,6 +307,7 @@ def _without(resource: Resource, urn: str) -> Resource:
         resource,
         parent="" if resource.parent == urn else resource.parent,
         deleted_with="" if resource.deleted_with == urn else resource.deleted_with,
+        replace_with=tuple(item for item in resource.replace_with if item != urn),
         dependencies=tuple(item for item in resource.dependencies if item != urn),
         property_dependencies={
             name: [item for item in urns if item != urn] for name, urns in resource.property_dependencies.items()
@@ -307,6 +331,7 @@ def _renamed(resources: dict[int, Resource]) -> dict[int, Resource]:
             parent=names.get(resource.parent, resource.parent),
             deleted_with=names.get(resource.deleted_with, resource.deleted_with),
             provider="::".join([names.get(provider, provider), identity]) if provider else "",
+            replace_with=tuple(names.get(urn, urn) for urn in resource.replace_with),
             dependencies=tuple(names.get(urn, urn) for urn in resource.dependencies),
             property_dependencies={
                 name: [names.get(urn, urn) for urn in urns] for name, urns in resource.property_dependencies.items()

@@ -5,16 +5,13 @@ A resource's own come first, then its parents', then the stack's.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import grpc
-from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import callback_pb2, callback_pb2_grpc, resource_pb2
+from pulumi.runtime.proto import callback_pb2, resource_pb2
 
-from trivet.infra.engine.failures import failure
-from trivet.infra.engine.values import as_outputs, from_struct, to_struct
+from trivet.infra.engine.callbacks import Callbacks
+from trivet.infra.engine.values import Properties, as_output, from_struct, to_struct, without_outputs
 
 _RENAMED = {
     "depends_on": "dependencies",
@@ -36,13 +33,12 @@ _RENAMED = {
 class Transforms:
     """What the program of one run has registered. Its methods may be called from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, callbacks: Callbacks) -> None:
+        self._callbacks = callbacks
         self._stack: list[callback_pb2.Callback] = []
         self._invokes: list[callback_pb2.Callback] = []
         self._own: dict[str, Sequence[callback_pb2.Callback]] = {}
         self._parents: dict[str, str] = {}
-        self._channels: dict[str, grpc.Channel] = {}
-        self._lock = threading.Lock()
 
     def add(self, callback: callback_pb2.Callback) -> None:
         """Call it for every resource from now on."""
@@ -57,14 +53,17 @@ class Transforms:
 
         :raises TrivetError: when one of them fails.
         """
-        self._own[urn], self._parents[urn] = request.transforms, request.parent
+        self._parents[urn] = request.parent
+        # A remote component is registered twice, and only by the program with its transforms.
+        if request.transforms or urn not in self._own:
+            self._own[urn] = request.transforms
         for callback in self._for(urn):
             asked = resource_pb2.TransformRequest(
                 type=request.type,
                 name=request.name,
                 custom=request.custom,
                 parent=request.parent,
-                properties=to_struct(as_outputs(from_struct(request.object))),
+                properties=to_struct(_outputs_of(request)),
                 options=_options_of(request),
             )
             answer = resource_pb2.TransformResponse.FromString(self._call(callback, asked, request.name))
@@ -75,7 +74,7 @@ class Transforms:
         """The same for a function call."""
         for callback in self._invokes:
             options = resource_pb2.TransformInvokeOptions(provider=request.provider, version=request.version)
-            args = to_struct(as_outputs(from_struct(request.args)))
+            args = to_struct(as_output(from_struct(request.args)))
             asked = resource_pb2.TransformInvokeRequest(token=request.tok, args=args, options=options)
             answer = resource_pb2.TransformInvokeResponse.FromString(self._call(callback, asked, request.tok))
             changed = resource_pb2.ResourceInvokeRequest()
@@ -88,11 +87,6 @@ class Transforms:
             request = changed
         return request
 
-    def close(self) -> None:
-        """Hang up."""
-        for channel in self._channels.values():
-            channel.close()
-
     def _for(self, urn: str) -> Iterator[callback_pb2.Callback]:
         while urn:
             yield from self._own.get(urn, ())
@@ -100,16 +94,16 @@ class Transforms:
         yield from self._stack
 
     def _call(self, callback: callback_pb2.Callback, asked: Any, about: str) -> bytes:
-        with self._lock:
-            if callback.target not in self._channels:
-                self._channels[callback.target] = grpc.insecure_channel(callback.target, options=_GRPC_CHANNEL_OPTIONS)
-            channel = self._channels[callback.target]
-        request = callback_pb2.CallbackInvokeRequest(token=callback.token, request=asked.SerializeToString())
-        try:
-            return callback_pb2_grpc.CallbacksStub(channel).Invoke(request).response
-        except grpc.RpcError as error:
-            told = error.details()  # pyright: ignore[reportAttributeAccessIssue] grpc raises calls
-            raise failure(f"A transform of {about} failed", told or str(error)) from error
+        return self._callbacks.call(callback, asked, f"A transform of {about}")
+
+
+def _outputs_of(request: resource_pb2.RegisterResourceRequest) -> Properties:
+    """The inputs, each with what it depends on."""
+    depends = request.propertyDependencies
+    return {
+        name: as_output(value, depends[name].urns if name in depends else ())
+        for name, value in without_outputs(from_struct(request.object)).items()
+    }
 
 
 def _options_of(request: resource_pb2.RegisterResourceRequest) -> resource_pb2.TransformResourceOptions:

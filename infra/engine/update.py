@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,20 +17,30 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc, resource_pb2_g
 
 from trivet.core.errors import NotFound, PlatformError
 from trivet.infra.engine.builtin import OtherStack
+from trivet.infra.engine.callbacks import Callbacks
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.failures import failure
 from trivet.infra.engine.gate import Gate
+from trivet.infra.engine.hooks import Hooks
 from trivet.infra.engine.logs import Logs, serving
 from trivet.infra.engine.monitor import Monitor
 from trivet.infra.engine.plugins import Child, Plugins, language_host
+from trivet.infra.engine.policy import Pack, PackSource, Policies
 from trivet.infra.engine.providers import Providers
+from trivet.infra.engine.remote import Surroundings
 from trivet.infra.engine.services import served
 from trivet.infra.engine.state import State
-from trivet.infra.engine.steps import Steps
+from trivet.infra.engine.steps import Run, Steps
 from trivet.infra.engine.targets import Targets
 from trivet.infra.engine.values import secret
 
-_CALLS_PER_STEP = 4  # the SDK's language host makes as many at once
+ORGANIZATION = "organization"  # of every stack in a backend without any
+_MOST_CALLS = 1024  # at once: threads are only made as they are needed, and components call from within calls
+_GRACE_S = 5.0
+
+
+def _nothing() -> None:
+    """There is no program to hang up on."""
 
 
 def _no_other(name: str) -> State:
@@ -43,6 +54,10 @@ class Target:
     :param config: every value by its full key, and whether it is secret.
     :param targets: which resources may be touched.
     :param other: gives the state of another stack.
+    :param goes_on: whether one failure leaves what does not need it going.
+    :param refreshes: whether to take over first what changed outside.
+    :param spares_protected: whether a destroy leaves out what is protected, and what that needs.
+    :param packs: the policy packs to which a preview or an up is held.
     :param client: the address of a language host that runs already, as inline programs have; ``None`` starts one.
     """
 
@@ -55,6 +70,10 @@ class Target:
     client: str | None = None
     other: OtherStack = _no_other
     targets: Targets = field(default_factory=Targets)
+    goes_on: bool = False
+    refreshes: bool = False
+    spares_protected: bool = False
+    packs: Sequence[PackSource] = ()
 
     @property
     def plain_config(self) -> dict[str, str]:
@@ -78,11 +97,14 @@ class Update:
         self._report = report
         self._packages = packages
         self._preview = preview
-        self._runs_program = runs_program and not target.client
+        self._runs_program = runs_program
+        self._callbacks = Callbacks()
+        self._break_off: Callable[[], object] = _nothing  # hangs up on the program
         self._gate = Gate()
         self._host: Child | None = None
         self._plugins = Plugins(target.project, target.program, target.plain_config, target.env, report)
         self._engine = ""
+        self._packs: list[Pack] = []
         self._ending = ExitStack()
         report.hide([secret(value) for value, hidden in target.config.values() if hidden])
 
@@ -93,7 +115,11 @@ class Update:
             self._plugins.serve(self._engine)
             for package in self._packages:
                 self._plugins.start(package)
-            if self._runs_program:
+            for source in self._target.packs:
+                self._packs.append(Pack(source, self._engine, self._env_of_packs(), self._report.line))
+                self._ending.callback(self._packs[-1].stop)
+            self._ending.callback(self._callbacks.close)
+            if self._runs_program and not self._target.client:
                 self._host = language_host(self._target.program, self._target.env, self._report.line)
                 self._ending.callback(self._host.stop)
         except BaseException:
@@ -112,31 +138,68 @@ class Update:
         :raises TrivetError: the first failure; what was done before it is recorded.
         :raises KeyboardInterrupt: once what was in progress has ended and is recorded.
         """
-        steps = self._steps(state)
+        policies = Policies(self._packs, self._report, preview=self._preview)
+        steps = self._steps(state, policies, self._target.targets)
 
         def work() -> None:
-            with self._language_host() as channel, self._monitor(steps) as address:
-                self._run_program(channel, address)
-                steps.prune()  # before the monitor's threads end, and with them the plugins that they started
+            policies.configure()
+            self._refresh_first(steps)
+            self._with_program(steps)
+            steps.hold_policies()
 
         self._attend(work)
 
     def destroy(self, state: State) -> None:
         """Delete everything, dependents first; raises as :meth:`up` does."""
-        self._attend(self._steps(state).prune)
+        spared = [one.urn for one in state.resources.values() if one.protect and self._target.spares_protected]
+        targets = self._target.targets.without(spared)
+        steps = self._steps(state, None, targets, destroys=True)
+
+        def work() -> None:
+            self._refresh_first(steps)
+            if self._runs_program:
+                self._with_program(steps)
+            else:
+                steps.finish()
+
+        self._attend(work)
 
     def refresh(self, state: State) -> None:
         """Take over what changed outside; raises as :meth:`up` does."""
-        self._attend(self._steps(state).refresh)
+        self._attend(self._steps(state, None, self._target.targets).refresh)
 
-    def _steps(self, state: State) -> Steps:
+    def _refresh_first(self, steps: Steps) -> None:
+        if self._target.refreshes:
+            steps.refresh(first=True)
+
+    def _steps(self, state: State, policies: Policies | None, targets: Targets, *, destroys: bool = False) -> Steps:
         target = self._target
+        policies = policies or Policies((), self._report, preview=self._preview)
+        self._report.hide([[one.inputs, one.outputs] for one in state.resources.values()])
         providers = Providers(
-            target.stack, target.project, state, self._plugins, target.config, target.other, preview=self._preview
+            target.stack,
+            target.project,
+            state,
+            self._plugins,
+            target.config,
+            target.other,
+            preview=self._preview,
+            admit=policies.admit,
         )
-        return Steps(
-            state, providers, self._report, self._gate, target.targets, preview=self._preview, parallel=target.parallel
-        )
+        hooks = Hooks(self._callbacks, self._gate, self._report, preview=self._preview)
+        run = Run(self._preview, destroys, target.goes_on, target.parallel, targets)
+        return Steps(state, providers, policies, hooks, self._report, self._gate, run)
+
+    def _env_of_packs(self) -> dict[str, str]:
+        target = self._target
+        return {
+            **target.env,
+            "PULUMI_ORGANIZATION": ORGANIZATION,
+            "PULUMI_PROJECT": target.project,
+            "PULUMI_STACK": target.stack,
+            "PULUMI_DRY_RUN": str(self._preview).lower(),
+            "PULUMI_CONFIG": json.dumps(target.plain_config),
+        }
 
     def _attend(self, work: Callable[[], None]) -> None:
         """Run ``work`` beside this thread, which stays free for Ctrl-C."""
@@ -151,6 +214,7 @@ class Update:
                 try:
                     self._gate.wait_until_idle()
                 finally:  # the program, or after a second Ctrl-C the provider, may never end by itself
+                    self._break_off()
                     self._ending.close()
                 wait([future])
                 raise
@@ -165,18 +229,58 @@ class Update:
                 yield channel
 
     @contextmanager
-    def _monitor(self, steps: Steps) -> Iterator[str]:
-        monitor = Monitor(self._target.stack, self._target.project, steps, self._report, self._gate)
+    def _monitor(self, steps: Steps) -> Iterator[Monitor]:
+        target = self._target
+        around = Surroundings(target.project, target.stack, ORGANIZATION, target.config, self._preview, target.parallel)
+        monitor = Monitor(around, steps, self._callbacks, self._report, self._gate)
 
         def add(server: grpc.Server) -> None:
             resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
 
-        with closing(monitor), served(add, self._target.parallel * _CALLS_PER_STEP) as address:
-            yield address
+        with served(add, _MOST_CALLS) as address:
+            monitor.address = address
+            yield monitor
 
-    def _run_program(self, channel: grpc.Channel, address: str) -> None:
+    def _with_program(self, steps: Steps) -> None:
+        """Run the program and, when it has registered everything, delete what is to be deleted: until then its hooks
+        are there, and the plugins, which end with the threads of the monitor that started them."""
+        with self._language_host() as channel, self._monitor(steps) as monitor:
+            running = language_pb2_grpc.LanguageRuntimeStub(channel).Run.future(self._request(monitor.address))
+            running.add_done_callback(lambda _: monitor.has_ended())
+            self._break_off = running.cancel
+            try:
+                monitor.wait_until_registered()
+                self._gate.wait_until_idle()
+                self._gate.check()
+                if running.done():
+                    self._told(running)
+                steps.finish()
+            finally:
+                monitor.let_go()
+                with suppress(grpc.RpcError, grpc.FutureTimeoutError, grpc.FutureCancelledError):
+                    running.exception(_GRACE_S)
+                self._break_off = _nothing
+            if running.done():
+                self._told(running)
+            else:
+                running.cancel()
+                self._report.diagnostic("warning", "The program does not end by itself; everything is done.")
+
+    def _told(self, running: grpc.Future) -> None:
+        """:raises TrivetError: what the program's run ended with, where it did not end well."""
+        try:
+            result = running.result()
+        except (grpc.RpcError, grpc.FutureCancelledError) as error:
+            self._gate.check()
+            if self._host:
+                raise (self._host.ended() or PlatformError("The program does not answer.")) from error
+            raise
+        if result.error:
+            raise failure("The program failed", result.error) from RuntimeError(result.error)
+
+    def _request(self, address: str) -> language_pb2.RunRequest:
         target = self._target
-        request = language_pb2.RunRequest(
+        return language_pb2.RunRequest(
             project=target.project,
             stack=target.stack,
             config=target.plain_config,
@@ -185,17 +289,5 @@ class Update:
             parallel=target.parallel,
             monitor_address=address,
             args=[self._engine],
-            organization="organization",
+            organization=ORGANIZATION,
         )
-        try:
-            result = language_pb2_grpc.LanguageRuntimeStub(channel).Run(request)
-        except grpc.RpcError as error:
-            self._gate.check()
-            if self._host:
-                raise (self._host.ended() or PlatformError("The program does not answer.")) from error
-            raise
-        finally:
-            self._gate.wait_until_idle()
-        self._gate.check()
-        if result.error:
-            raise failure("The program failed", result.error) from RuntimeError(result.error)

@@ -1,11 +1,14 @@
 """Property values as the engine holds them: plain JSON, plus Pulumi's marker objects for what JSON cannot say.
 
-A secret is ``{SIGNATURE: SECRET, "value": …}``, an unknown (its value comes with the apply) is the string ``UNKNOWN``.
-The same markers travel on the wire and, sealed, lie in the state.
+A secret is ``{SIGNATURE: SECRET, "value": …}``, an unknown (its value comes with the apply) is the string ``UNKNOWN``,
+a resource ``{SIGNATURE: REFERENCE, "urn": …, "id": …}``, with an id where a provider made it. The same markers travel
+on the wire and, sealed, lie in the state. Output values, which say what a value depends on, only travel: to transforms,
+and between programs and remote components.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf import struct_pb2
@@ -13,6 +16,8 @@ from google.protobuf import struct_pb2
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 a marker
 OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+REFERENCE = "5cf8f73096256a8f31e491e813e4eb8e"
+SHORTEST_SECRET = 4  # what is shorter is too common to be looked for in other texts
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 Properties = dict[str, Any]
@@ -51,17 +56,38 @@ def reveal(value: Any) -> Any:
     return [reveal(item) for item in value] if isinstance(value, list) else value
 
 
-def as_outputs(value: Any) -> Any:
-    """The value with what is secret or unknown as the output values that the SDK turns into outputs."""
-    if is_secret(value):
+def as_output(value: Any, dependencies: Sequence[str] = ()) -> Any:
+    """The value as the SDK makes outputs of it: what is secret, unknown or depends on resources as an output value."""
+    if is_secret(value) or dependencies:
         plain = reveal(value)
-        given = {} if has_unknown(plain) else {"value": plain}
-        return {SIGNATURE: OUTPUT, "secret": True, **given}
+        given: Properties = {} if has_unknown(plain) else {"value": plain}
+        given |= {"secret": True} if has_secret(value) else {}
+        given |= {"dependencies": list(dependencies)} if dependencies else {}
+        return {SIGNATURE: OUTPUT, **given}
     if isinstance(value, dict):
-        return {key: as_outputs(item) for key, item in value.items()}
+        return {key: as_output(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [as_outputs(item) for item in value]
+        return [as_output(item) for item in value]
     return {SIGNATURE: OUTPUT} if value == UNKNOWN else value
+
+
+def without_outputs(value: Any) -> Any:
+    """The value with each output value as what it holds, secret or unknown."""
+    if isinstance(value, dict) and value.get(SIGNATURE) == OUTPUT:
+        held = without_outputs(value.get("value", None)) if "value" in value else UNKNOWN
+        return secret(held) if value.get("secret") else held
+    if isinstance(value, dict):
+        return {key: without_outputs(item) for key, item in value.items()}
+    return [without_outputs(item) for item in value] if isinstance(value, list) else value
+
+
+def without_references(value: Any) -> Any:
+    """The value with each resource as its id, or its URN where it has none."""
+    if isinstance(value, dict) and value.get(SIGNATURE) == REFERENCE:
+        return (value["id"] or UNKNOWN) if "id" in value else value["urn"]
+    if isinstance(value, dict):
+        return {key: without_references(item) for key, item in value.items()}
+    return [without_references(item) for item in value] if isinstance(value, list) else value
 
 
 def mask(value: Any) -> Any:
@@ -80,6 +106,39 @@ def mark_like(values: Properties, model: Properties, also: tuple[str, ...] = ())
     """
     marked = {name: _mark(value, model.get(name)) for name, value in values.items()}
     return marked | {name: secret(reveal(values[name])) for name in also if name in values}
+
+
+def mark_copies(values: Properties, model: Properties) -> Properties:
+    """Mark every property into which a secret text of ``model`` was copied."""
+    hidden = [text for text in secret_texts(model) if len(text) >= SHORTEST_SECRET]
+
+    def mark(value: Any) -> Any:
+        if is_secret(value):
+            return value
+        if isinstance(value, dict):
+            return {name: mark(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [mark(item) for item in value]
+        return secret(value) if isinstance(value, str) and any(text in value for text in hidden) else value
+
+    return {name: mark(value) for name, value in values.items()}
+
+
+def secret_texts(value: Any) -> list[str]:
+    """Every text that is secret in the value."""
+    if is_secret(value):
+        return _texts(reveal(value))
+    if isinstance(value, dict | list):
+        return [text for item in (value.values() if isinstance(value, dict) else value) for text in secret_texts(item)]
+    return []
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict | list):
+        return [text for item in (value.values() if isinstance(value, dict) else value) for text in _texts(item)]
+    return []
 
 
 def _mark(value: Any, model: Any) -> Any:

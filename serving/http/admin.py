@@ -10,32 +10,32 @@ Source: https://github.com/triton-inference-server/server, docs/protocol/extensi
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import secrets
-import socket
 from collections.abc import Sequence
 from hmac import compare_digest
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from trivet.core.errors import ConfigError, NotFound, PlatformError, TrivetError
+from trivet.core.errors import ConfigError, NotFound, TrivetError
 from trivet.core.signing import key_id
 from trivet.serving.config import SEGMENT, AdminSettings, ModelConfig, ServerConfig
 from trivet.serving.errors import BadInput, Unloadable
 from trivet.serving.http.app import App
-from trivet.serving.http.message import Request
+from trivet.serving.http.message import Bounds, Request
 from trivet.serving.http.reply import Reply, error_reply, json_reply, refusal
-from trivet.serving.http.sockets import bind
+from trivet.serving.http.server import Plane
+from trivet.serving.http.sockets import UnixSocket, bind
 from trivet.serving.loader import load
 from trivet.serving.log import Log
 from trivet.serving.service import Service
 from trivet.serving.wire import v2
-from trivet.serving.wire.base import an_object, parameters_of, parse
+from trivet.serving.wire.base import an_object, parameters_of, parse, refuse_twins
 
 NAME = re.compile(SEGMENT)
 INDEX = "/v2/repository/index"
 OPERATION = re.compile(r"/v2/repository/models/([^/]+)/(load|unload)")
+PATIENCE = 2.0  # seconds for what is in hand when the server leaves
 STAGES = ("", "prepare", "publish", "discard")
 
 
@@ -65,7 +65,11 @@ class Admin:
     def give_up(self, request: Request | None, status: int) -> Reply:
         """Say that a request is not waited for."""
         self._note(request.path if request else "", status, "Incomplete")
-        return error_reply(status, "The request is not valid, too large or too slow.")
+        reply = error_reply(status, "The request is not valid, too large or too slow.")
+        if request is None:
+            return reply._replace(id=secrets.token_hex(8))
+        request.id = request.id or secrets.token_hex(8)
+        return reply
 
     def answer(self, requests: Sequence[Request]) -> None:
         """Answer whole requests."""
@@ -94,7 +98,7 @@ class Admin:
         name, verb = operation.groups()
         if not NAME.fullmatch(name):
             raise BadInput("A model's name is made of letters, digits, dot, dash and underscore.")
-        parameters = parameters_of(an_object(parse(request.body), "The body"), "The request") if request.body else {}
+        parameters = _parameters(request.body) if request.body else {}
         async with self._one_at_a_time:
             if verb == "load":
                 return await self._load(name, parameters)
@@ -142,27 +146,36 @@ class Admin:
         return compare_digest(token, self._token) and scheme.lower() == b"bearer"
 
 
-def admin_socket(settings: AdminSettings) -> socket.socket:
-    """Where the admin plane listens: a Unix socket that only its owner may use, or a port of the loopback address.
+def _parameters(body: bytes) -> dict[str, Any]:
+    parameters = parameters_of(an_object(parse(body), "The body"), "The request")
+    refuse_twins(0, body)
+    return parameters
 
-    :raises PlatformError: when it cannot be had.
-    """
-    if settings.socket is None:
-        return bind("127.0.0.1", settings.port or 0)
-    own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        settings.socket.unlink(missing_ok=True)
-        own.bind(str(settings.socket))
-        own.listen()
-    except OSError as error:
-        own.close()
-        raise PlatformError(
-            f"Nothing can listen on {settings.socket}: {error.strerror or error}.", "Choose another socket."
-        ) from error
-    finally:
-        os.umask(before)
-    return own
+
+class AdminPlane:
+    """The admin plane where it listens: on a Unix socket, or on a port of the loopback address."""
+
+    def __init__(self, plane: Plane, unix: UnixSocket | None) -> None:
+        self._plane = plane
+        self._unix = unix
+
+    @classmethod
+    async def open(cls, admin: Admin, config: ServerConfig, settings: AdminSettings) -> Self:
+        """Begin to listen.
+
+        :raises PlatformError: when nothing can listen there.
+        """
+        deadline = config.deadline_seconds
+        plane = Plane(admin, Bounds(deadline, config.idle_seconds, 2 * deadline))
+        unix = None if settings.socket is None else UnixSocket(settings.socket)
+        await plane.begin(bind("127.0.0.1", settings.port or 0) if unix is None else unix.listener)
+        return cls(plane, unix)
+
+    async def close(self) -> None:
+        """Finish what is in hand, and take the socket away."""
+        await self._plane.end(0, PATIENCE)
+        if self._unix is not None:
+            self._unix.remove()
 
 
 def read_token(path: Path) -> bytes:

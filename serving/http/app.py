@@ -14,7 +14,6 @@ import numpy as np
 import orjson
 
 from trivet.core.errors import NotReady, TrivetError
-from trivet.serving import openapi
 from trivet.serving.appender import DELAY, TOGETHER
 from trivet.serving.capture import Recorder
 from trivet.serving.config import LogLevel, ServerConfig
@@ -27,6 +26,7 @@ from trivet.serving.http.reply import Reply, error_reply, level_of, refusal
 from trivet.serving.http.routes import NOWHERE, Target, targets
 from trivet.serving.log import Log
 from trivet.serving.models import Models
+from trivet.serving.openapi import Documents
 from trivet.serving.service import Service
 from trivet.serving.tracing import Trace, Tracer
 
@@ -51,7 +51,9 @@ class App:
         self.draining = False
         self._log = log
         self._tracer = tracer
+        self._documents = Documents(config)
         self._document: bytes | None = None
+        self._rendering: asyncio.Future[bytes] | None = None
         self._targets = targets(config, self.models)
         self._inferences = Inferences(config, self.places, recorder)
         self._notes: list[Note] = []
@@ -86,11 +88,25 @@ class App:
         if not self.models.ready:
             raise NotReady("This server is empty: not every model is loaded yet.", "Ask again in a second.")
 
-    def document(self) -> bytes:
-        """The OpenAPI document of what is served now."""
-        if self._document is None:
-            self._document = openapi.document(self.config, self.models)
-        return self._document
+    async def document(self) -> bytes:
+        """The OpenAPI document of what is served now. It is rendered once for a set of models, in a thread, for with
+        many models that takes longer than a request should wait."""
+        if self._document is not None:
+            return self._document
+        if self._rendering is None:
+            self._rendering = asyncio.ensure_future(self._render())
+        return await asyncio.shield(self._rendering)
+
+    async def _render(self) -> bytes:
+        try:
+            while True:
+                services = self.models.services
+                document = await asyncio.to_thread(self._documents.render, tuple(services.values()))
+                if services is self.models.services:
+                    self._document = document
+                    return document
+        finally:
+            self._rendering = None
 
     def methods(self, path: str) -> list[str]:
         """What a path takes; nothing for one that is not there."""
@@ -129,11 +145,11 @@ class App:
             request.answer = wanted
         return target, trace
 
-    def _trace(self, request: Request, target: Target) -> Trace | None:
+    def _trace(self, request: Request, target: Target, ago: float = 0.0) -> Trace | None:
         if self._tracer is None or target.level == "debug":
             return None
         path = request.path if target.route else None  # what a client made up stays out
-        return self._tracer.begin(request.fields, request.method, target.route, path)
+        return self._tracer.begin(request.fields, request.method, target.route, path, ago)
 
     def admit(self, request: Request) -> Reply | None:
         """Give a request whose body is on its way a place, so that there are never more bodies than places; a route
@@ -151,13 +167,19 @@ class App:
     def give_up(self, request: Request | None, status: int) -> Reply:
         """Say why a request is not waited for, or no longer; without any, what came was no request."""
         if request is None:
-            reply = error_reply(status, "What came is no request in HTTP/1.1, or its head is too large or too slow.")
-            self._log.event("warning", "http", message="What came is no request.", status=status)
-            self.metrics.observe("unknown", status, 0.0)
-            return reply
+            return self._no_request(status)
         if request.place is not None:
             request.place.leave()
         return self._noted(refusal(self._reason(status), request.id)._replace(status=status), request)
+
+    def _no_request(self, status: int) -> Reply:
+        reply = error_reply(status, "What came is no request in HTTP/1.1, or its head is too large or too slow.")
+        reply = reply._replace(id=self._new_id())
+        if self._tracer is not None:
+            self._tracer.begin({}, "", None).end(status, reply.id, 0, None, None)
+        self._log.event("warning", "http", message="What came is no request.", status=status, id=reply.id)
+        self.metrics.observe("unknown", status, 0.0)
+        return reply
 
     def _reason(self, status: int) -> TrivetError:
         limit = self.config.max_body_bytes
@@ -171,7 +193,8 @@ class App:
 
     def _noted(self, reply: Reply, request: Request) -> Reply:
         self._name(request)
-        self._note(reply, request, self._target(request), None)
+        target = self._target(request)
+        self._note(reply, request, target, self._trace(request, target, perf_counter() - request.start))
         return reply
 
     def _target(self, request: Request) -> Target:
@@ -186,7 +209,10 @@ class App:
             return
         given = request.fields.get(b"x-request-id")
         if given is None or not request.adopt(given):
-            request.id = f"{self._prefix}{next(self._numbers):08x}"
+            request.id = self._new_id()
+
+    def _new_id(self) -> str:
+        return f"{self._prefix}{next(self._numbers):08x}"
 
     # --- bookkeeping
 

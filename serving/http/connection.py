@@ -107,6 +107,8 @@ class Connection(asyncio.Protocol):
         self._forget_timer()
         self._forget_requests()
         self._refused = True
+        self._body = self._last = b""
+        del self._parser  # each holds the other, and so all that was read
 
     def eof_received(self) -> bool:
         """It will send no more. Whether to stay: yes, while it waits for an answer."""
@@ -328,7 +330,7 @@ class Connection(asyncio.Protocol):
             return
         request, self._request, self._refused, self._begun = self._request, None, True, False
         self._forget_timer()
-        head = head_of(reply, request.id if request else "", keep=False)
+        head = head_of(reply, request.id if request else reply.id, keep=False)
         self._last = head if request and request.method == "HEAD" else head + reply.body
         if not self._owes:  # else the answers to earlier requests come first
             self._dismiss(self._last)

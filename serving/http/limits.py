@@ -72,11 +72,12 @@ class Place:
 
     def leave(self) -> None:
         """The request is over: free the place, or have its work free it at its end."""
-        if self._job is None or self._job.done():
+        job, self._job = self._job, None  # what it made is nobody's any more
+        if job is None or job.done():
             self._places.free()
         else:
-            loop = asyncio.get_running_loop()
-            self._job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._places.free))
+            loop, free = asyncio.get_running_loop(), self._places.free
+            job.add_done_callback(lambda _: loop.call_soon_threadsafe(free))
 
     def __enter__(self) -> Place:
         return self

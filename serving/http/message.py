@@ -60,7 +60,7 @@ class Handler(Protocol):
 
     def give_up(self, request: Request | None, status: int) -> Reply:
         """The answer to one that will never be whole: 400, 408, 413, 431, 503, or 499 for a client that left. Without a
-        request, what came was none."""
+        request, what came was none, and the answer has the id."""
         ...
 
 

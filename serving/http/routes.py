@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from trivet import __version__
-from trivet.core.errors import NotFound, NotReady
+from trivet.core.errors import ConfigError, NotFound, NotReady
 from trivet.serving.config import Front, LogLevel, ServerConfig
 from trivet.serving.http import metrics, page
 from trivet.serving.http.inference import Inference
 from trivet.serving.http.message import Request
-from trivet.serving.http.reply import Reply, error_reply, json_reply
+from trivet.serving.http.reply import Reply, error_reply, json_reply, refusal
 from trivet.serving.models import Models
 from trivet.serving.wire import rows, sagemaker, v2
 from trivet.serving.wire.base import Wire
@@ -24,11 +26,11 @@ class Target(NamedTuple):
     """One operation on one path. Health checks are many: at ``debug`` they stay out of the log."""
 
     route: str | None
-    answer: Callable[[App, Request, Target], Reply | Inference]
+    answer: Callable[[App, Request, Target], Reply | Inference | asyncio.Future[Reply]]
     level: LogLevel = "info"
     model: str = ""
     wire: Wire | None = None  # of an inference
-    reads: bool = False  # whether it wants the body, though it is none
+    reads: bool = False  # whether the body is to come whole first, though it is no inference
 
 
 Targets = dict[str, dict[str, Target]]  # path -> method -> target
@@ -97,9 +99,16 @@ def invoke(app: App, request: Request, target: Target) -> Reply | Inference:
     return Inference(service, target.wire or v2.WIRE, request)
 
 
-def document(app: App, _: Request, __: Target) -> Reply:
+def document(app: App, request: Request, _: Target) -> asyncio.Future[Reply]:
     """All of this, as OpenAPI says it."""
-    return Reply(200, app.document())
+    return asyncio.ensure_future(_document(app, request.id))
+
+
+async def _document(app: App, request_id: str) -> Reply:
+    try:
+        return Reply(200, await app.document())
+    except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
+        return refusal(error, request_id)
 
 
 def measures(app: App, _: Request, __: Target) -> Reply:
@@ -145,45 +154,64 @@ FIXED: dict[Front, tuple[tuple[str, str, Target], ...]] = {
         ("GET", "/", Target("/", alive, "debug")),
         ("GET", "/score", Target("/score", live, "debug")),
         ("POST", "/score", Target("/score", infer_only, wire=rows.ANY_ROWS)),
-        ("GET", "/swagger.json", Target("/swagger.json", document)),
+        ("GET", "/swagger.json", Target("/swagger.json", document, reads=True)),
     ),
 }
 NOWHERE = Target(None, nowhere, "warning")
+OF_A_MODEL = re.compile(r"/v[12]/models/([^/:]+)(?:/versions/([^/:]+))?")
 V1_MODEL = "/v1/models/{model}"
 V2_MODEL = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
 
 
 def targets(config: ServerConfig, served: Models) -> Targets:
-    """Every path of the fronts that are on, for the models that are loaded or about to be."""
+    """Every path of the fronts that are on, for the models that are loaded or about to be.
+
+    :raises ConfigError: when a route that Vertex AI is to have is another's.
+    """
     paths: Targets = {}
-
-    def add(method: str, path: str, target: Target) -> None:
-        paths.setdefault(path, {})[method] = target
-
     for front in config.fronts:
         for method, path, target in FIXED.get(front, ()):
-            add(method, path, target)
-    if "vertex" in config.fronts:
-        add("GET", config.vertex.health, Target(config.vertex.health, ready, "debug"))
-        add("POST", config.vertex.predict, Target(config.vertex.predict, infer_only, wire=rows.INSTANCES))
+            _add(paths, method, path, target)
     for name, version in served.named().items():
-        _add_model(config, name, version, add)
-    add("GET", "/openapi.json", Target("/openapi.json", document))
-    add("GET", "/metrics", Target("/metrics", measures, "debug"))
+        _add_model(paths, config, name, version)
+    _add(paths, "GET", "/openapi.json", Target("/openapi.json", document, reads=True))
+    _add(paths, "GET", "/metrics", Target("/metrics", measures, "debug"))
     if config.docs:
         for path in page.PATHS:
-            add("GET", path, Target(path, asset))
+            _add(paths, "GET", path, Target(path, asset))
+    if "vertex" in config.fronts:
+        _add_vertex(paths, config)
     return paths
 
 
-def _add_model(config: ServerConfig, name: str, version: str, add: Callable[[str, str, Target], None]) -> None:
+def _add(paths: Targets, method: str, path: str, target: Target) -> None:
+    paths.setdefault(path, {})[method] = target
+
+
+def _add_model(paths: Targets, config: ServerConfig, name: str, version: str) -> None:
     if "v2" in config.fronts:
         for template in V2_MODEL:
             path = template.format(model=name, version=version)
-            add("GET", path, Target(template, model, model=name))
-            add("GET", f"{path}/ready", Target(f"{template}/ready", model_ready, "debug", name))
-            add("POST", f"{path}/infer", Target(f"{template}/infer", infer, model=name, wire=v2.WIRE))
+            _add(paths, "GET", path, Target(template, model, model=name))
+            _add(paths, "GET", f"{path}/ready", Target(f"{template}/ready", model_ready, "debug", name))
+            _add(paths, "POST", f"{path}/infer", Target(f"{template}/infer", infer, model=name, wire=v2.WIRE))
     if "v1" in config.fronts:
         path = V1_MODEL.format(model=name)
-        add("GET", path, Target(V1_MODEL, model_ready, "debug", name))
-        add("POST", f"{path}:predict", Target(f"{V1_MODEL}:predict", infer, model=name, wire=rows.INSTANCES))
+        _add(paths, "GET", path, Target(V1_MODEL, model_ready, "debug", name))
+        _add(paths, "POST", f"{path}:predict", Target(f"{V1_MODEL}:predict", infer, model=name, wire=rows.INSTANCES))
+
+
+def _add_vertex(paths: Targets, config: ServerConfig) -> None:
+    """The routes that Vertex AI chooses, which come last: each must be free, of models that are loaded later too."""
+    health, predict = config.vertex.health, config.vertex.predict
+    for name, method, path in (("health", "GET", health), ("predict", "POST", predict)):
+        of_models: Targets = {}
+        if (named := OF_A_MODEL.match(path)) is not None:
+            _add_model(of_models, config, *named.groups(default="1"))
+        if method in {**paths.get(path, {}), **of_models.get(path, {})}:
+            raise ConfigError(
+                f"vertex.{name} cannot be {path}: {method} {path} is another front's route already.",
+                "Choose another, or leave that front out of fronts.",
+            )
+    _add(paths, "GET", health, Target(health, ready, "debug"))
+    _add(paths, "POST", predict, Target(predict, infer_only, wire=rows.INSTANCES))

@@ -9,6 +9,7 @@ from typing import Any
 
 from trivet.core.errors import NotFound, NotReady, PlatformError, TrivetError
 from trivet.serving.config import ModelConfig, ServerConfig
+from trivet.serving.folders import OwnFolder
 from trivet.serving.http.worker import NotStarted, Worker
 
 SECONDS = 5.0  # for a step that takes no time
@@ -17,8 +18,10 @@ SECONDS = 5.0  # for a step that takes no time
 class Published:
     """What every worker serves, or will when it starts."""
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, fetched: OwnFolder) -> None:
+        """:param fetched: where packages may lie that were fetched; removed when none of them is served any more."""
         self.ready = False
+        self._fetched = fetched
         self._models = {model.name: model for model in config.models}
 
     def learn(self, said: list[str]) -> None:
@@ -39,6 +42,7 @@ class Published:
     def publish(self, model: ModelConfig) -> None:
         """From now on serve this version."""
         self._models[model.name] = model
+        self._tidy()
 
     def withdraw(self, name: str) -> None:
         """From now on serve it no longer.
@@ -48,6 +52,11 @@ class Published:
         if name not in self._models:
             raise NotFound(f"The server has no model {name}.")
         del self._models[name]
+        self._tidy()
+
+    def _tidy(self) -> None:
+        if not any(self._fetched.holds(model.package) for model in self._models.values()):
+            self._fetched.remove()
 
     def index(self, *, ready_only: bool) -> list[dict[str, Any]]:
         """Triton's repository index."""

@@ -7,55 +7,57 @@ the models of all of them together: what a load call has returned from, every la
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import secrets
-import shutil
 import signal
 import socket
-import tempfile
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from trivet.core.errors import ExitCode, PlatformError
 from trivet.serving.config import AdminSettings, ServerConfig
+from trivet.serving.folders import OwnFolder
 from trivet.serving.http.sockets import listen
 from trivet.serving.http.together import Published, Together
 from trivet.serving.http.worker import METRICS, TOKEN, NotStarted, Worker
 from trivet.serving.log import Bridge, Log, say
 
 if TYPE_CHECKING:
-    from trivet.serving.http.server import Plane
+    from trivet.serving.http.admin import AdminPlane
 
 PREFIX = "trivet-workers-"
-LOCK = "lock"
 MINUTE = 60.0  # seconds over which crashes are counted
 CRASHES = 5  # of a worker and those that took its place; more within a minute are the end
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0  # seconds before a worker is started again
 PATIENCE = 60.0  # seconds in which one that takes another's place must be ready, or four times what the first took
-ADMIN_PATIENCE = 2.0  # seconds for what the admin plane has in hand when the workers leave
 MARGIN = 5.0  # seconds beyond its own bounds that a leaving worker has to write what it still holds
 FORCED = 2.0  # seconds that one has which must leave at once
 
 
-def supervise(config: ServerConfig) -> int:
+def supervise(config: ServerConfig, fetched: OwnFolder) -> int:
     """Serve with ``config.workers`` processes until told to leave; returns the exit code.
 
+    :param fetched: where packages may lie that were fetched; removed when none of them is served any more.
     :raises TrivetError: when they do not become ready.
     """
-    with _private_folder() as folder:
-        return asyncio.run(_supervise(config, folder))
+    with OwnFolder(PREFIX) as own:
+        try:
+            (own.path / METRICS).mkdir()
+        except OSError as error:
+            raise PlatformError(
+                f"The workers' folder cannot be made: {error.strerror}.", "Set TMPDIR to a folder that can be written."
+            ) from error
+        return asyncio.run(_supervise(config, own.path, fetched))
 
 
-async def _supervise(config: ServerConfig, folder: Path) -> int:
+async def _supervise(config: ServerConfig, folder: Path, fetched: OwnFolder) -> int:
     log = Log(config.log_level)
     logging.basicConfig(handlers=[Bridge(log)], level=logging.WARNING)
     try:
-        return await Parent(config, log, listen(config), folder).run()
+        return await Parent(config, log, listen(config), folder, fetched).run()
     finally:
         await log.close()
 
@@ -63,8 +65,10 @@ async def _supervise(config: ServerConfig, folder: Path) -> int:
 class Parent:
     """The workers, one in each place, and what they serve."""
 
-    def __init__(self, config: ServerConfig, log: Log, listener: socket.socket, folder: Path) -> None:
-        self._models = Published(config)
+    def __init__(
+        self, config: ServerConfig, log: Log, listener: socket.socket, folder: Path, fetched: OwnFolder
+    ) -> None:
+        self._models = Published(config, fetched)
         self._config = config
         self._log = log
         self._listener = listener
@@ -192,12 +196,10 @@ class Parent:
             if not worker.ended.is_set():
                 worker.kill(f"Worker {worker.number} did not leave in time.")
 
-    async def _end(self, admin: Plane | None) -> None:
+    async def _end(self, admin: AdminPlane | None) -> None:
         """Wait until all have left, and kill those that never would."""
         if admin is not None:
-            await admin.end(0, ADMIN_PATIENCE)
-            if self._config.admin is not None and self._config.admin.socket is not None:
-                self._config.admin.socket.unlink(missing_ok=True)
+            await admin.close()
         if not self._leaving.is_set():  # they never were all ready
             self._listener.close()
             self._kill()
@@ -220,7 +222,7 @@ class Parent:
 
     # --- models change
 
-    async def _admin(self) -> Plane | None:
+    async def _admin(self) -> AdminPlane | None:
         if self._config.admin is None:
             return None
         from trivet.serving.http.workersadmin import open_admin
@@ -229,40 +231,3 @@ class Parent:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(32))
         return await open_admin(self._config, self._config.admin, self._together, self._log)
-
-
-@contextmanager
-def _private_folder() -> Iterator[Path]:
-    """A folder for this parent and its workers, gone when they are; what others left behind goes with it."""
-    try:
-        folder, held = _claimed()
-    except OSError as error:
-        raise PlatformError(
-            f"The workers' folder cannot be made: {error.strerror}.", "Set TMPDIR to a folder that can be written."
-        ) from error
-    with held:
-        _sweep(folder.parent)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _claimed() -> tuple[Path, IO[str]]:
-    """The folder under its name, and the lock on it, which was there before the name."""
-    unnamed = Path(tempfile.mkdtemp(prefix="trivet-"))
-    (unnamed / METRICS).mkdir()
-    held = (unnamed / LOCK).open("w")
-    fcntl.flock(held, fcntl.LOCK_EX)
-    return unnamed.rename(unnamed.with_name(PREFIX + unnamed.name.rpartition("-")[2])), held
-
-
-def _sweep(parent: Path) -> None:
-    """Remove the folders of parents that were killed: nobody holds their locks."""
-    for folder in parent.glob(f"{PREFIX}*"):
-        with suppress(OSError):
-            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-                continue
-            with (folder / LOCK).open("r+") as free:
-                fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)

@@ -6,10 +6,8 @@ from typing import Any
 
 from trivet.serving.config import AdminSettings, ServerConfig
 from trivet.serving.errors import BadInput
-from trivet.serving.http.admin import Admin, admin_socket
-from trivet.serving.http.message import Bounds
+from trivet.serving.http.admin import Admin, AdminPlane
 from trivet.serving.http.reply import Reply, json_reply
-from trivet.serving.http.server import Plane
 from trivet.serving.http.together import Together
 from trivet.serving.http.worker import Refused
 from trivet.serving.log import Log
@@ -35,13 +33,10 @@ class WorkersAdmin(Admin):
         return json_reply({"name": name})
 
 
-async def open_admin(config: ServerConfig, settings: AdminSettings, together: Together, log: Log) -> Plane:
+async def open_admin(config: ServerConfig, settings: AdminSettings, together: Together, log: Log) -> AdminPlane:
     """Begin to listen.
 
     :raises ConfigError: when the token cannot be read.
     :raises PlatformError: when nothing can listen there.
     """
-    deadline = config.deadline_seconds
-    plane = Plane(WorkersAdmin(config, settings, together, log), Bounds(deadline, config.idle_seconds, 2 * deadline))
-    await plane.begin(admin_socket(settings))
-    return plane
+    return await AdminPlane.open(WorkersAdmin(config, settings, together, log), config, settings)

@@ -23,12 +23,14 @@ class Reader:
     """The part of a body after its JSON; tensors are taken off it in the order of the inputs."""
 
     def __init__(self, tensors: bytes) -> None:
+        self.taken = 0  # tensors that are not empty
         self._rest = memoryview(tensors)
 
     def take(self, size: int, name: str) -> memoryview:
         """The next ``size`` bytes."""
         if size > len(self._rest):
             raise BadInput(f"The body ends before the {size} bytes of input {name}.")
+        self.taken += size > 0
         taken, self._rest = self._rest[:size], self._rest[size:]
         return taken
 

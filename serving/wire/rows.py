@@ -9,7 +9,7 @@ MLflow models to online endpoints" (``input_data``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,10 @@ from trivet.serving.wire.base import (
     an_array,
     an_object,
     checked_id,
+    colons,
     parameters_of,
     parse,
+    refuse_twins,
     with_contributions,
 )
 
@@ -46,7 +48,9 @@ def decode_instances(body: bytes, _: Fields) -> Asked:
     request = an_object(parse(body), "The body")
     if "instances" not in request:
         raise BadInput("The request has no instances.")
-    return asked(an_array(request["instances"], "instances"), request)
+    rows = an_array(request["instances"], "instances")
+    _refuse_twins(body, request, rows)
+    return asked(rows, request)
 
 
 def decode_any(body: bytes, _: Fields) -> Asked:
@@ -56,6 +60,7 @@ def decode_any(body: bytes, _: Fields) -> Asked:
     """
     request = parse(body)
     if type(request) is list:
+        _refuse_twins(body, {}, request)
         return asked(request, {})
     request = an_object(request, "The body")
     given = [name for name in dict.fromkeys((*LISTS, *TABLES)) if name in request]
@@ -64,8 +69,28 @@ def decode_any(body: bytes, _: Fields) -> Asked:
     [name] = given
     value = request[name]
     if name in TABLES and type(value) is dict:
+        _refuse_twins(body, request, (), len(value))
         return asked(_table(value, name), request)
-    return asked(an_array(value, name), request)
+    rows = an_array(value, name)
+    _refuse_twins(body, request, rows)
+    return asked(rows, request)
+
+
+def _refuse_twins(body: bytes, request: Mapping[str, Any], rows: Sequence[Any], inside: int = 0) -> None:
+    """Refuse a body in which an object names a member twice.
+
+    :param inside: how many members there are in an object that has the rows.
+    """
+    more = colons(body) - len(request) - inside
+    if more > 0:
+        parts = (*rows, request.get("parameters"))
+        if more > members_of(parts):
+            refuse_twins(len(request) + inside + members_of(parts), body)
+
+
+def members_of(rows: Sequence[Any]) -> int:
+    """How many members those rows have that are objects."""
+    return sum([len(row) for row in rows if type(row) is dict])
 
 
 def asked(rows: list[Any], request: Mapping[str, Any]) -> Asked:

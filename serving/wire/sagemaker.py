@@ -14,8 +14,19 @@ from collections.abc import Callable
 
 from trivet.serving.engine import Answer
 from trivet.serving.errors import BadInput, NotAcceptable
-from trivet.serving.wire.base import JSON, Asked, Encoded, Fields, Identity, Wire, parse, with_contributions
-from trivet.serving.wire.rows import decode_any, encode, predictions
+from trivet.serving.wire.base import (
+    JSON,
+    Asked,
+    Encoded,
+    Fields,
+    Identity,
+    Wire,
+    colons,
+    parse,
+    refuse_twins,
+    with_contributions,
+)
+from trivet.serving.wire.rows import decode_any, encode, members_of, predictions
 
 LINES, CSV = b"application/jsonlines", b"text/csv"
 LINES_TOO = b"application/x-ndjson"
@@ -36,7 +47,11 @@ def decode(body: bytes, fields: Fields) -> Asked:
     if form == CSV:
         asked = Asked(cells=_cells(body))
     elif form in (LINES, LINES_TOO):
-        asked = Asked(rows=[parse(line) for line in body.split(b"\n") if line.strip()])
+        lines = [line for line in body.split(b"\n") if line.strip()]
+        rows = [parse(line) for line in lines]
+        if colons(body) > members_of(rows):
+            refuse_twins(members_of(rows), *lines)
+        asked = Asked(rows=rows)
     else:
         asked = decode_any(body, fields)
     attributes = fields.get(ATTRIBUTES, b"").replace(b",", b";").split(b";")

@@ -30,8 +30,10 @@ from trivet.serving.wire.base import (
     an_array,
     an_object,
     checked_id,
+    colons,
     parameters_of,
     parse,
+    refuse_twins,
 )
 
 OCTETS = b"application/octet-stream"
@@ -39,6 +41,7 @@ JSON_LENGTH = b"inference-header-content-length"
 MAX_NAME = 256
 NOT_OFFERED = ("classification", "shared_memory_region")  # Triton's extensions that change what an output is
 USUAL = (SCORE, DECISION)
+IN_A_TENSOR = 4  # members: name, datatype, shape and data, or the parameters that stand for the latter
 ALL_JSON = binary.Reader(b"")  # a body without binary tensors has nothing to take
 
 
@@ -76,6 +79,10 @@ def decode(body: bytes, fields: Fields) -> Asked:
         names = tuple(one.name for one in wanted)
         if len(set(names)) != len(names):
             raise BadInput("An output is asked for twice.")
+    if (found := colons(text)) > len(request) + IN_A_TENSOR * len(tensors):
+        members = _members(request, outputs or ()) + raw.taken
+        if found > members:
+            refuse_twins(members, text)
     return Asked(checked_id(request.get("id")), tensors, outputs=names, reply=wanted)
 
 
@@ -153,6 +160,12 @@ def _json_length(given: bytes, size: int) -> int:
     if not given.isdigit() or len(given) > 20 or int(given) > size:
         raise BadInput("Inference-Header-Content-Length is no number of bytes of this body.")
     return int(given)
+
+
+def _members(request: dict[str, Any], outputs: Sequence[dict[str, Any]]) -> int:
+    """How many members the objects of a request have, but for those that only some of its tensors have."""
+    own = len(request) + len(request.get("parameters") or ()) + IN_A_TENSOR * len(request["inputs"])
+    return own + sum([len(output) + len(output.get("parameters") or ()) for output in outputs])
 
 
 def _datatype(output: str) -> str:

@@ -27,6 +27,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from trivet.core.errors import TrivetError
+from trivet.serving.folders import OwnFolder
 from trivet.serving.locate import located
 
 PAGE, LARGE_PAGE = 3, 1000  # of few objects and of many
@@ -224,17 +225,20 @@ def main(folder: Path) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what moto prints goes to the log
     print(json.dumps({"outside": reachable(OUTSIDE), "inside": reachable(others)}), file=answers, flush=True)
+    own: list[OwnFolder] = []  # as long as it is held, a folder stays
     for line in sys.stdin:
         question = json.loads(line)
         store(s3, question["cloud"], question["bucket"], question["objects"])
         Fake.gets.clear()
         answer: dict[str, Any] = {"error": "", "message": "", "gets": Fake.gets}
         scratch = folder / question["bucket"]
+        scratch.mkdir()
+        own.append(OwnFolder("packages-", scratch))
         try:
-            answer["model"] = located(question["url"], scratch, question["environ"]).model_dump(mode="json")
+            answer["model"] = located(question["url"], own[-1], question["environ"]).model_dump(mode="json")
         except TrivetError as error:
             answer |= {"error": type(error).__name__, "message": str(error)}
-        answer["left"] = [path.name for path in scratch.iterdir()] if scratch.exists() else []
+        answer["left"] = [path.name for path in scratch.iterdir()]
         print(json.dumps(answer), file=answers, flush=True)
 
 

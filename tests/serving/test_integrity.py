@@ -32,6 +32,7 @@ from trivet.platforms.packages import get_package, put_package
 from trivet.platforms.store import ObjectStore
 from trivet.serving.config import Front, ServerConfig
 from trivet.serving.engine import Engine
+from trivet.serving.folders import OwnFolder
 from trivet.serving.loader import load
 from trivet.serving.locate import located
 
@@ -65,9 +66,10 @@ def test_a_spoiled_package_is_refused_by_the_engine(made, copy, key, spoil: Spoi
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_a_spoiled_package_is_refused_where_a_container_finds_it(made, copy, key, tmp_path, spoil: Spoil):
     def open_it(location: Path) -> str:
-        model = located(str(location), tmp_path / "scratch", {})
-        settings = {"endpoint": "loans", "port": 0, "public_key": made.public_key, "models": [model]}
-        return load(ServerConfig.parse(settings, "test"), model).engine.digest
+        with OwnFolder("packages-", tmp_path) as fetched:
+            model = located(str(location), fetched, {})
+            settings = {"endpoint": "loans", "port": 0, "public_key": made.public_key, "models": [model]}
+            return load(ServerConfig.parse(settings, "test"), model).engine.digest
 
     assert open_it(copy) == made.digest
     spoil(copy, key)

@@ -16,6 +16,7 @@ from trivet.core.errors import ConfigError, IntegrityError
 from trivet.core.modelpackage import MAX_FILE, MAX_FILES, MODEL, SERVING, Package, seal
 from trivet.serving.config import ModelConfig
 from trivet.serving.engine import Engine
+from trivet.serving.folders import OwnFolder
 from trivet.serving.locate import MAX_LOOKED_AT, located
 
 from .cloudstores import Clouds
@@ -44,13 +45,18 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def find(tmp_path: Path, place: Path) -> Callable[..., ModelConfig]:
+def find(tmp_path: Path, place: Path) -> Iterator[Callable[..., ModelConfig]]:
     """``located`` in that place."""
 
-    def run(location: str | None = None, **environ: str) -> ModelConfig:
-        return located(str(place) if location is None else location, tmp_path / "scratch", environ)
+    (tmp_path / "scratch").mkdir()
+    scratch = OwnFolder("packages-", tmp_path / "scratch")
 
-    return run
+    def run(location: str | None = None, **environ: str) -> ModelConfig:
+        return located(str(place) if location is None else location, scratch, environ)
+
+    yield run
+    scratch.remove()
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -60,7 +66,7 @@ def find(tmp_path: Path, place: Path) -> Callable[..., ModelConfig]:
 def test_a_package_is_found_up_to_two_folders_below(made, place, find, tmp_path, below, name, version):
     shutil.copytree(made.folder, place / below, dirs_exist_ok=True)
     assert find() == ModelConfig(name=name, version=version, package=place / below)
-    assert not (tmp_path / "scratch").exists()
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 @pytest.mark.parametrize("below", ["", "artifacts"])
@@ -88,7 +94,7 @@ def test_an_archive_is_unpacked_for_its_owner_only(made, place, find, tmp_path, 
     assert contents(model.package) == contents(made.folder)
     [own] = (tmp_path / "scratch").iterdir()
     assert own.stat().st_mode & 0o777 == 0o700
-    assert all(path.stat().st_mode & 0o77 == 0 for path in own.rglob("*"))
+    assert all(path.stat().st_mode & 0o77 == 0 for path in model.package.rglob("*"))
     assert Engine.open(model.package, made.public_key).digest == made.digest
 
 
@@ -173,7 +179,7 @@ def test_anything_but_one_package_is_explained(made, place, find, tmp_path, put)
     with pytest.raises(ConfigError, match=put(made, place)) as caught:
         find()
     assert caught.value.next_step
-    assert not (tmp_path / "scratch").exists() or list((tmp_path / "scratch").iterdir()) == []
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -283,9 +289,7 @@ def test_a_package_is_fetched_whole_for_its_owner_only(clouds, made, cloud, belo
     model = ModelConfig.model_validate(answer["model"])
     assert (model.name, model.version) == (("credit", "7") if below == "credit/7/" else ("loan", "1"))
     assert contents(model.package) == contents(made.folder)
-    own = (
-        next(path for path in model.package.parents if path.parent.parent == clouds.folder) if below else model.package
-    )
+    own = next(path for path in model.package.parents if path.parent.parent == clouds.folder)
     assert own.stat().st_mode & 0o777 == 0o700
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in own.rglob("*") if path.is_file())
     assert Engine.open(model.package, made.public_key).digest == made.digest

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +16,15 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from trivet.core.modelpackage import Decision, Golden, Input, Serving
+from trivet.serving import openapi
 from trivet.serving.config import ServerConfig
 from trivet.serving.engine import Engine
 from trivet.serving.http import page
 from trivet.serving.http.app import App
+from trivet.serving.http.message import Request
 from trivet.serving.log import Log
 from trivet.serving.openapi import describe
-from trivet.serving.schemas import Json
+from trivet.serving.schemas import Json, schemas_of
 from trivet.serving.service import Service
 
 from .exact import INPUTS, NUMBERS, ROWS, scorecard, truth
@@ -203,6 +207,49 @@ def test_another_version_makes_another_document(cards):
     assert document["x-trivet"]["models"][0]["version"] == "2"
     app.withdraw("loan")
     assert document_of(app)["x-trivet"]["models"] == []
+
+
+def test_a_model_is_described_once_and_never_in_the_event_loop(cards, monkeypatch):
+    """With a hundred models it would keep every request waiting: at each exchange of one of them, and each time that
+    somebody asks."""
+    seen: list[tuple[str, str]] = []
+
+    def spy(service: Service) -> Json:
+        assert threading.current_thread() is not threading.main_thread()
+        seen.append((service.model, service.version))
+        return schemas_of(service)
+
+    app = app_of(list(cards.values()))
+    at_once = json.loads(json.dumps(describe(app.config, [one.service for one in cards.values()])))
+    monkeypatch.setattr(openapi, "schemas_of", spy)
+    first = document_of(app)
+    assert document_of(app) == first == at_once
+    app.publish(Service(cards["loan"].service.engine, "loan", "2"))
+    assert document_of(app) != first
+    assert seen == [("loan", "1"), ("numbers", "1"), ("loan", "2")]
+
+
+def test_a_document_is_never_of_models_that_were(cards):
+    """Not even where they change while it is rendered; and whoever asks meanwhile waits for the same one."""
+    app = app_of([cards["loan"]])
+
+    async def ask() -> list[Json]:
+        requests = [Request("GET", "/openapi.json", {}) for _ in range(3)]
+        app.answer(requests)
+        await asyncio.sleep(0)
+        app.publish(Service(cards["loan"].service.engine, "loan", "2"))
+        return [json.loads((await wanted).body) for one in requests if isinstance(wanted := one.answer, asyncio.Future)]
+
+    documents = asyncio.run(ask())
+    assert [one["x-trivet"]["models"][0]["version"] for one in documents] == ["2"] * 3
+
+
+def test_a_document_that_fails_is_rendered_anew(cards, monkeypatch):
+    app = app_of([cards["loan"]])
+    with monkeypatch.context() as broken:
+        broken.setattr(openapi, "schemas_of", lambda _: 1 / 0)
+        assert exchange(app, "GET", "/openapi.json", b"", {}).status == 500
+    assert "/v2/models/loan/versions/1" in document_of(app)["paths"]
 
 
 class StandIn:

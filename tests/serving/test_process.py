@@ -20,7 +20,7 @@ from trivet.core.errors import ExitCode
 from trivet.core.inference import request_of
 from trivet.core.signing import new_key, public_key
 
-from .rawhttp import wait_for
+from .rawhttp import talk, wait_for
 
 
 def test_ready_is_said_once_the_model_answered(start, made, client):
@@ -151,13 +151,24 @@ def test_a_client_that_leaves_early_takes_no_place(start, made, client):
 
 
 def test_what_is_no_http_is_refused_and_not_repeated(start, made):
+    """It has an id of its own, by which its line in the log is found."""
     server = start(made)
-    with socket.create_connection(server.listener.getsockname()) as connection:
-        connection.sendall(b"secret nonsense\r\n\r\n")
-        assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+    answers = [talk(server.listener.getsockname(), b"secret nonsense\r\n\r\n").answers[0] for _ in range(2)]
+    assert [answer.status for answer in answers] == [400, 400]
     server.stop()
-    assert [line["message"] for line in server.lines("http")] == ["What came is no request."]
+    lines = server.lines("http")
+    assert [line["message"] for line in lines] == ["What came is no request."] * 2
+    assert [line["id"] for line in lines] == [answer.id for answer in answers]
+    assert all(len(answer.id) == 32 for answer in answers)
+    assert answers[0].id != answers[1].id
     assert "secret" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_route_of_two_meanings_is_refused_at_the_start(start, made, workers):
+    server = start(made, vertex={"health": "/ping"}, workers=workers)
+    assert server.process.wait(30) == ExitCode.CONFIG
+    assert server.said.startswith("failed vertex.health cannot be /ping: GET /ping is another front's route already.")
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -203,8 +214,10 @@ def test_leaving_under_load_fails_nothing(start, made):
 
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(keep_asking) for _ in range(4)]
-        wait_for(lambda: len(seen) > 100)
-        server.ask_to_leave()
+        try:
+            wait_for(lambda: len(seen) > 100, 60)
+        finally:
+            server.ask_to_leave()  # else they would ask for ever
         with httpx.Client(trust_env=False) as client:
             wait_for(lambda: client.get(f"{server.url}/v2/health/ready").status_code == 503)
             late = client.post(f"{server.model}/infer", json=made.request())

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from trivet.core.errors import ConfigError
 from trivet.serving.config import ServerConfig
 from trivet.serving.engine import Engine
 from trivet.serving.http.app import App
@@ -235,6 +236,43 @@ def test_only_the_fronts_that_are_on_are_there(made):
     assert answer.status == 200
     for method, path in (("GET", "/ping"), ("POST", SAGEMAKER), ("POST", V1), ("GET", "/v2"), ("GET", "/docs")):
         assert exchange(app, method, path, b"", {}).status == 404
+
+
+TAKEN = [
+    *(("sagemaker", "health", "/ping"), ("sagemaker", "predict", "/invocations")),
+    *(("azure", "predict", "/score"), ("azure", "health", "/score"), ("azure", "health", "/")),
+    *(("v1", "health", "/"), ("v1", "health", "/v1/models"), ("v1", "health", "/v1/models/loan")),
+    *(("v1", "predict", "/v1/models/loan:predict"), ("v1", "predict", "/v1/models/loaded-later:predict")),
+    *(("v2", "health", "/v2/health/ready"), ("v2", "health", "/v2"), ("v2", "predict", "/v2/models/loan/infer")),
+    *(("v2", "health", "/v2/models/loan/ready"), ("v2", "predict", "/v2/models/a/versions/3/infer")),
+]
+ALWAYS = [("vertex", "health", path) for path in ("/metrics", "/openapi.json", "/docs", "/docs/page.js")]
+
+
+@pytest.mark.parametrize(("front", "name", "route"), TAKEN + ALWAYS)
+def test_a_route_has_one_meaning(made, front, name, route):
+    """Where Vertex AI's is another's, the server does not start; where that front is off, it may have it."""
+    models = [{"name": "loan", "version": "1", "package": made.folder}]
+    fields = {"models": models, "endpoint": "loans", "port": 0, "vertex": {name: route}}
+    with pytest.raises(ConfigError, match=f"vertex.{name} cannot be {route}") as refused:
+        App(ServerConfig.parse({**fields, "fronts": [front, "vertex"]}, "the test"), Log("error"))
+    assert "\n" not in refused.value.message
+    if front != "vertex":
+        App(ServerConfig.parse({**fields, "fronts": ["vertex"]}, "the test"), Log("error"))
+
+
+def test_a_route_that_nobody_else_can_have_is_vertex_s(made):
+    fronts = ["v2", "v1", "sagemaker", "vertex", "azure"]
+    for routes in (
+        {"health": "/v1/models/loan/health", "predict": "/v1/endpoints/7/deployedModels/8:predict"},
+        {"health": "/invocations", "predict": "/ping"},
+        {"health": "/vertex", "predict": "/vertex"},
+    ):
+        settings = {"endpoint": "loans", "port": 0, "fronts": fronts, "vertex": routes}
+        app = App(ServerConfig.parse(settings, "the test"), Log("error"))
+        app.publish(Service(Engine.open(made.folder), "loan", "1"))
+        assert exchange(app, "GET", routes["health"], b"", {}).status == 200
+        assert exchange(app, "POST", routes["predict"], {"instances": made.rows(1)}, {}).status == 200
 
 
 def test_a_route_that_names_no_model_needs_an_only_one(made, other):

@@ -20,7 +20,7 @@ from trivet.serving.config import TraceSettings
 from trivet.serving.tracing import Tracer
 
 from .collector import Collector, attributes_of
-from .rawhttp import wait_for
+from .rawhttp import places_taken, post, read, talk, wait_for
 
 CALLER, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED, UNSAMPLED = f"00-{CALLER}-{PARENT}-01", f"00-{CALLER}-{PARENT}-00"
@@ -155,6 +155,35 @@ def test_a_failure_of_ours_is_an_error_and_the_client_s_is_none(start, infinite,
     said = attributes_of(nowhere)
     assert said["http.response.status_code"] == 404
     assert not said.keys() & {"http.route", "url.path", "error.type"}
+
+
+def test_what_is_refused_before_it_is_whole_has_its_span_too(start, slow, collector):
+    """A body that is too large, a head that can be read in two ways, no free place, and what is no request at all."""
+    server = start(slow, **traced(collector), max_concurrency=1, max_queue=0, max_body_bytes=10_000)
+    address = server.listener.getsockname()
+    whole = json.dumps(slow.request()).encode()
+    parent = b"traceparent: " + SAMPLED.encode()
+    before = time.time_ns()
+    large = talk(address, post(b" " * 10_001, parent))
+    unclear = talk(address, post(whole, b"Host: y"))
+    none = talk(address, b"NONSENSE\r\n\r\n")
+    with socket.create_connection(address) as first:
+        first.sendall(post(whole))
+        wait_for(lambda: places_taken(server) == 1)
+        full = talk(address, post(whole)[:-5])
+        read(first, count=1)
+    server.stop()
+    statuses = [413, 400, 400, 429]
+    refused = [large, unclear, none, full]
+    assert [answer.statuses for answer in refused] == [[status] for status in statuses]
+    spans = {said["trivet.request_id"]: (span, said) for span in collector.spans() if (said := attributes_of(span))}
+    found = [spans[answer.answers[0].id] for answer in refused]
+    assert [said["http.response.status_code"] for _, said in found] == statuses
+    infer = "POST /v2/models/{model}/infer"
+    assert [span.name for span, _ in found] == [infer, infer, "HTTP", infer]
+    assert found[0][0].trace_id.hex() == CALLER
+    assert all(before <= span.start_time_unix_nano < span.end_time_unix_nano for span, _ in found)
+    assert {line.get("trace") for line in server.lines("request")} > {span.trace_id.hex() for span, _ in found[:2]}
 
 
 def test_no_value_and_no_made_up_path_leaves(start, made, infinite, client, collector):

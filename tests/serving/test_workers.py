@@ -9,7 +9,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,6 +26,19 @@ from .crew import begun, folders, gone, load_on, refuses, workers_of
 from .rawhttp import wait_for
 
 runtime, repository = crew.runtime_of_its_own, crew.repository_of_two
+
+
+@contextmanager
+def starting(made: Any, folder: Path, workers: int) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
+    """A parent and its first workers, as soon as there are any and long before one is ready."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        models = [{"name": "loan", "version": "1", "package": str(made.folder)}]
+        config = {"models": models, "endpoint": "loans", "fd": listener.fileno(), "workers": workers}
+        (folder / "server.json").write_text(json.dumps(config))
+        command = [sys.executable, "-m", "trivet.serving", str(folder / "server.json")]
+        with (folder / "log").open("wb") as log:
+            parent = subprocess.Popen(command, stderr=log, pass_fds=(listener.fileno(),))
+        yield parent, wait_for(lambda: [child.pid for child in psutil.Process(parent.pid).children()])
 
 
 # --- start
@@ -158,15 +174,7 @@ def test_workers_die_with_a_parent_that_is_killed(start, made, client, runtime):
 
 
 def test_workers_die_with_a_parent_that_is_killed_while_they_start(start, made, runtime, tmp_path):
-    """A parent is killed as soon as its first worker is there, long before any is ready."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        models = [{"name": "loan", "version": "1", "package": str(made.folder)}]
-        config = {"models": models, "endpoint": "loans", "fd": listener.fileno(), "workers": 3}
-        (tmp_path / "server.json").write_text(json.dumps(config))
-        command = [sys.executable, "-m", "trivet.serving", str(tmp_path / "server.json")]
-        with (tmp_path / "log").open("wb") as log:
-            parent = subprocess.Popen(command, stderr=log, pass_fds=(listener.fileno(),))
-        pids = wait_for(lambda: [child.pid for child in psutil.Process(parent.pid).children()])
+    with starting(made, tmp_path, workers=3) as (parent, pids):
         parent.kill()
         parent.wait()
         wait_for(lambda: all(gone(pid) for pid in pids))
@@ -200,8 +208,10 @@ def test_leaving_under_load_fails_nothing(start, made):
 
     with ThreadPoolExecutor(4) as pool:
         asking = [pool.submit(keep_asking) for _ in range(4)]
-        wait_for(lambda: len(seen) > 200)
-        server.ask_to_leave()
+        try:
+            wait_for(lambda: len(seen) > 200, 60)
+        finally:
+            server.ask_to_leave()  # else they would ask for ever
         for each in asking:
             each.result(30)
     assert failures == []
@@ -240,14 +250,7 @@ def _ready(server: Any) -> bool:
 
 
 def test_a_signal_while_they_start_ends_them_all(start, made, runtime, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        models = [{"name": "loan", "version": "1", "package": str(made.folder)}]
-        config = {"models": models, "endpoint": "loans", "fd": listener.fileno(), "workers": 2}
-        (tmp_path / "server.json").write_text(json.dumps(config))
-        command = [sys.executable, "-m", "trivet.serving", str(tmp_path / "server.json")]
-        with (tmp_path / "log").open("wb") as log:
-            parent = subprocess.Popen(command, stderr=log, pass_fds=(listener.fileno(),))
-        pids = wait_for(lambda: [child.pid for child in psutil.Process(parent.pid).children()])
+    with starting(made, tmp_path, workers=2) as (parent, pids):
         parent.terminate()
         assert parent.wait(30) == ExitCode.OK
         assert all(gone(pid) for pid in pids)

@@ -25,6 +25,7 @@ for room in (demo, projects, stacks, endpoints):
         app.command()(command)
 app.add_typer(models.app, name="models")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(stacks.app, name="stack")
 
 
 @app.callback()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,17 @@ from trivet import api
 from trivet.cli.options import LOCAL, Json, Stack
 from trivet.cli.output import Progress, pairs, say, show
 from trivet.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from trivet.infra.driver import Options
+
+app = typer.Typer(help="The stack's place: which engine it belongs to.", no_args_is_help=True)
+
+Packs = Annotated[
+    list[Path] | None, typer.Option("--policy-pack", help="A Pulumi policy pack to hold to; may be repeated.")
+]
+Refresh = Annotated[bool, typer.Option("--refresh", help="First take over what changed outside.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show every step, and what the embedded engine does not do.")]
 
 
 def up(
@@ -21,17 +32,32 @@ def up(
     config: Annotated[
         list[str] | None, typer.Option("--config", help="KEY=VALUE of the trivet namespace; may be repeated.")
     ] = None,
+    policy_pack: Packs = None,
+    refresh: Refresh = False,
+    continue_on_error: Annotated[
+        bool, typer.Option("--continue-on-error", help="After a failure, do what does not need what failed.")
+    ] = False,
+    verbose: Verbose = False,
     stack: Stack = LOCAL,
     json: Json = False,
 ) -> None:
     """Create or update the stack. Does the same as `pulumi up`, whose settings `trivet env` prints."""
-    result = api.up(stack, tuple(projects or ()), config=_pairs_of(config or []), progress=Progress(json))
+    options = _options(policy_pack, refresh, continue_on_error, verbose)
+    pairs_of = _pairs_of(config or [])
+    result = api.up(stack, tuple(projects or ()), config=pairs_of, options=options, progress=Progress(json))
     show(result, json, _draw_up)
 
 
-def preview(stack: Stack = LOCAL, json: Json = False) -> None:
+def preview(
+    policy_pack: Packs = None,
+    refresh: Refresh = False,
+    verbose: Verbose = False,
+    stack: Stack = LOCAL,
+    json: Json = False,
+) -> None:
     """Show what `up` would change, and change nothing."""
-    show(api.preview(stack, progress=Progress(json)), json, lambda change: say(change.summary))
+    options = _options(policy_pack, refresh, False, verbose)
+    show(api.preview(stack, options=options, progress=Progress(json)), json, lambda change: say(change.summary))
 
 
 def outputs(stack: Stack = LOCAL, json: Json = False) -> None:
@@ -53,6 +79,27 @@ def destroy(
 def env(stack: Stack = LOCAL, json: Json = False) -> None:
     """Print the exports with which plain `pulumi` commands act on this stack: eval "$(trivet env)"."""
     show(api.environment(stack), json, _draw_environment)
+
+
+@app.command()
+def migrate(
+    to: Annotated[str, typer.Option("--to", help="pulumi or embedded: the engine that it shall belong to.")],
+    stack: Stack = LOCAL,
+    json: Json = False,
+) -> None:
+    """Hand the stack over to the other engine: export, import, and check that both say the same."""
+    archive = api.migrate(stack, to)
+    told = f"Stack {stack} belongs to the engine {to} now; what it was before lies at {archive}."
+    show({"stack": stack, "engine": to, "archive": str(archive)}, json, lambda _: say(told))
+
+
+def _options(packs: list[Path] | None, refresh: bool, goes_on: bool, verbose: bool) -> Options:
+    from trivet.infra.driver import Options
+
+    def tell(line: str) -> None:
+        say(line.rstrip(), error=True)
+
+    return Options(tuple(path.resolve() for path in packs or ()), refresh, goes_on, tell if verbose else None)
 
 
 def _pairs_of(settings: list[str]) -> dict[str, str]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o600) -> None:
@@ -26,12 +30,37 @@ def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o600) -> None:
     sync_folder(path.parent)
 
 
-def append_durable(path: Path, data: bytes) -> None:
-    """Append ``data`` and return once it is on the disk."""
-    with open(path, "ab", opener=_private) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+class Appended:
+    """A file to which is appended what must not be lost; made with the first of it, and closed with :meth:`close`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+        self._written = self._durable = 0
+        self._turn = threading.Lock()
+
+    def append(self, data: bytes) -> Callable[[], None]:
+        """Append, one caller at a time. What is returned waits, in any thread, until it is on the disk."""
+        if self._file is None:
+            self._file = open(self._path, "ab", opener=_private)  # noqa: SIM115 it stays open
+        self._file.write(data)
+        self._file.flush()
+        self._written += 1
+        return partial(self._wait_for, self._file, self._written)
+
+    def close(self) -> None:
+        """Nothing is appended any more."""
+        if self._file:
+            self._file.close()
+
+    def _wait_for(self, file: BinaryIO, number: int) -> None:
+        with self._turn:
+            if number > self._durable:  # else it was done for who waited before
+                written = self._written
+                os.fsync(file.fileno())
+                if not self._durable:
+                    sync_folder(self._path.parent)
+                self._durable = written
 
 
 def _private(name: str, flags: int) -> int:

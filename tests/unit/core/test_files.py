@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from trivet.core import faults
 from trivet.core.errors import ConfigError, Locked
-from trivet.core.files import append_durable, private_folder, write_atomic
+from trivet.core.files import Appended, private_folder, write_atomic
 from trivet.core.layout import project_root, stack_home
 from trivet.core.locks import lock
 
@@ -37,15 +38,32 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
 
 def test_appends_add_up_and_are_private(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    append_durable(path, b"a\n")
-    append_durable(path, b"b\n")
+    with closing(Appended(path)) as log:
+        assert not path.exists()
+        for data in (b"a\n", b"b\n"):
+            log.append(data)()
     assert path.read_bytes() == b"a\nb\n"
     assert path.stat().st_mode & 0o077 == 0
     assert private_folder(tmp_path / "in").stat().st_mode & 0o777 == 0o700
 
 
+def test_one_sync_serves_all_who_appended_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log"
+    on_disk: list[bytes] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: on_disk.append(path.read_bytes()))
+    with closing(Appended(path)) as log:
+        first, second = log.append(b"a"), log.append(b"b")
+        second()
+        assert on_disk == [b"ab", b"ab"], "of the file, and of its folder"
+        first()
+        assert len(on_disk) == 2
+        log.append(b"c")()
+    assert on_disk[2:] == [b"abc"]
+
+
 HOLD = """
 import sys, time
+from contextlib import closing
 from pathlib import Path
 from trivet.core.locks import lock
 with lock(Path(sys.argv[1]), "stack local"):

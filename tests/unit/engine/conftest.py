@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from trivet.infra.driver import Driver
+from trivet.infra.driver import Driver, Options
 from trivet.infra.engine.checkpoint import Backend, StateFile
 from trivet.infra.engine.crypt import Vault
 
@@ -119,8 +120,9 @@ pulumi.export("whole", 3)
 
 OPERATE = """
 import sys
+import time
 from pathlib import Path
-from trivet.infra.driver import Driver
+from trivet.infra.driver import Driver, Options
 root, stack, home, verb = sys.argv[1:]
 getattr(Driver(Path(root), stack, Path(home)), verb)()
 """
@@ -140,7 +142,7 @@ def count(of="books", version="1.2.0"):
 
 """
 
-SHELF = Path(__file__).with_name("shelf.py")
+PLUGINS = ["shelf", "rooms"]
 
 
 @dataclass
@@ -150,6 +152,7 @@ class World:
     root: Path
     driver: Driver
     lines: list[str] = field(default_factory=list)
+    options: Options | None = None
 
     def graph(self, *items: dict[str, Any]) -> None:
         """Make the program say these resources."""
@@ -177,7 +180,10 @@ class World:
         return self.driver.engine.startswith("embedded")
 
     def up(self) -> dict[str, int]:
-        return self.driver.up(self.lines.append)
+        return self.driver.up(self.lines.append, self.options)
+
+    def preview(self, show: Any = None) -> dict[str, int]:
+        return self.driver.preview(show, self.options)
 
     def again(self) -> Driver:
         """A driver as the next command makes it."""
@@ -224,6 +230,13 @@ def make_world(root: Path, engine: str = "embedded", stack: str = "dev") -> Worl
     return world
 
 
+def wait_for(condition, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
 def say(world: World, text: str) -> None:
     (world.root / "program" / "__main__.py").write_text(HEAD + text)
 
@@ -261,12 +274,15 @@ def embedded(tmp_path: Path) -> World:
 
 @pytest.fixture
 def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _surroundings: None) -> None:
-    """The plugin, where both engines find it."""
-    executable = tmp_path / "bin" / "pulumi-resource-shelf"
-    executable.parent.mkdir()
-    executable.write_text(f"#!{sys.executable}\nimport runpy\nrunpy.run_path({str(SHELF)!r}, run_name='__main__')\n")
-    executable.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{executable.parent}{os.pathsep}{os.environ['PATH']}")
+    """The plugins, where both engines find them."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in PLUGINS:
+        executable = folder / f"pulumi-resource-{name}"
+        path = str(Path(__file__).with_name(f"{name}.py"))
+        executable.write_text(f"#!{sys.executable}\nimport runpy\nrunpy.run_path({path!r}, run_name='__main__')\n")
+        executable.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
 @pytest.fixture

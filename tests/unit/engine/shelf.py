@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2, json_format
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 HERE = Path.cwd().parent
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -97,6 +97,7 @@ class Shelf(provider_pb2_grpc.ResourceProviderServicer):
         identity = f"{self.config.get('room', 'hall')}-{news['title']}-{news.get('place', '')}"
         made = {**self.outputs(news), "number": 7}
         (HERE / "world" / identity).write_text(json.dumps(made))
+        self.work(context, identity, made)
         return provider_pb2.CreateResponse(id=identity, properties=struct(made))
 
     def Update(self, request: Any, context: Any) -> Any:
@@ -105,6 +106,7 @@ class Shelf(provider_pb2_grpc.ResourceProviderServicer):
         if not request.preview:
             note(f"update {request.id}")
             (HERE / "world" / request.id).write_text(json.dumps(made))
+            self.work(context, request.id, made)
         return provider_pb2.UpdateResponse(properties=struct(made))
 
     def Read(self, request: Any, context: Any) -> Any:
@@ -130,6 +132,21 @@ class Shelf(provider_pb2_grpc.ResourceProviderServicer):
 
     def Cancel(self, request: Any, context: Any) -> Any:
         return empty_pb2.Empty()
+
+    def work(self, context: Any, identity: str, made: dict[str, Any]) -> None:
+        """Fail where the book falls apart, as a provider does whose object is there but never becomes ready; and while
+        the file ``busy`` is there, which every try makes shorter."""
+        busy = HERE / "busy"
+        if left := busy.read_text() if busy.exists() else "":
+            busy.write_text(left[1:])
+            (HERE / "world" / identity).unlink()
+            context.abort(grpc.StatusCode.UNKNOWN, "the desk is busy")
+        if made.get("binding") == "loose":
+            told = provider_pb2.ErrorResourceInitFailed(id=identity, properties=struct(made), reasons=["it is loose"])
+            status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message="not ready")
+            status.details.add().Pack(told)
+            context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+            context.abort(grpc.StatusCode.UNKNOWN, "not ready")
 
     def outputs(self, news: dict[str, Any]) -> dict[str, Any]:
         title = news["title"]

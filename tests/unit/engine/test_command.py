@@ -202,12 +202,11 @@ def test_an_inline_program(workspace):
 @pytest.mark.parametrize(
     ("args", "named"),
     [
-        (["up", "--yes", "--exclude", "urn"], "--exclude"),
+        (["up", "--attach-debugger"], "--attach-debugger"),
         (["up", "--plan", "file"], "--plan"),
         (["up", "--debug"], "--debug"),
-        (["up", "--refresh"], "--refresh"),
+        (["refresh", "--run-program=true"], "--run-program"),
         (["up", "--col", "never"], "--col"),
-        (["destroy", "--run-program=true"], "--run-program"),
         (["preview", "--json"], "--json"),
         (["import", "--yes"], "import"),
         (["cancel", "--yes"], "cancel"),
@@ -237,9 +236,8 @@ def test_a_command_line_that_is_not_implemented_is_named(args, named):
         ("pulumi.CustomResource('pulumi:pulumi:Stash', 's', {})", "of 'pulumi'"),
         ("pulumi.StackReference('organization/trial/none')", "no stack 'organization/trial/none'"),
         ("pulumi.StackReference('a/b')", "no name of a stack"),
-        ("File(additional_secret_outputs=['content.deep'])", "nested path 'content.deep'"),
-        ("pulumi.require_pulumi_version('>=3')", "RequirePulumiVersion"),
-        ("File(hooks=pulumi.ResourceHookBinding(after_create=[print]))", "does not support resource hooks"),
+        ("pulumi.require_pulumi_version('>=9.0.0')", "requires Pulumi >=9.0.0"),
+        ("pulumi.require_pulumi_version('soon')", "'soon' is no range"),
     ],
 )
 def test_what_a_program_uses_and_is_not_implemented_is_named(embedded, line, named):
@@ -251,6 +249,12 @@ def test_what_a_program_uses_and_is_not_implemented_is_named(embedded, line, nam
     (embedded.root / "program" / "__main__.py").write_text(program + line)
 
     with pytest.raises(Exception, match=named):
+        embedded.driver.preview()
+
+
+def test_a_setting_of_pulumi_s_own_is_named(embedded):
+    embedded.driver.set_config({"pulumi:disable-default-providers": '["*"]'})
+    with pytest.raises(Unsupported, match="'pulumi:disable-default-providers'"):
         embedded.driver.preview()
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import psutil
 import pytest
 
 from trivet.core.errors import ExitCode, Locked, PlatformError
 from trivet.infra.engine.state import verify
+
+from .conftest import wait_for
 
 A = {"name": "a", "props": {"content": "1"}}
 B = {"name": "b", "props": {"content": "2"}, "takes": ["a"]}
@@ -22,13 +23,6 @@ def die(world, fault: str) -> None:
     process = world.begin("up", fault)
     assert process.wait(60) == -signal.SIGKILL, process.stderr.read()
     process.stderr.close()
-
-
-def wait_for(condition, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def sound(world) -> None:

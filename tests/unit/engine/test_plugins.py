@@ -106,6 +106,8 @@ book("a", tags={"kept": %d, "taken": %d}, rules=[{"n": %d}, {"n": %d}], options=
     say(shelf, text % (2, 1, 2, 2))
     assert shelf.driver.preview() == shelf.up() == {"same": 2}
     say(shelf, text % (2, 2, 2, 2))
+    shelf.preview(shelf.lines.append)
+    assert any("tags" in line for line in shelf.lines)
     assert shelf.driver.preview() == shelf.up() == {"same": 1, "update": 1}
     assert held(shelf)["hall-a-"]["tags"] == {"kept": 1, "taken": 2}
     assert held(shelf)["hall-a-"]["rules"] == [{"n": 1}, {"n": 1}]
@@ -155,8 +157,8 @@ def test_plugins_that_are_not_there_or_do_not_begin(world, shelf, monkeypatch):
         shelf.again().up()
     if shelf.is_embedded:
         monkeypatch.setenv("SHELF", "mute")
-        monkeypatch.setattr(plugins, "PORT_S", 0.5)
-        with pytest.raises(PlatformError, match="did not print its port within"):
+        with monkeypatch.context() as hurried, pytest.raises(PlatformError, match="did not print its port within"):
+            hurried.setattr(plugins, "PORT_S", 0.5)
             shelf.again().up()
     monkeypatch.delenv("SHELF")
     assert shelf.again().up() == {"create": 1, "same": 1}

@@ -28,15 +28,17 @@ from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from trivet.core import faults
 from trivet.core.errors import PlatformError
+from trivet.infra.engine.callbacks import Callbacks
 from trivet.infra.engine.checkpoint import Backend, StateFile
 from trivet.infra.engine.crypt import Vault
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.gate import Gate
+from trivet.infra.engine.hooks import Hooks
+from trivet.infra.engine.policy import Policies
 from trivet.infra.engine.provider import Provider
 from trivet.infra.engine.providers import Providers
 from trivet.infra.engine.state import STACK_TYPE, Resource, make_urn, verify
-from trivet.infra.engine.steps import Goal, Steps
-from trivet.infra.engine.targets import Targets
+from trivet.infra.engine.steps import Goal, Run, Steps
 from trivet.infra.engine.values import UNKNOWN, from_struct, to_struct
 
 TYPE = "pulumi-python:dynamic:File"
@@ -132,7 +134,9 @@ class OnePlugin:
 
 def steps_of(state: Any, provider: Provider, report: Report, gate: Gate, *, preview: bool, parallel: int) -> Steps:
     providers = Providers("dev", "trial", state, OnePlugin(provider), {}, lambda name: state, preview=preview)  # type: ignore[arg-type]
-    return Steps(state, providers, report, gate, Targets(), preview=preview, parallel=parallel)
+    hooks = Hooks(Callbacks(), gate, report, preview=preview)
+    how = Run(preview, parallel=parallel)
+    return Steps(state, providers, Policies((), report, preview=preview), hooks, report, gate, how)
 
 
 def run(program: list[Item] | None, provider: Provider, file: StateFile, *, preview: bool = False) -> dict[str, int]:
@@ -143,7 +147,7 @@ def run(program: list[Item] | None, provider: Provider, file: StateFile, *, prev
         steps = steps_of(state, provider, report, Gate(), preview=preview, parallel=4)
         if program is not None:
             register(program, steps)
-        steps.prune()
+        steps.finish()
 
     if preview:
         work(file.load(lambda salt: VAULT))
