@@ -100,10 +100,10 @@ def test_a_type_from_its_making_to_its_end(token: str, plugins: dict[str, Plugin
     inputs = provider.check(want, {})
     make_needed(kind, plugin, inputs)
     want = resource(kind, inputs)
-    foreseen = provider.create(want, preview=True)[1]
+    foreseen = provider.create(want, preview=True).outputs
     assert plugin.store.all(token) == []
-    identity, outputs = provider.create(want)
-    assert identity
+    identity, _, outputs, failures = provider.create(want)
+    assert identity and not failures
     declared = sdk.declared(token)
     assert set(outputs) <= set(declared.outputs) and set(foreseen) <= set(declared.outputs)
     scalars = {name for name in declared.given if sdk.options(declared.outputs[name])[0] in (str, bool, int, float)}
@@ -126,7 +126,7 @@ def test_a_type_from_its_making_to_its_end(token: str, plugins: dict[str, Plugin
         new = resource(kind, {**inputs, **change}, id=identity)
         verdict = provider.diff(made, new.inputs)
         assert verdict.changes and not verdict.replaces
-        outputs = provider.update(made, new)
+        outputs = provider.update(made, new).outputs
         assert {name: outputs[name] for name in change} == change
         made = resource(kind, new.inputs, id=identity, outputs=outputs)
         again = provider.read(made)
@@ -165,7 +165,7 @@ def test_what_is_below_an_object_of_azure_goes_with_it(plugins: dict[str, Plugin
         ("azure-native:managedidentity:UserAssignedIdentity", {"resourceGroupName": "all-others", "resourceName": "a"}),
     ):
         want = resource(KINDS[token], inputs)
-        identity, outputs = provider.create(want)
+        identity, _, outputs, _ = provider.create(want)
         made.append(resource(KINDS[token], inputs, id=identity, outputs=outputs))
     group, other, inside, outside = made
     provider.delete(group)
