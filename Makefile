@@ -24,13 +24,14 @@ test: install-dev ## run the tests; fails where none ran
 	$(python) -Pm pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: check
-check: install-dev ## lint, format, types, imports between rooms, locks, docs
+check: install-dev ## lint, format, types, imports between rooms, locks, docs, tables
 	$(python) -m ruff check
 	$(python) -m ruff format --check
 	$(python) -m basedpyright
 	$(python) .venv/bin/lint-imports
 	$(python) tools/lock.py --check
 	$(python) tools/generate_docs.py --check
+	$(python) tools/replacements.py --check
 
 .PHONY: format
 format: install-dev ## format the code and mend what the linter can
@@ -38,7 +39,8 @@ format: install-dev ## format the code and mend what the linter can
 	$(python) -m ruff format
 
 .PHONY: docs
-docs: install-dev ## write the pages of docs/ that follow from the code
+docs: install-dev ## write the pages of docs/ that follow from the code, and the tables from packages
+	$(python) tools/replacements.py
 	$(python) tools/generate_docs.py
 
 .PHONY: lock

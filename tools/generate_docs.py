@@ -17,6 +17,7 @@ from trivet.infra.engine.arguments import command_lines
 from trivet.infra.engine.limits import LIMITS
 from trivet.infra.engine.monitor import FEATURES, OPTIONS
 from trivet.infra.settings import Settings
+from trivet.rehearsal.plugins import listing
 from trivet.serving.config import ServerConfig
 from trivet.serving.presets import PRESETS, Preset
 
@@ -147,7 +148,39 @@ def _kind(field: dict[str, Any]) -> str:
     return str(field.get("format") or field.get("type", "any"))
 
 
-PAGES = {"parity.md": parity, "config.md": config, "server.md": server, "engine.md": engine}
+def rehearsals() -> str:
+    """What a rehearsal's stand-ins for Pulumi's providers serve, and by what."""
+    text = """\
+In a rehearsal, executables named as Pulumi names its provider plugins come first on PATH and serve an unmodified
+program of `pulumi_aws`, `pulumi_gcp` or `pulumi_azure_native` on this machine, for Pulumi's own engine and for the
+embedded one. They end at once without `TRIVET_REHEARSAL`, without a folder in `TRIVET_REHEARSAL_STORE`, and where an
+endpoint is not a loopback address; they read no credentials.
+
+What a rehearsal proves: names, nested structure and required inputs against the SDK's own types; references, order and
+unknowns; which change replaces and which updates; ids, ARNs and other outputs in the form of the real ones; drift,
+imports and clean deletion. What it does not prove: permissions, quotas, timing, the values that a cloud fills in where
+the program says nothing, and whatever a service checks that its fake does not. An enum's unknown value is a warning.
+A type that is not in these tables is refused.
+
+The objects of a type in `moto` are made, read and deleted through boto3, and tests look them up there. Of those, the
+last column names the inputs that an object in moto does not show: they say how it is deleted, or are kept in the strict
+store and have no effect. The strict store is a SQLite file: typed, with ids given once and parents that must be there.
+
+To add a type, write one entry into the table of its package in `rehearsal/plugins/`: what its id is made of, and which
+changes make another object. For moto, name the operations of AWS's API and the names that differ; what each operation
+takes follows from botocore's service model. Then `make docs`, and for moto an example in
+`tests/unit/plugins/examples.py`: the tests make, read, compare, change and delete every type.
+"""
+    return "\n".join([NOTICE, "# Rehearsals: the stand-ins for Pulumi's providers\n", text, listing.page()])
+
+
+PAGES = {
+    "parity.md": parity,
+    "config.md": config,
+    "server.md": server,
+    "engine.md": engine,
+    "rehearsals.md": rehearsals,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -33,6 +33,7 @@ FOLDERS = ["benchmarks/peers/*/requirements.in", "tools/clients/*/requirements.i
 SHARED = ["joblib", "numpy", "onnxruntime", "scikit-learn", "scipy", "threadpoolctl"]
 
 RUN = ["--extra", "local", "--extra", "examples"]
+TEST = ["--extra", "rehearsal", "--group", "dev"]
 UNIVERSAL = [
     "--universal",
     "--python-version=3.11",
@@ -118,7 +119,7 @@ def locks() -> list[Lock]:
     project = [PROJECT, VENV]
     own = sorted(source for pattern in FOLDERS for source in Path().glob(pattern))
     return [
-        Lock(DEV, project, [*UNIVERSAL, *RUN, "--group", "dev"]),
+        Lock(DEV, project, [*UNIVERSAL, *RUN, *TEST]),
         Lock(LOCAL, project, [*UNIVERSAL, *RUN, "--no-annotate"]),
         *[Lock(source.with_suffix(".txt"), [source], [*UNIVERSAL, "--no-annotate"], shared=True) for source in own],
     ]

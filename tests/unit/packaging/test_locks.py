@@ -41,9 +41,10 @@ def asked(lock: str) -> list[Requirement]:
     if lock in OWN:
         return [Requirement(re.split(r"\s+#", line)[0]) for line in lines_of(lock)]
     extras = PROJECT["project"]["optional-dependencies"]
-    roles = Requirement(extras["local"][0]).extras | {"examples"}
+    roles = Requirement(extras["local"][0]).extras | {"examples"} | ({"rehearsal"} if "dev" in lock else set())
     lines = PROJECT["project"]["dependencies"] + [line for role in roles for line in extras[role]]
-    return [Requirement(line) for line in lines + (PROJECT["dependency-groups"]["dev"] if "dev" in lock else [])]
+    lines += PROJECT["dependency-groups"]["dev"] if "dev" in lock else []
+    return [one for one in map(Requirement, lines) if one.name != PROJECT["project"]["name"]]
 
 
 def lines_of(lock: str) -> list[str]:

@@ -1,0 +1,97 @@
+"""The functions of ``aws`` that are served."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from trivet.infra.engine.values import Properties
+from trivet.rehearsal.plugins.kinds import Account, stable_digits
+from trivet.rehearsal.plugins.packages import Function
+
+if TYPE_CHECKING:
+    from trivet.rehearsal.plugins.aws.account import AwsAccount
+
+
+def _caller(account: Account, arguments: Properties) -> Properties:
+    found = _call(account, "sts", "GetCallerIdentity", {})
+    return {"id": found["Account"], "accountId": found["Account"], "arn": found["Arn"], "userId": found["UserId"]}
+
+
+def _region(account: Account, arguments: Properties) -> Properties:
+    name = arguments.get("region") or arguments.get("name") or account.facts["region"]
+    return {"id": name, "name": name, "region": name, "endpoint": f"ec2.{name}.amazonaws.com", "description": name}
+
+
+def _partition(account: Account, arguments: Properties) -> Properties:
+    suffix = {"dnsSuffix": "amazonaws.com", "reverseDnsPrefix": "com.amazonaws"}
+    return {"id": account.facts["partition"], "partition": account.facts["partition"], **suffix}
+
+
+def _zones(account: Account, arguments: Properties) -> Properties:
+    wanted = arguments.get("state")
+    zones = _call(account, "ec2", "DescribeAvailabilityZones", {})["AvailabilityZones"]
+    zones = [zone for zone in zones if wanted in (None, zone["State"])]
+    return {
+        **arguments,
+        "id": account.facts["region"],
+        "region": account.facts["region"],
+        "names": [zone["ZoneName"] for zone in zones],
+        "zoneIds": [zone["ZoneId"] for zone in zones],
+        "groupNames": sorted({zone.get("GroupName") or account.facts["region"] for zone in zones}),
+    }
+
+
+def _policy(account: Account, arguments: Properties) -> Properties:
+    """A policy document from its parts, as the real provider writes it."""
+    document: dict[str, Any] = {"Version": arguments.get("version") or "2012-10-17"}
+    if arguments.get("policyId"):
+        document["Id"] = arguments["policyId"]
+    document["Statement"] = [_statement(one) for one in arguments.get("statements") or []]
+    text = json.dumps(document, indent=2)
+    return {
+        **arguments,
+        "id": stable_digits(text, 10),
+        "json": text,
+        "minifiedJson": json.dumps(document, separators=(",", ":")),
+    }
+
+
+def _statement(given: Mapping[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {"Effect": given.get("effect") or "Allow"}
+    if given.get("sid"):
+        made["Sid"] = given["sid"]
+    for name, key in (("Action", "actions"), ("NotAction", "notActions"), ("Resource", "resources")):
+        if values := given.get(key):
+            made[name] = _one_or_many(values)
+    if values := given.get("notResources"):
+        made["NotResource"] = _one_or_many(values)
+    for name, key in (("Principal", "principals"), ("NotPrincipal", "notPrincipals")):
+        principals: dict[str, Any] = {}
+        for one in given.get(key) or []:
+            principals.setdefault(one["type"], []).extend(one["identifiers"])
+        if principals:
+            whole = {kind: _one_or_many(names) for kind, names in principals.items()}
+            made[name] = "*" if whole == {"*": "*"} else whole
+    conditions: dict[str, Any] = {}
+    for one in given.get("conditions") or []:
+        conditions.setdefault(one["test"], {})[one["variable"]] = _one_or_many(one["values"])
+    return made | ({"Condition": conditions} if conditions else {})
+
+
+def _one_or_many(values: list[str]) -> Any:
+    return values[0] if len(values) == 1 else sorted(values, reverse=True)
+
+
+def _call(account: Account, service: str, operation: str, parameters: Properties) -> Properties:
+    return cast("AwsAccount", account).clients.call(service, operation, parameters)
+
+
+FUNCTIONS: dict[str, Function] = {
+    "aws:index/getCallerIdentity:getCallerIdentity": _caller,
+    "aws:index/getRegion:getRegion": _region,
+    "aws:index/getPartition:getPartition": _partition,
+    "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
+    "aws:iam/getPolicyDocument:getPolicyDocument": _policy,
+}
