@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Self
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +16,9 @@ from trivet.core.outputs import EnvironmentName
 from trivet.core.specs import NAME
 
 NAMESPACE = "trivet"
+_TAG = re.compile(r"[\w .:/=+@-]{1,128}")  # AWS's rule; Azure's and Google's labels are written from it
+_TAG_VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
+_MOST_TAGS = 40  # of AWS's 50; the stack has some of its own
 HOW = f"Set each with `trivet up --config KEY=VALUE` or `pulumi config set {NAMESPACE}:KEY VALUE`."
 
 
@@ -23,6 +27,47 @@ class EndpointSettings(Document):
 
     name: str = Field(pattern=NAME, description="Lower-case letters, digits, hyphens.")
     port: int | None = Field(default=None, ge=1024, le=65535, description="Local only; none takes a free one.")
+    most_instances: int = Field(default=4, ge=1, le=100, description="How far it may scale out; clouds only.")
+    team: str | None = Field(
+        default=None, pattern=NAME, description="Whose it is; a tag by which costs are told apart."
+    )
+    budget: float | None = Field(default=None, gt=0, description="Monthly, in the currency of the account.")
+
+
+class ComponentSettings(Document):
+    """Whether the stack makes a part of itself, uses one that is there, or does without."""
+
+    mode: Literal["create", "use", "off"] = Field(default="create", description="What is used is read, never changed.")
+    use: dict[str, str | list[str]] = Field(default={}, description="Ids of what is there, by what they are.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_word(cls, value: object) -> object:
+        """A word is the mode; an object without one uses what it names."""
+        if isinstance(value, str):
+            value = json.loads(value) if value.startswith("{") else {"mode": value}
+        if isinstance(value, dict) and not value.keys() <= cls.model_fields.keys():
+            value = {"mode": "use", "use": value}
+        return value
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if (self.mode == "use") != bool(self.use):
+            raise ValueError("name the ids of what is used, and only then")
+        return self
+
+    def ids(self, *required: str, optional: Sequence[str] = ()) -> dict[str, str | list[str]]:
+        """What is used, by names that the cloud knows.
+
+        :raises ConfigError: naming what is missing or unknown.
+        """
+        missing, unknown = set(required) - self.use.keys(), self.use.keys() - {*required, *optional}
+        if missing or unknown:
+            wrong = ", ".join(
+                [f"{name} is missing" for name in sorted(missing)] + sorted(f"{n} is unknown" for n in unknown)
+            )
+            raise ConfigError(f"What is to be used is not said right: {wrong}.", HOW)
+        return self.use
 
 
 class Settings(Document):
@@ -33,6 +78,32 @@ class Settings(Document):
     region: str = Field(description="The cloud's region; `local` on one machine.")
     regulated: bool = Field(default=False, description="A person who is not the author approves every release.")
     endpoints: tuple[EndpointSettings, ...] = Field(default=(), description="JSON list of names, or of objects.")
+    prefix: str | None = Field(
+        default=None, pattern=NAME, max_length=20, description="Names begin with it; none: the project."
+    )
+    tags: dict[str, str] = Field(default={}, description="JSON object: on everything that takes tags.")
+    required_tags: tuple[str, ...] = Field(default=(), description="JSON list: tags without which nothing is made.")
+    account: str | None = Field(
+        default=None, description="Account, project or subscription; nothing is made in another."
+    )
+    assume_role: str | None = Field(default=None, description="AWS: the role with which the stack is made.")
+    boundary: str | None = Field(default=None, description="AWS: the permissions boundary of every role.")
+    role_path: str = Field(default="/", pattern=r"^/([!-~]+/)?$", description="AWS: the path of every role and policy.")
+    repository: str | None = Field(
+        default=None, pattern=r"^[\w.-]+/[\w.-]+$", description="GitHub ORG/REPO whose workflows may deploy."
+    )
+    alert_emails: tuple[str, ...] = Field(default=(), description="JSON list: who is told of alarms.")
+    budget: float | None = Field(default=None, gt=0, description="Monthly, of the whole stack.")
+    owns_job_logs: bool = Field(
+        default=False, description="AWS: this stack makes the log groups that all SageMaker jobs of the region share."
+    )
+    network: ComponentSettings = Field(default=ComponentSettings(), description="create, off, or JSON of what to use.")
+    key: ComponentSettings = Field(default=ComponentSettings(), description="The key of all that is stored.")
+    database: ComponentSettings = Field(default=ComponentSettings(), description="Labels, approvals and the ledger.")
+    images: ComponentSettings = Field(default=ComponentSettings(), description="The image registry.")
+    oidc: ComponentSettings = Field(default=ComponentSettings(), description="The identity provider of the repository.")
+    audit: ComponentSettings = Field(default=ComponentSettings(), description="The log of who read which data.")
+    catalog: ComponentSettings = Field(default=ComponentSettings(), description="The data catalogue.")
 
     @field_validator("cloud")
     @classmethod
@@ -52,6 +123,31 @@ class Settings(Document):
         if not isinstance(value, list | tuple):
             raise ValueError('write a JSON list, such as ["loan"]')
         return [{"name": item} if isinstance(item, str) else item for item in value]
+
+    @field_validator("tags", "required_tags", "alert_emails", mode="before")
+    @classmethod
+    def _json(cls, value: object) -> object:
+        if isinstance(value, str):
+            try:
+                return json.loads(value)
+            except ValueError:
+                raise ValueError("write JSON") from None
+        return value
+
+    @field_validator("tags")
+    @classmethod
+    def _allowed(cls, tags: dict[str, str]) -> dict[str, str]:
+        wrong = [name for name, value in tags.items() if not (_TAG.fullmatch(name) and _TAG_VALUE.fullmatch(value))]
+        wrong += [name for name in tags if name.lower().startswith("aws:")]
+        if wrong or len(tags) > _MOST_TAGS:
+            raise ValueError(f"no tags that every cloud takes: {', '.join(wrong) or 'more than 40'}")
+        return tags
+
+    @model_validator(mode="after")
+    def _tagged(self) -> Self:
+        if missing := sorted(set(self.required_tags) - self.tags.keys()):
+            raise ValueError(f"required tags are missing: {', '.join(missing)}")
+        return self
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -62,6 +62,7 @@ CLOUDFORMATION = {
     "kms:Key": "KMS::Key",
     "rds:Instance": "RDS::DBInstance",
     "rds:SubnetGroup": "RDS::DBSubnetGroup",
+    "rds:ParameterGroup": "RDS::DBParameterGroup",
     "resourcegroups:Group": "ResourceGroups::Group",
     "s3:Bucket": "S3::Bucket",
     "sagemaker:DataQualityJobDefinition": "SageMaker::DataQualityJobDefinition",

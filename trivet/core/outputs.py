@@ -25,7 +25,7 @@ class EndpointShell(Document):
     name: str
     host: str
     port: int = Field(ge=1, le=65535)
-    folder: str = Field(description="Relative to the project root on `local`.")
+    folder: str = Field(description="Relative to the project root on `local`, a URL of the store on a cloud.")
 
 
 class Signing(Document):
@@ -41,6 +41,27 @@ class LocalNative(Document):
 
     cloud: Literal["local"] = "local"
     home: str
+
+
+class AwsNative(Document):
+    """What only ``aws`` has: ARNs of roles, of the key and of the topic, ids of the network."""
+
+    cloud: Literal["aws"] = "aws"
+    account: str = Field(pattern=r"^\d{12}$")
+    partition: str
+    prefix: str = Field(description="What names of jobs, models and endpoints begin with.")
+    trainer_role: str
+    server_role: str
+    monitor_role: str
+    workflow_role: str
+    scheduler_role: str
+    deployer_role: str | None = Field(description="None where no repository may deploy.")
+    key: str
+    images: str | None = Field(description="URL of the repository for images; none where it is off.")
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+    alerts: str
+    alarms: dict[str, tuple[str, ...]] = Field(description="Names, by endpoint: what a release is rolled back by.")
 
 
 class Outputs(Document):
@@ -61,4 +82,4 @@ class Outputs(Document):
     workflows: str
     signing: Signing
     endpoints: dict[str, EndpointShell]
-    native: LocalNative
+    native: LocalNative | AwsNative = Field(discriminator="cloud")

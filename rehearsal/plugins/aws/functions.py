@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, cast
 
+from trivet.core.errors import ConfigError
 from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins.kinds import Account, stable_digits
 from trivet.rehearsal.plugins.packages import Function
@@ -40,6 +43,46 @@ def _zones(account: Account, arguments: Properties) -> Properties:
         "names": [zone["ZoneName"] for zone in zones],
         "zoneIds": [zone["ZoneId"] for zone in zones],
         "groupNames": sorted({zone.get("GroupName") or account.facts["region"] for zone in zones}),
+    }
+
+
+def _prefix_list(account: Account, arguments: Properties) -> Properties:
+    """One list by its name or id; AWS has one for S3 in each region."""
+    given = {"prefix-list-name": arguments.get("name"), "prefix-list-id": arguments.get("id")}
+    filters = [{"Name": name, "Values": [value]} for name, value in given.items() if value]
+    found = _call(account, "ec2", "DescribeManagedPrefixLists", {"Filters": filters})["PrefixLists"]
+    if len(found) != 1:
+        raise ConfigError(f"There are {len(found)} prefix lists like {arguments}.")
+    return {
+        "id": found[0]["PrefixListId"],
+        "name": found[0]["PrefixListName"],
+        "arn": found[0]["PrefixListArn"],
+        "addressFamily": found[0]["AddressFamily"],
+        "ownerId": found[0]["OwnerId"],
+        "version": found[0].get("Version", 1),
+        "maxEntries": found[0].get("MaxEntries", 0),
+        "entries": [],
+        "region": account.facts["region"],
+        "tags": {},
+    }
+
+
+def _public_key(account: Account, arguments: Properties) -> Properties:
+    """The public half of a key that signs, as base64 of its DER form and as PEM."""
+    found = _call(account, "kms", "GetPublicKey", {"KeyId": arguments["keyId"]})
+    text = b64encode(found["PublicKey"]).decode()
+    pem = "\n".join(["-----BEGIN PUBLIC KEY-----", *wrap(text, 64), "-----END PUBLIC KEY-----", ""])
+    return {
+        **arguments,
+        "id": found["KeyId"],
+        "arn": found["KeyId"],
+        "keyUsage": found["KeyUsage"],
+        "customerMasterKeySpec": found.get("CustomerMasterKeySpec", ""),
+        "signingAlgorithms": found.get("SigningAlgorithms", []),
+        "encryptionAlgorithms": found.get("EncryptionAlgorithms", []),
+        "publicKey": text,
+        "publicKeyPem": pem,
+        "region": account.facts["region"],
     }
 
 
@@ -94,4 +137,6 @@ FUNCTIONS: dict[str, Function] = {
     "aws:index/getPartition:getPartition": _partition,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
     "aws:iam/getPolicyDocument:getPolicyDocument": _policy,
+    "aws:ec2/getManagedPrefixList:getManagedPrefixList": _prefix_list,
+    "aws:kms/getPublicKey:getPublicKey": _public_key,
 }

@@ -388,6 +388,10 @@ def moto(there: dict[str, str]) -> dict[str, tuple[Inputs, Inputs]]:
             },
             {},
         ),
+        "rds:ParameterGroup": (
+            {"name": "made", "family": "postgres17", "parameters": [{"name": "rds.force_ssl", "value": "1"}], **TAGS},
+            RETAG,
+        ),
         "rds:SubnetGroup": ({"name": "made", "subnetIds": [there["other_subnet"], there["subnet"]], **TAGS}, RETAG),
         "rds:Instance": (
             {

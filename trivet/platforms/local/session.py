@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from trivet.clouds import cloud
-from trivet.core.errors import NotReady
-from trivet.core.outputs import Outputs
+from trivet.core.errors import ConfigError, NotReady
+from trivet.core.outputs import LocalNative, Outputs
 from trivet.core.platform import Platform
 from trivet.platforms.local.endpoints import LocalEndpoints
 from trivet.platforms.local.jobs import JOBS, WORKFLOWS, LocalJobs
@@ -30,6 +30,8 @@ class LocalPlatform(Platform):
     """Files, processes and SQLite under the stack's home. Nothing is opened before it is used."""
 
     def __init__(self, outputs: Outputs, root: Path) -> None:
+        if not isinstance(outputs.native, LocalNative):
+            raise ConfigError(f"The outputs of stack {outputs.stack} are of {outputs.native.cloud}, not of local.")
         home = root / outputs.native.home
         if not home.is_dir():
             raise NotReady(f"The folder of stack {outputs.stack}, {home}, is not there.", "Run `trivet up`.")

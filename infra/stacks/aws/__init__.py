@@ -1,0 +1,131 @@
+"""The stack on AWS: SageMaker trains and serves, S3 and PostgreSQL keep, KMS encrypts and signs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pulumi
+
+from trivet.infra.component import StackComponent
+from trivet.infra.settings import Settings
+from trivet.infra.stacks.aws import (
+    budget,
+    catalog,
+    database,
+    endpoint,
+    grants,
+    identity,
+    images,
+    keys,
+    network,
+    registry,
+    storage,
+    training,
+    watch,
+)
+from trivet.infra.stacks.aws.context import Context
+
+TLS = 443
+
+
+class Stack(StackComponent):
+    """Everything in one account and region, with nothing open to the internet."""
+
+    def __init__(self, stack: str, settings: Settings, options: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(stack, settings, options)
+        self.context = context = Context.of(stack, settings, self)
+        self.keys = keys.create(context)
+        self.network = network.create(context)
+        self.storage = storage.create(context, self.keys.data)
+        network.flow_log(context, self.network, self.storage)
+        self.images = images.create(context, self.keys.data)
+        self.database = database.create(context, self.keys.data, self.network)
+        self.models = registry.create(context)
+        self.identities = identity.create(context, self._parts())
+        training.create(context, self.keys.data)
+        alerts = watch.topic(context, self.keys.data)
+        self.endpoints = endpoint.create(context, self.keys.data, alerts.arn)
+        watch.findings(context, self.endpoints, alerts.arn)
+        watch.dashboard(context, self.endpoints)
+        watch.trail(context, self.storage, self.keys.data, alerts)
+        catalog.create(context, self.storage, self.keys.data)
+        budget.create(context, alerts.arn)
+        self.alerts = alerts
+
+    def sections(self) -> Mapping[str, Any]:
+        store, records = (_url(bucket.bucket) for bucket in (self.storage.store, self.storage.records))
+        ledger = self.database.url if self.database else pulumi.Output.concat(store, "/ledger")
+        return {
+            "store": store,
+            "records": records,
+            "models": self.models.arn,
+            "ledger": ledger,
+            "metrics": f"cloudwatch:{watch.namespace(self.context)}",
+            "workflows": self.identities.workflow,
+            "signing": {
+                "public_key": self.keys.signing_public,
+                "key_id": self.keys.signing,
+                "private_key": pulumi.Output.concat("awskms:///", self.keys.signing),
+            },
+            "endpoints": {
+                shell.endpoint: {
+                    "name": shell.name,
+                    "host": shell.host,
+                    "port": TLS,
+                    "folder": pulumi.Output.concat(store, "/endpoints/", shell.endpoint),
+                }
+                for shell in self.endpoints
+            },
+            "native": self._native(),
+        }
+
+    def _native(self) -> dict[str, Any]:
+        found = self.network
+        return {
+            "cloud": "aws",
+            "account": self.context.account,
+            "partition": self.context.partition,
+            "prefix": self.context.prefix,
+            "trainer_role": self.identities.trainer,
+            "server_role": self.identities.server,
+            "monitor_role": self.identities.monitor,
+            "workflow_role": self.identities.workflow,
+            "scheduler_role": self.identities.scheduler,
+            "deployer_role": self.identities.deployer,
+            "key": self.keys.data,
+            "images": self.images,
+            "subnets": list(found.subnets) if found else [],
+            "security_groups": [found.group] if found else [],
+            "alerts": self.alerts.arn,
+            "alarms": {shell.endpoint: [alarm.name for alarm in shell.alarms] for shell in self.endpoints},
+        }
+
+    def _parts(self) -> grants.Parts:
+        context, found = self.context, self.network
+        place = grants.Place(
+            context.partition, context.account, context.region, context.prefix, watch.namespace(context)
+        )
+        identifier = None if self.database is None else self.database.resource_id
+        return grants.Parts(
+            place=place,
+            store=self.storage.store.arn,
+            records=self.storage.records.arn,
+            key=self.keys.data,
+            signing=self.keys.signing,
+            versions=registry.versions_of(context, self.models),
+            group=self.models.arn,
+            image_repository=_each(self.images, lambda url: context.arn("ecr", f"repository/{url.split('/', 1)[1]}")),
+            subnets=list(found.subnets) if found else [],
+            security_group=found.group if found else None,
+            database=_each(identifier, lambda known: context.arn("rds-db", f"dbuser:{known}/{database.USER}")),
+        )
+
+
+def _each(value: pulumi.Input[str] | None, of: Callable[[str], str]) -> pulumi.Output[str] | None:
+    """What follows from a value, where there is one."""
+    return None if value is None else pulumi.Output.from_input(value).apply(of)
+
+
+def _url(bucket: pulumi.Output[str]) -> pulumi.Output[str]:
+    return pulumi.Output.concat("s3://", bucket)

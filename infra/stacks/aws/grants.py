@@ -1,0 +1,300 @@
+"""What each role may do: plain statements over known ARNs, so that they can be read, tested and counted without AWS.
+
+``Resource: "*"`` stands only where AWS knows no narrower one; :data:`WILDCARDS` lists those actions with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+Statement = dict[str, Any]
+
+WILDCARDS = {
+    "ecr:GetAuthorizationToken": "it takes no resource",
+    "cloudwatch:PutMetricData": "it takes no resource; a condition names the namespace",
+    "ec2:DescribeSubnets": "describing takes no resource",
+    "ec2:DescribeVpcs": "describing takes no resource",
+    "ec2:DescribeSecurityGroups": "describing takes no resource",
+    "ec2:DescribeDhcpOptions": "describing takes no resource",
+    "ec2:DescribeNetworkInterfaces": "describing takes no resource",
+    "sagemaker:ListTrainingJobs": "listing takes no resource",
+    "sagemaker:ListModelPackages": "listing takes no resource",
+    "sagemaker:ListEndpoints": "listing takes no resource",
+}
+"""The only actions that are allowed on ``*``."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the stack is, in words that ARNs are made of."""
+
+    partition: str
+    account: str
+    region: str
+    prefix: str
+    namespace: str
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+
+@dataclass(frozen=True)
+class Known:
+    """The same as :class:`Parts`, once it is known."""
+
+    place: Place
+    store: str
+    records: str
+    key: str
+    signing: str
+    versions: str
+    group: str
+    image_repository: str | None
+    subnets: list[str]
+    security_group: str | None
+    database: str | None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """ARNs of what the roles work with."""
+
+    place: Place
+    store: pulumi.Input[str]
+    records: pulumi.Input[str]
+    key: pulumi.Input[str]
+    signing: pulumi.Input[str]
+    versions: pulumi.Input[str]
+    group: pulumi.Input[str]
+    image_repository: pulumi.Input[str] | None
+    subnets: list[pulumi.Input[str]]
+    security_group: pulumi.Input[str] | None
+    database: pulumi.Input[str] | None
+
+
+def of(parts: Parts, rights: Callable[[Known], list[Statement]]) -> pulumi.Output[list[Statement]]:
+    """The statements, when the ARNs are known."""
+    values = {name: getattr(parts, name) for name in Parts.__dataclass_fields__ if name != "place"}
+    return pulumi.Output.all(**values).apply(lambda known: rights(Known(place=parts.place, **known)))
+
+
+def trainer(known: Known) -> list[Statement]:
+    """Reads source and data, writes packages and checkpoints."""
+    return [
+        _allow("Read", ["s3:GetObject", "s3:GetObjectVersion"], f"{known.store}/*"),
+        _allow("Find", ["s3:ListBucket", "s3:GetBucketLocation"], known.store),
+        _allow("Write", ["s3:PutObject"], f"{known.store}/jobs/*", f"{known.store}/checkpoints/*"),
+        *_workload(known),
+    ]
+
+
+def server(known: Known) -> list[Statement]:
+    """Reads packages, writes records, and nothing that trains or decides."""
+    return [
+        _allow("Read", ["s3:GetObject", "s3:GetObjectVersion"], f"{known.store}/packages/*"),
+        _allow("Find", ["s3:ListBucket", "s3:GetBucketLocation"], known.store),
+        _allow("Record", ["s3:PutObject"], f"{known.records}/predictions/*"),
+        *_workload(known),
+    ]
+
+
+def monitor(known: Known) -> list[Statement]:
+    """Reads records, writes findings."""
+    return [
+        _allow("Read", ["s3:GetObject"], f"{known.records}/*", f"{known.store}/profiles/*"),
+        _allow("Find", ["s3:ListBucket", "s3:GetBucketLocation"], known.records, known.store),
+        _allow("Write", ["s3:PutObject"], f"{known.records}/findings/*"),
+        *_workload(known),
+    ]
+
+
+def workflow(known: Known) -> list[Statement]:
+    """Starts jobs, registers versions; what it passes to them, ``identity`` adds."""
+    place = known.place
+    jobs = [
+        place.arn("sagemaker", f"{kind}/{place.prefix}-*")
+        for kind in ("training-job", "processing-job", "transform-job")
+    ]
+    return [
+        _allow(
+            "Jobs",
+            [
+                f"sagemaker:{verb}{kind}Job"
+                for verb in ("Create", "Describe", "Stop")
+                for kind in ("Training", "Processing", "Transform")
+            ]
+            + ["sagemaker:AddTags"],
+            *jobs,
+        ),
+        _allow(
+            "Versions", ["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage"], known.group, known.versions
+        ),
+        _allow("Sign", ["kms:Sign", "kms:GetPublicKey"], known.signing),
+        *_data(known),
+    ]
+
+
+def scheduler(known: Known) -> list[Statement]:
+    """Starts the stack's pipelines."""
+    place = known.place
+    return [_allow("Start", ["sagemaker:StartPipelineExecution"], place.arn("sagemaker", f"pipeline/{place.prefix}-*"))]
+
+
+def deployer(known: Known) -> list[Statement]:
+    """What a repository's workflow does: push images and source, run, register, release, look."""
+    place = known.place
+
+    def named(*kinds: str) -> list[str]:
+        return [place.arn("sagemaker", f"{kind}/{place.prefix}-*") for kind in kinds]
+
+    statements = [
+        _allow("Source", ["s3:GetObject", "s3:PutObject"], f"{known.store}/*"),
+        _allow("Find", ["s3:ListBucket", "s3:GetBucketLocation"], known.store, known.records),
+        _allow("Look", ["s3:GetObject"], f"{known.records}/*"),
+        _allow(
+            "Run",
+            [
+                "sagemaker:CreateTrainingJob",
+                "sagemaker:DescribeTrainingJob",
+                "sagemaker:StopTrainingJob",
+                "sagemaker:AddTags",
+            ],
+            *named("training-job"),
+        ),
+        _allow(
+            "Release",
+            [
+                "sagemaker:CreateModel",
+                "sagemaker:DescribeModel",
+                "sagemaker:DeleteModel",
+                "sagemaker:CreateEndpointConfig",
+                "sagemaker:DescribeEndpointConfig",
+                "sagemaker:DeleteEndpointConfig",
+                "sagemaker:CreateEndpoint",
+                "sagemaker:UpdateEndpoint",
+                "sagemaker:DescribeEndpoint",
+                "sagemaker:DeleteEndpoint",
+                "sagemaker:UpdateEndpointWeightsAndCapacities",
+                "sagemaker:InvokeEndpoint",
+                "sagemaker:AddTags",
+                "sagemaker:ListTags",
+            ],
+            *named("model", "endpoint", "endpoint-config"),
+        ),
+        _allow(
+            "Register",
+            [
+                "sagemaker:CreateModelPackage",
+                "sagemaker:DescribeModelPackage",
+                "sagemaker:UpdateModelPackage",
+                "sagemaker:DescribeModelPackageGroup",
+                "sagemaker:AddTags",
+                "sagemaker:ListTags",
+            ],
+            known.group,
+            known.versions,
+        ),
+        _allow(
+            "Pipelines",
+            [
+                "sagemaker:StartPipelineExecution",
+                "sagemaker:DescribePipelineExecution",
+                "sagemaker:ListPipelineExecutionSteps",
+                "sagemaker:CreatePipeline",
+                "sagemaker:UpdatePipeline",
+            ],
+            *named("pipeline"),
+        ),
+        _allow("List", ["sagemaker:ListTrainingJobs", "sagemaker:ListModelPackages", "sagemaker:ListEndpoints"], "*"),
+        _allow(
+            "Read", ["logs:GetLogEvents", "logs:DescribeLogStreams"], place.arn("logs", "log-group:/aws/sagemaker/*")
+        ),
+        _allow("Sign", ["kms:Sign", "kms:GetPublicKey"], known.signing),
+        *_data(known),
+    ]
+    if known.image_repository:
+        pushes = [
+            "BatchCheckLayerAvailability",
+            "InitiateLayerUpload",
+            "UploadLayerPart",
+            "CompleteLayerUpload",
+            "PutImage",
+        ]
+        reads = ["BatchGetImage", "GetDownloadUrlForLayer", "DescribeImages", "DescribeImageScanFindings"]
+        statements.append(_allow("Images", [f"ecr:{action}" for action in pushes + reads], known.image_repository))
+        statements.append(_allow("LogIn", ["ecr:GetAuthorizationToken"], "*"))
+    return statements
+
+
+def _workload(known: Known) -> list[Statement]:
+    """What every container of SageMaker needs: its image, its key, its logs, its network."""
+    place = known.place
+    statements = [
+        *_data(known),
+        _allow(
+            "Logs",
+            ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
+            place.arn("logs", "log-group:/aws/sagemaker/*"),
+        ),
+        _allow("Measure", ["cloudwatch:PutMetricData"], "*")
+        | {"Condition": {"StringEquals": {"cloudwatch:namespace": [place.namespace, "/aws/sagemaker/TrainingJobs"]}}},
+    ]
+    if known.image_repository:
+        statements.append(
+            _allow(
+                "Image",
+                ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"],
+                known.image_repository,
+            )
+        )
+        statements.append(_allow("LogIn", ["ecr:GetAuthorizationToken"], "*"))
+    if known.subnets and known.security_group:
+        statements += _interfaces(known)
+    if known.database:
+        statements.append(_allow("Database", ["rds-db:connect"], known.database))
+    return statements
+
+
+def _data(known: Known) -> list[Statement]:
+    """The key, for data alone: a grant only to a service of AWS."""
+    return [
+        _allow("Key", ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"], known.key),
+        _allow("Grant", ["kms:CreateGrant"], known.key)
+        | {"Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}}},
+    ]
+
+
+def _interfaces(known: Known) -> list[Statement]:
+    """Network interfaces in the stack's subnets, which SageMaker makes with the role's rights."""
+    place = known.place
+    there = [
+        *(place.arn("ec2", f"subnet/{subnet}") for subnet in known.subnets),
+        place.arn("ec2", f"security-group/{known.security_group}"),
+        place.arn("ec2", "network-interface/*"),
+    ]
+    actions = ["Create", "Delete"]
+    return [
+        _allow(
+            "Interfaces",
+            [f"ec2:{verb}NetworkInterface{kind}" for verb in actions for kind in ("", "Permission")],
+            *there,
+        ),
+        _allow("Describe", [name for name in WILDCARDS if name.startswith("ec2:")], "*"),
+    ]
+
+
+def _allow(sid: str, actions: list[str], *resources: str) -> Statement:
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": list(resources)}
+
+
+def actions_of(statements: list[Mapping[str, Any]]) -> set[str]:
+    """Every action that statements allow."""
+    return {
+        action
+        for one in statements
+        for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
+    }

@@ -1,0 +1,201 @@
+"""Who is told, what is watched, and who looked at the data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from trivet.infra.stacks.aws.context import Context, document, documented
+from trivet.infra.stacks.aws.endpoint import Shell
+from trivet.infra.stacks.aws.storage import Storage
+
+_HOUR_S = 3600
+
+
+def topic(context: Context, key: pulumi.Input[str]) -> aws.sns.Topic:
+    """The channel of alarms and budgets, and those who read it."""
+    made = aws.sns.Topic(
+        "alerts",
+        name=context.name("alerts", 256),
+        kms_master_key_id=key,
+        signature_version=2,
+        opts=context.options,
+    )
+    inside = context.under(made)
+    own = {"StringEquals": {"aws:SourceAccount": context.account}}
+    senders = [f"{name}.amazonaws.com" for name in ("cloudwatch", "budgets", "events")]
+    aws.sns.TopicPolicy(
+        "alerts-policy",
+        arn=made.arn,
+        policy=documented(
+            made.arn.apply(
+                lambda arn: [
+                    {
+                        "Sid": "Senders",
+                        "Effect": "Allow",
+                        "Principal": {"Service": senders},
+                        "Action": "sns:Publish",
+                        "Resource": arn,
+                        "Condition": own,
+                    }
+                ]
+            )
+        ),
+        opts=inside.options,
+    )
+    for number, email in enumerate(context.settings.alert_emails):
+        aws.sns.TopicSubscription(
+            f"alerts-{number}", topic=made.arn, protocol="email", endpoint=email, opts=inside.options
+        )
+    return made
+
+
+def findings(context: Context, shells: Sequence[Shell], alerts: pulumi.Input[str]) -> None:
+    """An alarm for each endpoint's worst finding, which also rings when the monitor falls silent."""
+    for shell in shells:
+        aws.cloudwatch.MetricAlarm(
+            f"findings-{shell.endpoint}",
+            name=context.name(f"{shell.endpoint}-findings", 255),
+            alarm_description="A monitor's verdict is alarm (2), or no monitor has spoken for two hours",
+            namespace=namespace(context),
+            metric_name="verdict",
+            dimensions={"endpoint": shell.endpoint},
+            statistic="Maximum",
+            period=_HOUR_S,
+            evaluation_periods=2,
+            datapoints_to_alarm=1,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            threshold=2,
+            treat_missing_data="breaching",
+            # Until something is released there is nothing to watch: the runtime switches it on and off.
+            actions_enabled=False,
+            alarm_actions=[alerts],
+            ok_actions=[alerts],
+            opts=pulumi.ResourceOptions.merge(
+                context.options, pulumi.ResourceOptions(ignore_changes=["actionsEnabled"])
+            ),
+        )
+
+
+def namespace(context: Context) -> str:
+    """The namespace of the stack's own metrics."""
+    return f"Trivet/{context.prefix}"
+
+
+def dashboard(context: Context, shells: Sequence[Shell]) -> None:
+    """Requests, errors, latency and findings of each endpoint on one page."""
+    widgets = [widget for row, shell in enumerate(shells) for widget in _row(context, shell, row * 6)]
+    if widgets:
+        aws.cloudwatch.Dashboard(
+            "dashboard",
+            dashboard_name=context.name("endpoints", 255),
+            dashboard_body=json.dumps({"widgets": widgets}, sort_keys=True),
+            opts=context.options,
+        )
+
+
+def _row(context: Context, shell: Shell, y: int) -> list[dict[str, object]]:
+    sagemaker = ["EndpointName", shell.name, "VariantName", shell.endpoint]
+    shown = [
+        ("requests", [["AWS/SageMaker", "Invocations", *sagemaker]], "Sum"),
+        ("errors", [["AWS/SageMaker", f"Invocation{kind}Errors", *sagemaker] for kind in ("4XX", "5XX")], "Sum"),
+        ("latency (µs)", [["AWS/SageMaker", "ModelLatency", *sagemaker]], "p99"),
+        ("worst finding", [[namespace(context), "verdict", "endpoint", shell.endpoint]], "Maximum"),
+    ]
+    return [
+        {
+            "type": "metric",
+            "x": column * 6,
+            "y": y,
+            "width": 6,
+            "height": 6,
+            "properties": {
+                "title": f"{shell.endpoint}: {title}",
+                "metrics": metrics,
+                "stat": stat,
+                "period": 300,
+                "region": context.region,
+            },
+        }
+        for column, (title, metrics, stat) in enumerate(shown)
+    ]
+
+
+def trail(context: Context, storage: Storage, key: pulumi.Input[str], alerts: aws.sns.Topic) -> None:
+    """Who read or wrote which object, and who called which endpoint."""
+    if context.settings.audit.mode != "create":
+        return
+    log = aws.cloudwatch.LogGroup(
+        "trail-log",
+        name=f"/trivet/{context.prefix}/trail",
+        retention_in_days=context.profile.log_days,
+        kms_key_id=key,
+        opts=context.options,
+    )
+    role = aws.iam.Role(
+        "trail-role",
+        name=context.name("trail", 64),
+        path=context.settings.role_path,
+        permissions_boundary=context.settings.boundary,
+        assume_role_policy=document(
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "cloudtrail.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"aws:SourceAccount": context.account}},
+            }
+        ),
+        opts=context.options,
+    )
+    rights = aws.iam.RolePolicy(
+        "trail-rights",
+        role=role.name,
+        policy=documented(
+            log.arn.apply(
+                lambda arn: [
+                    {
+                        "Effect": "Allow",
+                        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                        "Resource": f"{arn}:log-stream:*",
+                    }
+                ]
+            )
+        ),
+        opts=context.under(role).options,
+    )
+    field = aws.cloudtrail.TrailAdvancedEventSelectorFieldSelectorArgs
+    selector = aws.cloudtrail.TrailAdvancedEventSelectorArgs
+    data = field(field="eventCategory", equals=["Data"])
+    objects = [storage.store.arn.apply(lambda arn: f"{arn}/"), storage.records.arn.apply(lambda arn: f"{arn}/")]
+    aws.cloudtrail.Trail(
+        "trail",
+        name=context.name("trail", 128),
+        s3_bucket_name=storage.logs.bucket,
+        s3_key_prefix="trail",
+        kms_key_id=key,
+        is_multi_region_trail=True,
+        include_global_service_events=True,
+        enable_log_file_validation=True,
+        sns_topic_name=alerts.name,
+        cloud_watch_logs_group_arn=log.arn.apply(lambda arn: f"{arn}:*"),
+        cloud_watch_logs_role_arn=role.arn,
+        advanced_event_selectors=[
+            selector(name="management", field_selectors=[field(field="eventCategory", equals=["Management"])]),
+            selector(
+                name="objects",
+                field_selectors=[
+                    data,
+                    field(field="resources.type", equals=["AWS::S3::Object"]),
+                    field(field="resources.ARN", starts_withs=objects),
+                ],
+            ),
+            selector(
+                name="endpoints",
+                field_selectors=[data, field(field="resources.type", equals=["AWS::SageMaker::Endpoint"])],
+            ),
+        ],
+        opts=context.after(rights, storage.allows),
+    )

@@ -1,0 +1,67 @@
+"""The AWS stack under Pulumi's mocks: ``python mocked_aws.py STACK CONFIG PREVIEW`` prints its graph as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
+
+from trivet.clouds.local import LOCAL
+from trivet.infra import settings
+from trivet.infra.export import export
+from trivet.infra.settings import Settings
+
+# Until the platform passes the conformance suite, no user can choose it.
+REGIONS = ("eu-central-1", "us-gov-west-1")
+settings.CLOUDS = {**settings.CLOUDS, "aws": replace(LOCAL, name="aws", regions=REGIONS)}  # type: ignore[assignment]
+
+ACCOUNT = "123456789012"
+
+
+class Recorder(Mocks):
+    """Answers with what AWS would fill in, as far as the stack reads it."""
+
+    def __init__(self) -> None:
+        self.resources: dict[str, dict[str, Any]] = {}
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.resources[f"{args.typ}::{args.name}"] = {"type": args.typ, **args.inputs}
+        service = args.typ.split(":")[1].split("/")[0]
+        known = {"arn": f"arn:aws:{service}:eu-central-1:{ACCOUNT}:{args.name}", "name": args.name}
+        if args.typ == "aws:rds/instance:Instance":
+            known |= {"endpoint": "db.example:5432", "resourceId": "db-ABC"}
+        if args.typ == "aws:ecr/repository:Repository":
+            known["repositoryUrl"] = f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/{args.inputs['name']}"
+        if args.typ == "aws:kms/key:Key":
+            known["keyId"] = f"id-of-{args.name}"
+        return f"{args.name}-id", {**known, **args.inputs}
+
+    def call(self, args: MockCallArgs) -> dict[str, Any]:
+        if args.token == "aws:kms/getPublicKey:getPublicKey":
+            return {"publicKey": "TUZrd0V3", "publicKeyPem": "PEM"}
+        if args.token == "aws:ec2/getManagedPrefixList:getManagedPrefixList":
+            return {"id": "pl-1"}
+        raise AssertionError(f"the stack calls nothing else, yet {args.token}")
+
+
+def main() -> None:
+    stack, config, how = sys.argv[1:]
+    mocks, output = Recorder(), {}
+    pulumi.runtime.set_mocks(mocks, project="trivet", stack=stack, preview=how == "preview")
+
+    @pulumi.runtime.test
+    def body() -> Any:
+        from trivet.infra.stacks.aws import Stack
+
+        return export(Stack(stack, Settings.of(json.loads(config)))).apply(output.update)
+
+    body()
+    sys.stdout.write(json.dumps({"resources": mocks.resources, "output": output}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""The graph of the AWS stack under mocks: what each profile makes, that nothing is open, and what its roles may do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trivet.core.outputs import Outputs
+
+PROGRAM = Path(__file__).with_name("mocked_aws.py")
+BASE = {
+    "cloud": "aws",
+    "environment": "prod",
+    "region": "eu-central-1",
+    "account": "123456789012",
+    "endpoints": json.dumps([{"name": "loan", "team": "credit", "budget": 100}, "fraud"]),
+    "alert_emails": '["ml@example.com"]',
+    "repository": "acme/models",
+    "budget": "1000",
+}
+OFF = dict.fromkeys(("network", "database", "images", "oidc", "audit", "catalog"), "off")
+USE = {
+    "network": '{"vpc": "vpc-1", "subnets": ["subnet-1", "subnet-2"], "security_group": "sg-1"}',
+    "key": '{"arn": "arn:aws:kms:eu-central-1:123456789012:key/1"}',
+    "database": '{"url": "postgresql://db:5432/trivet", "resource_id": "db-1"}',
+    "images": '{"url": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shared"}',
+    "oidc": '{"arn": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"}',
+    "audit": "off",
+    "catalog": "off",
+}
+PROFILES = {
+    "dev": {"environment": "dev"},
+    "staging": {"environment": "staging"},
+    "prod": {},
+    "regulated": {"regulated": "true"},
+    "off": {"environment": "dev", **OFF},
+    "use": USE,
+}
+
+
+@cache
+def run(profile: str, how: str = "up") -> str:
+    config = json.dumps(BASE | PROFILES[profile])
+    command = [sys.executable, str(PROGRAM), profile, config, how]
+    environment = {**os.environ, "TRIVET_HOME": "/nonexistent"} if how == "preview" else dict(os.environ)
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("TRIVET_HOME", str(tmp_path_factory.getbasetemp() / "graph"))
+
+
+def graph(profile: str) -> dict[str, dict[str, Any]]:
+    return json.loads(run(profile))["resources"]
+
+
+def of(profile: str, kind: str) -> dict[str, dict[str, Any]]:
+    return {name.split("::")[1]: one for name, one in graph(profile).items() if one["type"].rsplit(":", 1)[-1] == kind}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_outputs_are_what_the_platform_reads(profile):
+    outputs = Outputs.parse(json.loads(run(profile))["output"], "The stack's output")
+    assert outputs.native.cloud == "aws" and list(outputs.endpoints) == ["loan", "fraud"]
+    assert outputs.store.startswith("s3://") and outputs.endpoints["loan"].port == 443
+    assert outputs.native.alarms["loan"] == (f"trivet-{profile}-loan-errors", f"trivet-{profile}-loan-latency")
+
+
+def test_two_builds_are_the_same():
+    first = run("prod")
+    run.cache_clear()
+    assert json.loads(run("prod")) == json.loads(first)
+
+
+def test_a_preview_makes_the_same_graph():
+    assert json.loads(run("prod", "preview"))["resources"].keys() == graph("prod").keys()
+
+
+def test_what_is_used_or_off_is_not_made():
+    kinds = Counter(one["type"].rsplit(":", 1)[-1] for one in graph("use").values())
+    assert not kinds.keys() & {
+        "Vpc",
+        "Subnet",
+        "Instance",
+        "Repository",
+        "OpenIdConnectProvider",
+        "Trail",
+        "VpcEndpoint",
+    }
+    assert list(of("use", "Key")) == ["signing-key"]
+    assert of("use", "BucketServerSideEncryptionConfiguration")["store-encryption"]["rules"][0][
+        "applyServerSideEncryptionByDefault"
+    ]["kmsMasterKeyId"].endswith("key/1")
+    kinds = Counter(one["type"].rsplit(":", 1)[-1] for one in graph("off").values())
+    assert not kinds.keys() & {"Vpc", "SecurityGroup", "Instance", "Repository", "OpenIdConnectProvider", "Trail"}
+    assert "deployer" not in of("off", "Role")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_buckets_are_closed_versioned_and_encrypted(profile):
+    for name in of(profile, "Bucket"):
+        closed = of(profile, "BucketPublicAccessBlock")[f"{name}-closed"]
+        assert all(value is True for key, value in closed.items() if key.startswith(("block", "ignore", "restrict")))
+        assert of(profile, "BucketVersioning")[f"{name}-versions"]["versioningConfiguration"]["status"] == "Enabled"
+        assert of(profile, "BucketServerSideEncryptionConfiguration")[f"{name}-encryption"]
+        denied = json.loads(of(profile, "BucketPolicy")[f"{name}-policy"]["policy"])["Statement"][:2]
+        assert [one["Effect"] for one in denied] == ["Deny", "Deny"]
+    assert len(of(profile, "Bucket")) == 3
+
+
+def test_a_regulated_stack_locks_its_records():
+    assert of("regulated", "Bucket")["records"]["objectLockEnabled"] is True
+    lock = of("regulated", "BucketObjectLockConfiguration")["records-lock"]["rule"]["defaultRetention"]
+    assert lock == {"mode": "COMPLIANCE", "days": 3653}
+    assert not of("prod", "BucketObjectLockConfiguration")
+
+
+def test_the_database_is_private_encrypted_and_has_no_password_of_ours():
+    instance = of("prod", "Instance")["database"]
+    assert instance["storageEncrypted"] and instance["multiAz"] and instance["deletionProtection"]
+    assert instance["publiclyAccessible"] is False and instance["manageMasterUserPassword"] is True
+    assert instance["iamDatabaseAuthenticationEnabled"] is True and "password" not in instance
+    assert instance["backupRetentionPeriod"] == 35
+    parameters = {
+        one["name"]: one["value"] for one in of("prod", "ParameterGroup")["database-parameters"]["parameters"]
+    }
+    assert parameters["rds.force_ssl"] == "1"
+    small = of("dev", "Instance")["database"]
+    assert not (small["multiAz"] or small["deletionProtection"]) and small["instanceClass"] == "db.t4g.micro"
+
+
+def test_nothing_is_open_to_the_world():
+    text = json.dumps(list(graph("prod").values()))
+    assert "0.0.0.0/0" not in text and "::/0" not in text
+    assert not of("prod", "InternetGateway") and not of("prod", "NatGateway")
+    assert all(one["mapPublicIpOnLaunch"] is False for one in of("prod", "Subnet").values())
+
+
+def statements(profile: str) -> dict[str, list[dict[str, Any]]]:
+    policies = of(profile, "Policy")
+    return {name: json.loads(one["policy"])["Statement"] for name, one in policies.items()}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_roles_have_wildcards_only_where_aws_knows_nothing_narrower(profile):
+    from trivet.infra.stacks.aws.grants import WILDCARDS
+
+    for name, rights in statements(profile).items():
+        for one in rights:
+            actions = one["Action"] if isinstance(one["Action"], list) else [one["Action"]]
+            assert not any("*" in action for action in actions), (name, one)
+            if "*" in (one["Resource"] if isinstance(one["Resource"], list) else [one["Resource"]]):
+                assert set(actions) <= WILDCARDS.keys(), (name, one)
+
+
+def test_only_its_own_repository_and_environment_may_deploy():
+    trust = json.loads(of("prod", "Role")["deployer"]["assumeRolePolicy"])["Statement"][0]
+    assert trust["Condition"]["StringEquals"] == {
+        "token.actions.githubusercontent.com:sub": "repo:acme/models:environment:prod",
+        "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+    }
+
+
+def test_roles_are_passed_to_sagemaker_alone():
+    for name in ("workflow-policy", "deployer-policy"):
+        [passing] = [one for one in statements("prod")[name] if one["Action"] == "iam:PassRole"]
+        assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+        assert all(arn.endswith((":trainer", ":server", ":monitor", ":workflow")) for arn in passing["Resource"])
+
+
+def test_names_fit_their_services():
+    most = {"Role": 64, "Policy": 128, "ModelPackageGroup": 63, "Bucket": 63, "Instance": 63}
+    keys = {"ModelPackageGroup": "modelPackageGroupName", "Bucket": "bucket", "Instance": "identifier"}
+    for kind, limit in most.items():
+        for one in of("regulated", kind).values():
+            assert len(one[keys.get(kind, "name")]) <= limit
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"account": "12"}, "no account id"),
+        ({"required_tags": '["owner"]'}, "required tags are missing: owner"),
+        ({"tags": '{"aws:x": "1"}'}, "no tags that every cloud takes"),
+        ({"region": "nowhere-1"}, "no region of aws"),
+        ({"network": '{"vpc": "vpc-1"}'}, "subnets is missing"),
+        ({"network": "off"}, "database needs a network"),
+    ],
+)
+def test_what_is_wrong_is_named_before_anything_is_made(config, message):
+    command = [sys.executable, str(PROGRAM), "x", json.dumps(BASE | config), "up"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode and message in result.stderr
