@@ -124,6 +124,7 @@ class Outside:
 
 
 def _unlike(want: Resource, there: Properties, said: Properties) -> str:
-    names = sorted(name for name in {*there, *said} if reveal(there.get(name)) != reveal(said.get(name)))
+    own = {name for name in {*there, *said} if not name.startswith("__")}  # else the provider's own notes
+    names = sorted(name for name in own if reveal(there.get(name)) != reveal(said.get(name)))
     text = f"The inputs of {want.name} are not those of the {want.type} '{want.import_id}' that it imports"
     return f"{text}: {', '.join(names)}." if names else f"{text}."

@@ -68,6 +68,7 @@ def test_any_order_becomes_valid_and_a_valid_one_stays(resources, random):
     ("resources", "match"),
     [
         ([resource("a", "b"), resource("b")], "comes before"),
+        ([item for _, item in in_order({0: resource("a", "b"), 1: resource("b", "a")})], "comes before"),  # a cycle
         ([resource("a", "ghost")], "ghost"),
         ([resource("a"), resource("a")], "twice"),
         ([replace(resource("a"), type="other:index:Type")], "recorded with type"),
