@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import jsonschema
 import yaml
 from google.protobuf import empty_pb2, json_format
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
@@ -280,6 +279,8 @@ def _config(info: analyzer_pb2.AnalyzerInfo, path: Path | None) -> dict[str, tup
 
 
 def _hold(values: Properties, schema: dict[str, Any], what: str) -> None:
+    import jsonschema  # most operations have no policy pack, and it takes 60 ms
+
     wrong = jsonschema.Draft7Validator({"type": "object", **schema}).iter_errors(values)
     reasons = [f"{'.'.join(map(str, error.path))}: {error.message}".lstrip(": ") for error in wrong]
     if reasons:
