@@ -84,7 +84,9 @@ def engine() -> str:
     parts.append(
         "It runs the Pulumi program where the `pulumi` CLI is absent, for the cloud `local` and for rehearsals. "
         "[ADR 2](adr/0002-an-engine-of-our-own.md) says why there is one. `trivet up --verbose` tells its limits; "
-        "`trivet stack migrate --to pulumi` hands a stack over to the CLI.\n"
+        "`trivet stack migrate --to pulumi` hands a stack over to the CLI. A policy pack runs in the environment that "
+        "its `PulumiPolicy.yaml` names (`runtime.options.virtualenv`): pulumi-policy 1.21 wants an older protobuf than "
+        "Trivet.\n"
     )
     parts += ["## Limits\n", "| what Pulumi has | here |", "| --- | --- |"]
     parts += [f"| {one.what} | {one.instead} |" for one in LIMITS]

@@ -26,7 +26,15 @@ NAMESPACE = "trivet:"
 ENDPOINTS = f"{NAMESPACE}endpoints"
 SALT = "encryptionsalt:"  # top-level key of a stack's config
 LOCAL_DEFAULTS = {CLOUD: LOCAL, f"{NAMESPACE}environment": "dev", f"{NAMESPACE}region": LOCAL}
-DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "same": "unchanged"}
+DONE = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "same": "unchanged",
+    "refresh": "looked at",
+    "import": "imported",
+}
 
 
 class StackChange(Document):

@@ -84,7 +84,7 @@ class Child:
         for pump in self._pumps:
             pump.join(_GRACE_S)
         how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        last = f": {self._last[0]}" if self._last else "."
+        last = f": {self._last[0].rstrip('.')}." if self._last else "."
         return PlatformError(f"{self.what} ended {how}{last}", "Call again; what was done is recorded.")
 
     def stop(self) -> None:
