@@ -109,9 +109,22 @@ class Operations:
             with self._asking("creating", lost):
                 live = self._providers.of(lost.provider).create(lost)
             found = replace(lost, id=live.id, outputs=live.outputs, created=now(), modified=now())
-        wanted = self._state.find([lost.urn])
-        is_wanted = wanted is not None and wanted[1].id == found.id  # it was imported since
-        self._state.put({} if is_wanted else {None: found}, lost)
+        live = self._state.find([lost.urn])
+        if live and live[1].id == found.id:
+            self._restore(*live, found)
+            self._state.put({}, lost)
+        else:
+            self._state.put({None: found}, lost)
+
+    def _restore(self, key: int, live: Resource, found: Resource) -> None:
+        """Make an object what is recorded of it again, after a create under its own id was done over it."""
+        if self._preview:
+            return
+        provider = self._providers.of(live.provider)
+        if provider.diff(found, live.inputs).differs:
+            with self._asking("updating", live):
+                made = provider.update(found, live)
+            self._state.put({key: replace(live, outputs=made.outputs, modified=now())}, live)
 
     def _made(self, provider: Provider, want: Resource) -> Live:
         def make() -> Live:

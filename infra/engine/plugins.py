@@ -151,6 +151,10 @@ class Plugins:
         """Tell where the engine's own service is; before any plugin starts."""
         self._engine = engine
 
+    def has(self, package: str) -> bool:
+        """Whether there is an executable for it."""
+        return self._executable(package) is not None
+
     def start(self, package: str) -> None:
         """Start a process for a package's provider without waiting for it."""
         if package not in self._begun:
@@ -210,13 +214,16 @@ class Plugins:
     def _command(self, package: str) -> list[str]:
         if package == DYNAMIC:
             return [sys.executable, "-u", "-m", "pulumi.dynamic"]
-        found = shutil.which(f"pulumi-resource-{package}", path=self._env.get("PATH"))
+        found = self._executable(package)
         if found is None:
             raise Unsupported(
                 f"There is no provider plugin for the package '{package}': no pulumi-resource-{package} is on PATH.",
                 "Use the pulumi CLI, which downloads it.",
             )
         return [found]
+
+    def _executable(self, package: str) -> str | None:
+        return shutil.which(f"pulumi-resource-{package}", path=self._env.get("PATH"))
 
     def _arguments(self, entry: Resource) -> Properties:
         """What an entry is configured with. Dynamic providers are told the stack's whole config, since each of them

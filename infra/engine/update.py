@@ -111,17 +111,17 @@ class Update:
     def __enter__(self) -> Self:
         try:
             self._engine = self._ending.enter_context(serving(Logs(self._report, self._gate)))
+            if self._runs_program and not self._target.client:  # first, since it takes longest to start
+                self._host = language_host(self._target.program, self._target.env, self._report.line)
+                self._ending.callback(self._host.stop)
             self._ending.callback(self._plugins.stop)
             self._plugins.serve(self._engine)
-            for package in self._packages:
+            for package in {*self._packages, *self._configured()}:
                 self._plugins.start(package)
             for source in self._target.packs:
                 self._packs.append(Pack(source, self._engine, self._env_of_packs(), self._report.line))
                 self._ending.callback(self._packs[-1].stop)
             self._ending.callback(self._callbacks.close)
-            if self._runs_program and not self._target.client:
-                self._host = language_host(self._target.program, self._target.env, self._report.line)
-                self._ending.callback(self._host.stop)
         except BaseException:
             self._ending.close()
             raise
@@ -189,6 +189,11 @@ class Update:
         hooks = Hooks(self._callbacks, self._gate, self._report, preview=self._preview)
         run = Run(self._preview, destroys, target.goes_on, target.parallel, targets)
         return Steps(state, providers, policies, hooks, self._report, self._gate, run)
+
+    def _configured(self) -> set[str]:
+        """Packages that the config says something of and that have a plugin: a program most likely uses them."""
+        named = {key.partition(":")[0] for key in self._target.config} if self._runs_program else set()
+        return {package for package in named if self._plugins.has(package)}
 
     def _env_of_packs(self) -> dict[str, str]:
         target = self._target

@@ -125,6 +125,20 @@ def test_a_first_create_that_was_cut_off_and_is_not_wanted_any_more_is_undone(em
     sound(embedded)
 
 
+def test_a_replacement_over_the_very_object_that_was_cut_off_and_is_not_wanted_any_more(embedded):
+    embedded.graph(A)
+    embedded.up()
+    # Bound to another file it is another one, but of the same name: it is written over the one that is there.
+    embedded.graph({"name": "c", "props": {"content": "3"}}, {**A, "props": {"content": "2"}, "bound": ["c"]})
+    die(embedded, "engine.creating.done:2")
+    assert embedded.files()["a.a"] == "2"
+    embedded.graph(A)
+    embedded.up()
+    assert embedded.files() == {"a.a": "1"}
+    sound(embedded)
+    assert embedded.up() == {"same": 2}
+
+
 def test_what_was_created_and_never_recorded_is_deleted_by_destroy(embedded):
     embedded.graph(A, B)
     die(embedded, "engine.creating.done:2")
