@@ -171,7 +171,7 @@ store and have no effect. The strict store is a SQLite file: typed, with ids giv
 To add a type, write one entry into the table of its package in `rehearsal/plugins/`: what its id is made of, and which
 changes make another object. For moto, name the operations of AWS's API and the names that differ; what each operation
 takes follows from botocore's service model. Then `make docs`, and for moto an example in
-`tests/unit/plugins/examples.py`: the tests make, read, compare, change and delete every type.
+`tests/unit/plugins/aws_running.py` or `aws_storing.py`: the tests make, read, compare, change and delete every type.
 """
     return "\n".join([NOTICE, "# Rehearsals: the stand-ins for Pulumi's providers\n", text, listing.page()])
 

@@ -22,7 +22,7 @@ from trivet.rehearsal.plugins.packages import package
 from trivet.rehearsal.plugins.path import rehearsing
 from trivet.rehearsal.plugins.store import Store
 
-from . import examples
+from . import aws_world, examples
 from .conftest import CONFIG, client
 
 KINDS = {kind.token: kind for kind in all_kinds()}
@@ -69,7 +69,7 @@ def plugins(moto: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
 @pytest.fixture(scope="module")
 def there(moto: str, plugins: dict[str, Plugin]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
     """The examples of moto's types, by token."""
-    found = examples.moto(examples.world(lambda service: client(moto, service)))
+    found = examples.moto(aws_world.world(lambda service: client(moto, service)))
     short = {
         f"{token.split(':')[1].split('/')[0]}:{token.split(':')[2]}": token for token in KINDS if token[:4] == "aws:"
     }
