@@ -21,7 +21,7 @@ def migrate(driver: Driver, engine: str) -> Path:
     """Make a stack belong to ``engine``; returns where its former state lies.
 
     :raises UsageError: when it does already.
-    :raises ConfigError: when something in it was cut off: finish that first.
+    :raises ConfigError: when the new engine is not there, or something in it was cut off: finish that first.
     :raises Locked: when something is at work on it.
     :raises IntegrityError: when the new engine does not say the same of the stack; it is as it was then.
     """
@@ -30,10 +30,12 @@ def migrate(driver: Driver, engine: str) -> Path:
         raise UsageError(f"'{engine}' is no engine.", f"Choose {' or '.join(ENGINES)}.")
     if engine == former:
         raise UsageError(f"The stack '{driver.stack}' belongs to the engine '{engine}' already.")
+    heir = driver.succeeded_by(engine)
+    _ = heir.engine  # raises where it is not there, before anything is written
     with driver.quiet():  # from here on only the new engine may begin something
-        archive, heir = _archive(driver, former), driver.succeeded_by(engine)
         exported = driver.export()
         _refuse_unsettled(driver, exported)
+        archive = _archive(driver, former)
         heir.claim()
     try:
         heir.take(archive)

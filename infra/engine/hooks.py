@@ -7,7 +7,7 @@ stays recorded. The names of hooks are kept in the state, since a resource may b
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pulumi.runtime.proto import callback_pb2, resource_pb2
 
@@ -15,13 +15,12 @@ from trivet.core.errors import ConfigError, PlatformError, TrivetError
 from trivet.infra.engine.callbacks import Callbacks
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.gate import Gate
+from trivet.infra.engine.provider import Gone
 from trivet.infra.engine.state import Resource
 from trivet.infra.engine.values import to_struct
 
 _MOST_RETRIES = 100  # as many as Pulumi's own engine
 _ON_ERROR = "OnError"
-_PAST = {"create": "AfterCreate", "update": "AfterUpdate", "delete": "AfterDelete"}
-_COMING = {"create": "BeforeCreate", "update": "BeforeUpdate", "delete": "BeforeDelete"}
 KINDS = {
     "before_create": "BeforeCreate", "after_create": "AfterCreate",
     "before_update": "BeforeUpdate", "after_update": "AfterUpdate",
@@ -64,14 +63,14 @@ class Hooks:
 
         :raises TrivetError: when one of them fails: it is not to be done.
         """
-        self._run(_COMING[op], new, old)
+        self._run(f"Before{op.capitalize()}", new, old)
 
     def after(self, op: str, new: Resource | None, old: Resource | None) -> None:
         """Call what is to be called after it.
 
         :raises TrivetError: when one of them fails.
         """
-        self._run(_PAST[op], new, old)
+        self._run(f"After{op.capitalize()}", new, old)
 
     def trying(self, op: str, new: Resource | None, old: Resource | None, work: Callable[[], Answer]) -> Answer:
         """What ``work`` gives, tried again as long as it fails and a hook wants that.
@@ -82,6 +81,8 @@ class Hooks:
         while True:
             try:
                 return work()
+            except Gone:  # what was done is not known, so that doing it again could do it twice
+                raise
             except TrivetError as error:
                 told.insert(0, str(error))
                 if self._gate.closed or not self._wants_again(op, new, old, told):
@@ -101,14 +102,7 @@ class Hooks:
                 continue
             what = f"The hook '{name}' ({kind} of {resource.name})"
             asked = resource_pb2.ResourceHookRequest(
-                urn=resource.urn,
-                id=resource.id,
-                name=resource.name,
-                type=resource.type,
-                new_inputs=to_struct(new.inputs) if new else None,
-                old_inputs=to_struct(old.inputs) if old else None,
-                new_outputs=to_struct(new.outputs) if new and kind.startswith("After") else None,
-                old_outputs=to_struct(old.outputs) if old else None,
+                **_about(new, old), new_outputs=to_struct(new.outputs) if new and kind.startswith("After") else None
             )
             answer = resource_pb2.ResourceHookResponse.FromString(self._callbacks.call(hook.callback, asked, what))
             if answer.error and hook.ignore_errors:
@@ -118,17 +112,7 @@ class Hooks:
 
     def _wants_again(self, op: str, new: Resource | None, old: Resource | None, told: Sequence[str]) -> bool:
         resource = _either(new, old)
-        asked = resource_pb2.ErrorHookRequest(
-            urn=resource.urn,
-            id=resource.id,
-            name=resource.name,
-            type=resource.type,
-            new_inputs=to_struct(new.inputs) if new else None,
-            old_inputs=to_struct(old.inputs) if old else None,
-            old_outputs=to_struct(old.outputs) if old else None,
-            failed_operation=op,
-            errors=told,
-        )
+        asked = resource_pb2.ErrorHookRequest(**_about(new, old), failed_operation=op, errors=told)
         again = False
         for name in resource.resource_hooks.get(_ON_ERROR, ()):
             if name not in self._on_error:
@@ -139,6 +123,20 @@ class Hooks:
                 raise PlatformError(f"{what} failed: {answer.error}")
             again = again or answer.retry
         return again
+
+
+def _about(new: Resource | None, old: Resource | None) -> dict[str, Any]:
+    """What every hook is told."""
+    resource = _either(new, old)
+    return {
+        "urn": resource.urn,
+        "id": resource.id,
+        "name": resource.name,
+        "type": resource.type,
+        "new_inputs": to_struct(new.inputs) if new else None,
+        "old_inputs": to_struct(old.inputs) if old else None,
+        "old_outputs": to_struct(old.outputs) if old else None,
+    }
 
 
 def _unregistered(resource: Resource, name: str) -> PlatformError:

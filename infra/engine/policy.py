@@ -90,14 +90,16 @@ class Pack:
         }
         self._ask(self._stub.Configure, analyzer_pb2.ConfigureAnalyzerRequest(policyConfig=config))
 
-    def remediate(self, resource: Resource, entry: Resource | None) -> list[analyzer_pb2.Remediation]:
+    def remediate(
+        self, resource: Resource, entry: Resource | None, wish: bool | None
+    ) -> list[analyzer_pb2.Remediation]:
         """What it would change, one after the other."""
-        asked = analyzer_pb2.AnalyzeRequest(**_described(resource, entry))
+        asked = analyzer_pb2.AnalyzeRequest(**_described(resource, entry, wish))
         return list(self._ask(self._stub.Remediate, asked).remediations)
 
-    def analyze(self, resource: Resource, entry: Resource | None) -> list[Violation]:
+    def analyze(self, resource: Resource, entry: Resource | None, wish: bool | None) -> list[Violation]:
         """What it finds wrong with a resource."""
-        asked = analyzer_pb2.AnalyzeRequest(**_described(resource, entry))
+        asked = analyzer_pb2.AnalyzeRequest(**_described(resource, entry, wish))
         found = self._ask(self._stub.Analyze, asked).diagnostics
         return [replace(_violation(one), urn=resource.urn) for one in found]
 
@@ -149,15 +151,16 @@ class Policies:
             pack.configure()
             self._report.packs[pack.name] = pack.version
 
-    def admit(self, want: Resource, entry: Resource | None = None) -> Resource:
+    def admit(self, want: Resource, entry: Resource | None = None, wish: bool | None = None) -> Resource:
         """The resource as remediations make it.
 
         :param entry: of its provider.
+        :param wish: whether it is to be deleted before it is replaced; ``None`` where the program does not say.
         :raises GateRefused: when a mandatory policy is violated; in a preview only :meth:`admit_stack` raises.
         """
         for pack in self._packs:
-            want = replace(want, inputs=self._remedied(pack, want, entry))
-        found = [violation for pack in self._packs for violation in pack.analyze(want, entry)]
+            want = replace(want, inputs=self._remedied(pack, want, entry, wish))
+        found = [violation for pack in self._packs for violation in pack.analyze(want, entry, wish)]
         self._tell(found)
         if not self._preview:
             _refuse(found)
@@ -173,9 +176,9 @@ class Policies:
         self._tell(found)
         _refuse(self._seen if self._preview else found)
 
-    def _remedied(self, pack: Pack, want: Resource, entry: Resource | None) -> Properties:
+    def _remedied(self, pack: Pack, want: Resource, entry: Resource | None, wish: bool | None) -> Properties:
         inputs = want.inputs
-        for one in pack.remediate(want, entry):
+        for one in pack.remediate(want, entry, wish):
             if one.diagnostic:
                 self._report.diagnostic("warning", one.diagnostic, want.urn)
             else:
@@ -224,13 +227,15 @@ def _violation(found: analyzer_pb2.AnalyzeDiagnostic) -> Violation:
     return Violation(found.policyName, found.policyPackName, found.policyPackVersion, level, message, found.urn)
 
 
-def _described(resource: Resource, entry: Resource | None) -> dict[str, Any]:
+def _described(resource: Resource, entry: Resource | None, wish: bool | None = None) -> dict[str, Any]:
     provider = entry and analyzer_pb2.AnalyzerProviderResource(
         type=entry.type, properties=to_struct(entry.inputs), urn=entry.urn, name=entry.name
     )
     options = analyzer_pb2.AnalyzerResourceOptions(
         protect=resource.protect,
         ignoreChanges=resource.ignore_changes,
+        deleteBeforeReplace=bool(wish),
+        deleteBeforeReplaceDefined=wish is not None,
         additionalSecretOutputs=resource.additional_secret_outputs,
         aliases=resource.aliases,
         customTimeouts=analyzer_pb2.AnalyzerResourceOptions.CustomTimeouts(**resource.custom_timeouts),

@@ -24,7 +24,7 @@ _AS_THEY_ARE = {
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a provider that registers resources has to know of the run."""
+    """What whoever registers resources has to know of the run: the program, and providers of components."""
 
     project: str
     stack: str
@@ -33,11 +33,8 @@ class Surroundings:
     preview: bool
     parallel: int
 
-    def fields(self, monitor: str) -> dict[str, Any]:
-        """The same for a request.
-
-        :param monitor: the address of the monitor.
-        """
+    def fields(self) -> dict[str, Any]:
+        """The same for a request."""
         return {
             "project": self.project,
             "stack": self.stack,
@@ -46,8 +43,6 @@ class Surroundings:
             "configSecretKeys": [key for key, (_, hidden) in self.config.items() if hidden],
             "dryRun": self.preview,
             "parallel": self.parallel,
-            "monitorEndpoint": monitor,
-            "accepts_output_values": True,
         }
 
 
@@ -56,7 +51,9 @@ def construct(
 ) -> resource_pb2.RegisterResourceResponse:
     """Have a component constructed: its URN and outputs, and what those depend on."""
     options = {field.name: value for field, value in asked.ListFields() if field.name in _AS_THEY_ARE}
-    request = provider_pb2.ConstructRequest(**around.fields(monitor), **options)
+    request = provider_pb2.ConstructRequest(
+        **around.fields(), **options, monitorEndpoint=monitor, accepts_output_values=True
+    )
     request.inputs.CopyFrom(to_struct(provider.sent_outputs(from_struct(asked.object))))
     for name, depends in asked.propertyDependencies.items():
         request.inputDependencies[name].urns.extend(depends.urns)
@@ -83,7 +80,9 @@ def call(
     provider: Provider, asked: resource_pb2.ResourceCallRequest, around: Surroundings, monitor: str
 ) -> provider_pb2.CallResponse:
     """Have a method called: what it gives, and what that depends on."""
-    request = provider_pb2.CallRequest(**around.fields(monitor), tok=asked.tok)
+    request = provider_pb2.CallRequest(
+        **around.fields(), tok=asked.tok, monitorEndpoint=monitor, accepts_output_values=True
+    )
     request.args.CopyFrom(to_struct(provider.sent_outputs(from_struct(asked.args))))
     for name, depends in asked.argDependencies.items():
         request.argDependencies[name].urns.extend(depends.urns)

@@ -18,7 +18,7 @@ STACK_TYPE = "pulumi:pulumi:Stack"
 PROVIDER_TYPE = "pulumi:providers:"
 DEFAULT = "default"  # how the names of the engine's own provider entries begin
 _SEALED = ("inputs", "outputs", "replacementTrigger")
-_HARMLESS = {"sourcePosition", "stackTrace", "refreshBeforeUpdate", "hideDiffs"}
+_HARMLESS = {"sourcePosition", "stackTrace", "refreshBeforeUpdate", "hideDiff"}
 
 
 def make_urn(stack: str, project: str, parent: str, type_: str, name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from trivet.core.errors import ConfigError, TrivetError
 from trivet.infra.engine.checkpoint import now
@@ -256,15 +257,15 @@ class Steps:
             self.hooks.after(op, new, old)
 
     def _custom(self, goal: Goal, found: tuple[int, Resource] | None) -> Resource:
-        want = self._served(goal.want, goal.version)
+        want, wish = self._served(goal.want, goal.version), goal.delete_before_replace
         provider = self.providers.of(want.provider)
         if want.import_id and not (found and _is_imported(found[1], want.import_id)):
-            return self._outside.adopt(provider, want, found, self._admitted)
+            return self._outside.adopt(provider, want, found, partial(self._admitted, wish=wish))
         if found is None:
-            return self._operations.create(provider, self._checked(provider, want))
+            return self._operations.create(provider, self._checked(provider, want, wish))
         key, old = found
         want = ignoring(want, old)
-        checked = self._checked(provider, want, old.inputs)
+        checked = self._checked(provider, want, wish, old.inputs)
         diff = provider.diff(old, checked.inputs, want.ignore_changes)
         unfinished = self.state.unfinished(old)  # it may have been done, or not
         replaces = (
@@ -278,8 +279,7 @@ class Steps:
         if replaces or old.external or old.pending_replacement or unfinished == "deleting":
             # Without the old inputs, or a name that the provider chose would be chosen again and the old one's deletion
             # would take the new one with it.
-            fresh = self._checked(provider, want)
-            wish = goal.delete_before_replace
+            fresh = self._checked(provider, want, wish)
             first = (diff.delete_before_replace if wish is None else wish) or unfinished == "deleting"
             return self._replace(provider, key, old, fresh, diff.names, delete_first=first)
         new = replace(
@@ -295,12 +295,15 @@ class Steps:
         self._report.ends("same", new)
         return new
 
-    def _checked(self, provider: Provider, want: Resource, old: Properties | None = None) -> Resource:
+    def _checked(
+        self, provider: Provider, want: Resource, wish: bool | None, old: Properties | None = None
+    ) -> Resource:
         """The resource with the inputs as its provider completes them, where the policies let it pass."""
-        return self._admitted(replace(want, inputs=provider.check(want, old or {})))
+        return self._admitted(replace(want, inputs=provider.check(want, old or {})), wish)
 
-    def _admitted(self, want: Resource) -> Resource:
-        return self._policies.admit(want, self._entry_of(want))
+    def _admitted(self, want: Resource, wish: bool | None = None) -> Resource:
+        """:param wish: whether the program wants it deleted before it is replaced."""
+        return self._policies.admit(want, self._entry_of(want), wish)
 
     def _entry_of(self, resource: Resource) -> Resource | None:
         return self.providers.entry(resource.provider) if resource.provider else None

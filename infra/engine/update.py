@@ -233,11 +233,13 @@ class Update:
             with grpc.insecure_channel(str(self._target.client), options=_GRPC_CHANNEL_OPTIONS) as channel:
                 yield channel
 
+    def _surroundings(self) -> Surroundings:
+        target = self._target
+        return Surroundings(target.project, target.stack, ORGANIZATION, target.config, self._preview, target.parallel)
+
     @contextmanager
     def _monitor(self, steps: Steps) -> Iterator[Monitor]:
-        target = self._target
-        around = Surroundings(target.project, target.stack, ORGANIZATION, target.config, self._preview, target.parallel)
-        monitor = Monitor(around, steps, self._callbacks, self._report, self._gate)
+        monitor = Monitor(self._surroundings(), steps, self._callbacks, self._report, self._gate)
 
         def add(server: grpc.Server) -> None:
             resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
@@ -250,7 +252,10 @@ class Update:
         """Run the program and, when it has registered everything, delete what is to be deleted: until then its hooks
         are there, and the plugins, which end with the threads of the monitor that started them."""
         with self._language_host() as channel, self._monitor(steps) as monitor:
-            running = language_pb2_grpc.LanguageRuntimeStub(channel).Run.future(self._request(monitor.address))
+            request = language_pb2.RunRequest(
+                **self._surroundings().fields(), monitor_address=monitor.address, args=[self._engine]
+            )
+            running = language_pb2_grpc.LanguageRuntimeStub(channel).Run.future(request)
             running.add_done_callback(lambda _: monitor.has_ended())
             self._break_off = running.cancel
             try:
@@ -282,17 +287,3 @@ class Update:
             raise
         if result.error:
             raise failure("The program failed", result.error) from RuntimeError(result.error)
-
-    def _request(self, address: str) -> language_pb2.RunRequest:
-        target = self._target
-        return language_pb2.RunRequest(
-            project=target.project,
-            stack=target.stack,
-            config=target.plain_config,
-            configSecretKeys=[key for key, (_, hidden) in target.config.items() if hidden],
-            dryRun=self._preview,
-            parallel=target.parallel,
-            monitor_address=address,
-            args=[self._engine],
-            organization=ORGANIZATION,
-        )

@@ -92,6 +92,8 @@ class Shelf(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             return provider_pb2.CreateResponse(properties=struct(self.outputs(news)))
         note(f"create {news['title']} timeout={request.timeout:g}")
+        if news["title"] == "collapse":
+            os._exit(3)
         if news["title"] == "outage":
             context.abort(grpc.StatusCode.UNAVAILABLE, "the cloud is down for maintenance")
         identity = f"{self.config.get('room', 'hall')}-{news['title']}-{news.get('place', '')}"

@@ -5,7 +5,6 @@ The SDK asks which features there are and behaves by them; to announce one that 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -193,4 +192,3 @@ def test_the_limits_are_told_where_it_is_asked_for(embedded_shelf):
     with embedded_shelf.driver._errors():
         embedded_shelf.driver._open().preview(on_output=lines.append, log_verbosity=1)
     assert all(any(limit.what.replace("`", "'") in line for line in lines) for limit in LIMITS)
-    json.dumps(lines)

@@ -198,6 +198,24 @@ book("a", title="outage", options=ResourceOptions(hooks=ResourceHookBinding(on_e
     assert world.processes() == [] and held(world) == {}
 
 
+def test_what_nobody_knows_the_outcome_of_is_not_tried_again(embedded_shelf):
+    hooked(
+        embedded_shelf,
+        """
+def again(args):
+    open("told", "a").write("again\\n")
+    return True
+
+binding = ResourceHookBinding(on_error=[ErrorHook("again", again)])
+book("a", title="collapse", options=ResourceOptions(hooks=binding))
+""",
+    )
+    with pytest.raises(PlatformError):
+        embedded_shelf.up()
+    assert told(embedded_shelf) == []
+    assert [what for what in embedded_shelf.asked() if "create" in what] == ["create collapse timeout=0"]
+
+
 def test_hooks_have_names_of_their_own(shelf):
     hooked(
         shelf,

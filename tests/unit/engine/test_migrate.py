@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,10 +43,15 @@ print(done.stdout)
 
 
 @pytest.fixture
-def cli(tmp_path, monkeypatch, _surroundings):
+def cli(request, _surroundings):
     """The real CLI, or what stands in for it."""
-    if shutil.which("pulumi"):
-        return
+    if not shutil.which("pulumi"):
+        request.getfixturevalue("stand_in")
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch, _surroundings):
+    """An executable of the CLI's name, before any other."""
     path = tmp_path / "cli" / "pulumi"
     path.parent.mkdir()
     path.write_text(STAND_IN.format(python=sys.executable))
@@ -87,9 +93,7 @@ def test_a_stack_moves_there_and_back_with_everything(cli, moving):
     assert len(list(archive.parent.iterdir())) == 2
 
 
-def test_what_does_not_agree_changes_nothing(cli, moving, monkeypatch):
-    if "cli" not in (shutil.which("pulumi") or ""):
-        pytest.skip("the real CLI does not lie")
+def test_what_does_not_agree_changes_nothing(stand_in, moving, monkeypatch):
     state = moving.state_file().path.read_text()
     monkeypatch.setenv("LIES", "yes")
     with pytest.raises(IntegrityError, match="do not say the same"):
@@ -112,3 +116,12 @@ def test_what_cannot_move_is_named(cli, moving):
         migrate(moving.driver, "pulumi")
     moving.up()
     migrate(moving.driver, "pulumi")
+
+
+def test_where_the_other_engine_is_not_there_nothing_is_written(moving, monkeypatch):
+    folders = os.environ["PATH"].split(os.pathsep)
+    monkeypatch.setenv("PATH", os.pathsep.join(one for one in folders if not (Path(one) / "pulumi").exists()))
+    with pytest.raises(ConfigError, match="not on PATH"):
+        migrate(moving.driver, "pulumi")
+    assert not (moving.driver.home.parent / ".archive").exists()
+    assert moving.again().up().keys() == {"same"}

@@ -64,7 +64,17 @@ def python() -> str:
 
 @pytest.fixture
 def library(shelf, python, monkeypatch):
-    """A project held to the pack."""
+    """A project held to the pack, for each engine that is present."""
+    return held_to_the_pack(shelf, python, monkeypatch)
+
+
+@pytest.fixture
+def embedded_library(embedded_shelf, python, monkeypatch):
+    """The same for the embedded engine alone, whose words are checked."""
+    return held_to_the_pack(embedded_shelf, python, monkeypatch)
+
+
+def held_to_the_pack(shelf, python, monkeypatch):
     monkeypatch.delenv("PYTHONPATH")  # of this environment, not of the pack's
     folder = shelf.root / "library"
     folder.mkdir()
@@ -211,13 +221,23 @@ def test_a_copy_that_a_remediation_makes_of_a_secret_is_secret(library):
         ([], "is no config of a policy pack"),
     ],
 )
-def test_a_config_that_no_policy_takes_is_refused(library, config, message):
-    if not library.is_embedded:
-        pytest.skip("the CLI says it in its own words")
-    hold(library, config)
+def test_a_config_that_no_policy_takes_is_refused(embedded_library, config, message):
+    hold(embedded_library, config)
     with pytest.raises(ConfigError, match=message):
-        library.up()
-    assert library.files() == {}
+        embedded_library.up()
+    assert embedded_library.files() == {}
+
+
+def test_a_policy_sees_the_options_of_a_resource(library):
+    pack = library.root / "library" / "__main__.py"
+    seen = 'report(f"{args.opts.protect} {args.opts.delete_before_replace} {args.opts.ignore_changes}")'
+    pack.write_text(PACK.replace('len(args.props["title"]) > 1 or report("a one-letter title")', seen))
+    say(
+        library,
+        "book('a', pages=3, options=ResourceOptions(protect=True, delete_before_replace=True, ignore_changes=['x']))",
+    )
+    library.up()
+    assert any("True True ['x']" in line for line in library.lines)
 
 
 def test_packs_that_cannot_run_are_named_before_anything_is_done(library):
