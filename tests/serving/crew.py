@@ -77,8 +77,7 @@ def begun(server: Any) -> list[int]:
 
 def workers_of(server: Any) -> list[int]:
     """The workers that live."""
-    children = psutil.Process(server.process.pid).children()
-    return sorted(child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE)
+    return sorted(child.pid for child in psutil.Process(server.process.pid).children() if not gone(child.pid))
 
 
 def folders(runtime: Path) -> list[Path]:
@@ -87,8 +86,11 @@ def folders(runtime: Path) -> list[Path]:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended."""
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    """Whether a process has ended, which it may do while one looks."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def refuses(port: int) -> bool:

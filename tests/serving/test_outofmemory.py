@@ -16,16 +16,11 @@ import pytest
 
 from trivet.core.errors import ExitCode
 
+from .crew import workers_of
 from .plane import Crowd
 from .rawhttp import READY, ask, fetch, places_taken, post, read, talk, unharmed, wait_for
 
 NO_LIMIT = resource.RLIM_INFINITY
-
-
-def workers_of(server) -> list[int]:
-    """The processes that serve."""
-    children = psutil.Process(server.process.pid).children()
-    return sorted(child.pid for child in children if child.status() != psutil.STATUS_ZOMBIE)
 
 
 def limit_memory(pid: int, spare: int | None) -> None:

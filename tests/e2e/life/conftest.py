@@ -161,7 +161,8 @@ class Checkout:
 
     def processes(self) -> list[psutil.Process]:
         """Every process that works in the copy."""
-        return [process for process in psutil.process_iter() if _is_in(process, self.root)]
+        running = psutil.process_iter(["cwd", "cmdline"])
+        return [process for process in running if _is_in(process.info, self.root)]
 
     def end(self) -> None:
         """Kill what is left; a test that passes leaves nothing."""
@@ -169,11 +170,8 @@ class Checkout:
             process.kill()
 
 
-def _is_in(process: psutil.Process, folder: Path) -> bool:
-    try:
-        places = (process.cwd(), *process.cmdline())
-    except psutil.Error:
-        return False
+def _is_in(process: Mapping[str, Any], folder: Path) -> bool:
+    places = (process["cwd"] or "", *(process["cmdline"] or []))
     return any(place == str(folder) or place.startswith(f"{folder}/") for place in places)
 
 

@@ -173,7 +173,7 @@ def test_in_the_end_there_is_one_of_each(checkout, project) -> None:
     kinds = [entry["kind"] for entry in checkout.ledger()]
     assert sorted(set(kinds)) == ["approval", "gate", "registered", "release", "run"]
     assert len(kinds) == 5
-    supervisors = [one for one in checkout.processes() if "trivet.platforms.local.supervisor" in one.cmdline()]
+    supervisors = [one for one in checkout.processes() if "trivet.platforms.local.supervisor" in one.info["cmdline"]]
     assert len(supervisors) == 1
     checkout.trivet("ledger", "verify")
 

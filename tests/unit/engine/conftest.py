@@ -203,7 +203,7 @@ class World:
 
     def processes(self) -> list[psutil.Process]:
         """Processes that work in the project, but for this one."""
-        running = psutil.process_iter(["cwd"])
+        running = psutil.process_iter(["cwd", "cmdline"])
         return [process for process in running if (process.info["cwd"] or "").startswith(str(self.root))]
 
     def begin(self, verb: str, fault: str = "") -> subprocess.Popen[str]:

@@ -173,7 +173,7 @@ def test_a_plugin_that_dies_is_named_and_its_create_not_forgotten(embedded):
     embedded.graph(A, SLOW)
     process = embedded.begin("up")
     wait_for(lambda: embedded.is_asked("create slow.a"))
-    plugin = next(child for child in embedded.processes() if "pulumi.dynamic" in child.cmdline())
+    plugin = next(child for child in embedded.processes() if "pulumi.dynamic" in child.info["cmdline"])
     os.kill(plugin.pid, signal.SIGKILL)
 
     assert process.wait(30) == 1
@@ -194,4 +194,5 @@ def test_a_program_that_ends_its_own_process(embedded):
 
     with pytest.raises(PlatformError, match="exit code 3: last words"):
         embedded.up()
-    assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    running = psutil.process_iter(["ppid", "status"])
+    assert not [p for p in running if p.info["ppid"] == os.getpid() and p.info["status"] != psutil.STATUS_ZOMBIE]
