@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from trivet.core.layout import project_root
 
 if TYPE_CHECKING:
+    from trivet.core.checkup import Check
     from trivet.core.findings import Finding
     from trivet.core.inference import Decided, Value
     from trivet.core.outputs import Outputs
@@ -275,6 +276,39 @@ def deploy(
             state = execute(bench, bench.platform.models.get(reference), endpoint)
             note(state.url)
         return state
+
+
+def pause(
+    stack: str | None = None, *, endpoint: str = "", outputs: Path | None = None, root: Path | None = None
+) -> EndpointState:
+    """Let go of an endpoint's machines, and remember what it served."""
+    from trivet.connect import connect
+    from trivet.workflows.ask import only_endpoint
+
+    with connect(stack, outputs, root) as platform:
+        return platform.endpoints.pause(only_endpoint(platform, endpoint))
+
+
+def resume(
+    stack: str | None = None, *, endpoint: str = "", outputs: Path | None = None, root: Path | None = None
+) -> EndpointState:
+    """Serve again what an endpoint served before its pause.
+
+    :raises NotReady: when it was not paused, or did not become ready.
+    """
+    from trivet.connect import connect
+    from trivet.workflows.ask import only_endpoint
+
+    with connect(stack, outputs, root) as platform:
+        return platform.endpoints.resume(only_endpoint(platform, endpoint))
+
+
+def doctor(stack: str | None = None, *, outputs: Path | None = None, root: Path | None = None) -> list[Check]:
+    """Look whether work on a stack can begin: identity, rights, quotas, and what the stack should have."""
+    from trivet.connect import connect
+
+    with connect(stack, outputs, root) as platform:
+        return list(platform.doctor())
 
 
 def predict(

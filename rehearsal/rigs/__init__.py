@@ -13,7 +13,7 @@ from typing import Any
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 
-RIGS = MappingProxyType({"local": "trivet.rehearsal.rigs.local:LocalRig"})
+RIGS = MappingProxyType({"local": "trivet.rehearsal.rigs.local:LocalRig", "aws": "trivet.rehearsal.rigs.aws:AwsRig"})
 
 
 class Rig(AbstractContextManager["Rig"], ABC):

@@ -18,6 +18,7 @@ import orjson
 from trivet.core.inference import record_id
 from trivet.serving.engine import Answer
 from trivet.serving.errors import BadInput
+from trivet.serving.wire import v2
 from trivet.serving.wire.base import (
     JSON,
     Asked,
@@ -37,6 +38,7 @@ from trivet.serving.wire.base import (
 )
 
 TABLES = ("input_data", "dataframe_split")  # {"columns": [...], "data": [[...]]}
+TENSOR = {"name", "datatype", "shape"}  # members by which one knows a tensor
 LISTS = ("instances", "data", "inputs", "input_data", "dataframe_records")
 
 
@@ -53,8 +55,11 @@ def decode_instances(body: bytes, _: Fields) -> Asked:
     return asked(rows, request)
 
 
-def decode_any(body: bytes, _: Fields) -> Asked:
+def decode_any(body: bytes, fields: Fields) -> Asked:
     """Read rows under any of the names that clouds and MLflow give them, or a bare list of rows.
+
+    A request of the Open Inference Protocol is read and answered as such, as Triton's containers do on these routes:
+    a client that goes through its cloud's front says the same everywhere.
 
     :raises BadInput: when there is none of them, or more than one.
     """
@@ -68,12 +73,18 @@ def decode_any(body: bytes, _: Fields) -> Asked:
         raise BadInput(f"The request has {' and '.join(given) or 'no rows'}; give one of {', '.join(LISTS)}.")
     [name] = given
     value = request[name]
+    if name == "inputs" and _are_tensors(value):
+        return v2.decode(body, fields)
     if name in TABLES and type(value) is dict:
         _refuse_twins(body, request, (), len(value))
         return asked(_table(value, name), request)
     rows = an_array(value, name)
     _refuse_twins(body, request, rows)
     return asked(rows, request)
+
+
+def _are_tensors(value: Any) -> bool:
+    return type(value) is list and all(type(one) is dict and one.keys() >= TENSOR for one in value[:1])
 
 
 def _refuse_twins(body: bytes, request: Mapping[str, Any], rows: Sequence[Any], inside: int = 0) -> None:
@@ -102,8 +113,10 @@ def asked(rows: list[Any], request: Mapping[str, Any]) -> Asked:
     return Asked(checked_id(request.get("id")), rows=rows, outputs=wanted)
 
 
-def encode(_: Asked, answer: Answer, identity: Identity, request_id: str) -> Encoded:
-    """``{"predictions": [...]}`` and which model they are of."""
+def encode(asked: Asked, answer: Answer, identity: Identity, request_id: str) -> Encoded:
+    """``{"predictions": [...]}`` and which model they are of; tensors are answered by tensors."""
+    if asked.tensors is not None:
+        return v2.encode(asked, answer, identity, request_id)
     found = b",".join(predictions(answer, identity, request_id))
     return Encoded(b'{"predictions":[%b],%b,%b}' % (found, identity.model_members, identity.package_member))
 

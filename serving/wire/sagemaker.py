@@ -54,7 +54,11 @@ def decode(body: bytes, fields: Fields) -> Asked:
         asked = Asked(rows=rows)
     else:
         asked = decode_any(body, fields)
+        if asked.tensors is not None and accepted != JSON:
+            raise NotAcceptable("Tensors are answered in application/json.", "Accept it.")
     attributes = fields.get(ATTRIBUTES, b"").replace(b",", b";").split(b";")
+    if asked.tensors is not None:
+        return asked  # which names the outputs that it wants
     if b"contributions=true" in map(bytes.strip, attributes):
         asked = asked._replace(outputs=with_contributions(True))
     return asked._replace(reply=accepted)
@@ -62,7 +66,8 @@ def decode(body: bytes, fields: Fields) -> Asked:
 
 def encode_reply(asked: Asked, answer: Answer, identity: Identity, request_id: str) -> Encoded:
     """The answer in the form that was accepted."""
-    encoded = ENCODERS[asked.reply](asked, answer, identity, request_id)
+    form = JSON if asked.tensors is not None else asked.reply
+    encoded = ENCODERS[form](asked, answer, identity, request_id)
     told = f"model={identity.model}/{identity.version};package={identity.package}"
     return encoded._replace(fields=((ATTRIBUTES, told.encode()),))
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import io
 import itertools
+import re
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from trivet.clouds import CLOUDS
+from trivet.core.capabilities import Capability, Support
+from trivet.core.errors import Unsupported
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.specs import EndpointSpec, JobSpec, JobState, ModelVersion, Release
@@ -22,6 +28,30 @@ if missing := without_rig(CLOUDS):
     raise pytest.UsageError(f"No rig makes these clouds ready: {', '.join(missing)}.")
 
 PATIENCE = 60.0  # seconds
+
+
+def holds_or_is_refused(capability: Capability) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A test of what not every cloud claims: there it must be refused with the cloud's own reason, not skipped."""
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(test)
+        def either(*args: Any, rig: Rig, **fixtures: Any) -> None:
+            claim = rig.platform.cloud.claims[capability]
+            if "rig" in wanted:
+                fixtures["rig"] = rig
+            if claim.support is not Support.REFUSED:
+                return test(*args, **fixtures)
+            with pytest.raises(Unsupported, match=re.escape(claim.note)):
+                test(*args, **fixtures)
+            return None
+
+        wanted = inspect.signature(test).parameters
+        rest = [one for name, one in wanted.items() if name != "rig"]
+        rig = inspect.Parameter("rig", inspect.Parameter.KEYWORD_ONLY)
+        either.__signature__ = inspect.Signature([*rest, rig])  # type: ignore[attr-defined]  what pytest reads
+        return either
+
+    return decorate
 
 
 @pytest.fixture(scope="session", params=sorted(CLOUDS))

@@ -172,3 +172,35 @@ def test_apply_and_invoke_know_the_stacks_endpoints_too(platform: Platform) -> N
         platform.endpoints.apply(EndpointSpec(name="nobody", releases=(release,)))
     with pytest.raises(NotFound, match="nobody"):
         platform.endpoints.invoke("nobody", {})
+
+
+def test_a_pause_frees_the_machines_and_resume_serves_the_same(
+    rig: Rig, endpoint: str, registered: Registered, spec_of: SpecOf
+) -> None:
+    version = registered()
+    rig.platform.endpoints.apply(spec_of(endpoint, version))
+    for _ in range(2):
+        assert rig.platform.endpoints.pause(endpoint).status is EndpointStatus.STOPPED
+        with pytest.raises(NotReady):
+            rig.platform.endpoints.invoke(endpoint, {"inputs": []})
+    assert rig.reconnect().endpoints.state(endpoint).status is EndpointStatus.STOPPED
+    for _ in range(2):
+        state = rig.reconnect().endpoints.resume(endpoint)
+        assert state.status is EndpointStatus.READY
+        assert [release.digest for release in state.releases] == [version.digest]
+
+
+def test_another_release_ends_a_pause(
+    platform: Platform, endpoint: str, registered: Registered, spec_of: SpecOf
+) -> None:
+    one, two = registered(), registered()
+    platform.endpoints.apply(spec_of(endpoint, one))
+    platform.endpoints.pause(endpoint)
+    state = platform.endpoints.apply(spec_of(endpoint, two))
+    assert (state.status, [release.digest for release in state.releases]) == (EndpointStatus.READY, [two.digest])
+
+
+def test_what_serves_nothing_can_neither_be_paused_nor_resumed(platform: Platform, endpoint: str) -> None:
+    assert platform.endpoints.pause(endpoint).status is EndpointStatus.EMPTY
+    with pytest.raises(NotReady):
+        platform.endpoints.resume(endpoint)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,18 @@ def test_a_large_file_arrives_whole(platform: Platform, tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(data)
     assert platform.store.put("large", tmp_path / "large") == digest(data)
     assert platform.store.get("large") == data
+
+
+def test_create_makes_what_is_new_and_leaves_what_is_there(platform: Platform) -> None:
+    assert platform.store.create("create/key", b"first") is True
+    assert platform.store.create("create/key", b"second") is False
+    assert platform.store.get("create/key") == b"first"
+    with pytest.raises(ConfigError):
+        platform.store.create("../outside", b"")
+
+
+def test_of_many_who_create_at_once_one_does(platform: Platform) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        won = list(pool.map(lambda number: platform.store.create("create/race", b"%d" % number), range(16)))
+    assert sorted(won) == [False] * 15 + [True]
+    assert platform.store.get("create/race") == b"%d" % won.index(True)

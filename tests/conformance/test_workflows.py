@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from trivet.core.capabilities import Capability
 from trivet.core.errors import NotFound
 from trivet.core.platform import Platform
 from trivet.core.refs import RunRef, WorkflowRef
@@ -12,7 +13,10 @@ from trivet.core.specs import JobState, WorkflowSpec
 from trivet.core.waiting import wait_for
 from trivet.rehearsal.rigs import Rig
 
+from .conftest import holds_or_is_refused
+
 NewName = Callable[[], str]
+claimed = holds_or_is_refused(Capability.WORKFLOWS)
 
 
 def ended(platform: Platform, run: RunRef) -> JobState:
@@ -24,11 +28,13 @@ def ended(platform: Platform, run: RunRef) -> JobState:
 
 
 @pytest.mark.parametrize(("code", "expected"), [("pass", JobState.SUCCEEDED), ("1/0", JobState.FAILED)])
+@claimed
 def test_a_run_ends_as_its_command_does(platform: Platform, new_name: NewName, code: str, expected: JobState) -> None:
     ref = platform.workflows.apply(WorkflowSpec(name=new_name(), command=("python", "-c", code)))
     assert ended(platform, platform.workflows.run(ref)) is expected
 
 
+@claimed
 def test_run_does_not_wait_and_the_newest_run_comes_first(platform: Platform, new_name: NewName) -> None:
     ref = platform.workflows.apply(
         WorkflowSpec(name=new_name(), command=("python", "-c", "import time; time.sleep(600)"))
@@ -40,6 +46,7 @@ def test_run_does_not_wait_and_the_newest_run_comes_first(platform: Platform, ne
     platform.workflows.delete(ref)
 
 
+@claimed
 def test_apply_again_updates(platform: Platform, new_name: NewName) -> None:
     name = new_name()
     ref = platform.workflows.apply(WorkflowSpec(name=name, command=("python", "-c", "1/0")))
@@ -47,12 +54,14 @@ def test_apply_again_updates(platform: Platform, new_name: NewName) -> None:
     assert ended(platform, platform.workflows.run(ref)) is JobState.SUCCEEDED
 
 
+@holds_or_is_refused(Capability.SCHEDULES)
 def test_a_schedule_is_taken(platform: Platform, new_name: NewName) -> None:
     spec = WorkflowSpec(name=new_name(), command=("python", "-c", "pass"), every=timedelta(days=1))
     ref = platform.workflows.apply(spec)
     assert list(platform.workflows.state(ref)) == []
 
 
+@claimed
 def test_delete_removes_it_and_is_idempotent(rig: Rig, new_name: NewName) -> None:
     ref = rig.platform.workflows.apply(WorkflowSpec(name=new_name(), command=("python", "-c", "pass")))
     rig.platform.workflows.delete(ref)
@@ -62,6 +71,7 @@ def test_delete_removes_it_and_is_idempotent(rig: Rig, new_name: NewName) -> Non
 
 
 @pytest.mark.parametrize("verb", ["run", "state"])
+@claimed
 def test_an_unknown_workflow_is_not_found(platform: Platform, verb: str) -> None:
     with pytest.raises(NotFound, match="never-applied"):
         getattr(platform.workflows, verb)(WorkflowRef("never-applied"))

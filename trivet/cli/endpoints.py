@@ -67,6 +67,18 @@ def logs(
     show(list(lines) if json else lines, json, lambda found: [say(line) for line in found])
 
 
+def pause(endpoint: Endpoint = "", stack: Stack = LOCAL, outputs: Outputs = None, json: Json = False) -> None:
+    """Let go of an endpoint's machines, and remember what it served."""
+    show(api.pause(stack, endpoint=endpoint, outputs=outputs), json, _draw_state)
+
+
+def resume(endpoint: Endpoint = "", stack: Stack = LOCAL, outputs: Outputs = None, json: Json = False) -> None:
+    """Serve again what an endpoint served before its pause."""
+    with busy("Wait until it serves"):
+        state = api.resume(stack, endpoint=endpoint, outputs=outputs)
+    show(state, json, _draw_state)
+
+
 def monitor(
     labels: Annotated[
         Path | None, typer.Option("--labels", help="A CSV file with id,label: what really happened to predictions.")
@@ -158,4 +170,4 @@ def _row(text: str) -> dict[str, float | str | None]:
     return row
 
 
-COMMANDS = (deploy, predict, status, logs, monitor)
+COMMANDS = (deploy, predict, status, logs, pause, resume, monitor)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trivet import api
-from trivet.cli.options import LOCAL, Json, Stack
-from trivet.cli.output import Progress, pairs, say, show
-from trivet.core.errors import UsageError
+from trivet.cli.options import LOCAL, Json, Outputs, Stack
+from trivet.cli.output import Progress, pairs, say, show, table
+from trivet.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from trivet.infra.driver import Options
@@ -76,6 +76,18 @@ def destroy(
     show(api.destroy(stack, progress=Progress(json)), json, lambda change: say(change.summary))
 
 
+def doctor(stack: Stack = LOCAL, outputs: Outputs = None, json: Json = False) -> None:
+    """Look whether work on the stack can begin: identity, rights, quotas, and what it should have."""
+    checks = api.doctor(stack, outputs=outputs)
+    show(checks, json, _draw_checks)
+    if any(check.level == "fail" for check in checks):
+        raise typer.Exit(ExitCode.NOT_READY)
+
+
+def _draw_checks(checks: list[api.Check]) -> None:
+    table("what", "level", "note", rows=[(check.name, check.level, check.note) for check in checks])
+
+
 def env(stack: Stack = LOCAL, json: Json = False) -> None:
     """Print the exports with which plain `pulumi` commands act on this stack: eval "$(trivet env)"."""
     show(api.environment(stack), json, _draw_environment)
@@ -131,4 +143,4 @@ def _described(found: api.Outputs) -> list[tuple[str, str]]:
     ]
 
 
-COMMANDS = (up, preview, outputs, destroy, env)
+COMMANDS = (up, preview, outputs, doctor, destroy, env)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from trivet.clouds.aws import AWS
 from trivet.clouds.local import LOCAL
 from trivet.core.capabilities import Cloud
 from trivet.core.errors import ConfigError
 
-CLOUDS = MappingProxyType({cloud.name: cloud for cloud in (LOCAL,)})
+CLOUDS = MappingProxyType({cloud.name: cloud for cloud in (LOCAL, AWS)})
 
 
 def cloud(name: str) -> Cloud:

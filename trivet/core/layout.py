@@ -1,4 +1,4 @@
-"""Where a stack keeps what it has on this machine."""
+"""Where a stack keeps what it has, on this machine and in its store."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from trivet.core.errors import ConfigError
 
 PROJECT_FILE = "Pulumi.yaml"
 OUTPUTS_FILE = "outputs.json"
+
+JOB_OUTPUTS = ("training", "outputs")
+"""Folders of a stack's store in which jobs may leave what they make; the identity of jobs may write nowhere else."""
 
 
 def project_root(start: Path | None = None) -> Path:

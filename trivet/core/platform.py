@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trivet.core.capabilities import Capability, Cloud
+from trivet.core.checkup import Check
 from trivet.core.outputs import Outputs
 from trivet.core.refs import JobRef, ModelRef, RunRef, WorkflowRef
 from trivet.core.specs import (
@@ -30,6 +31,13 @@ class Store(ABC):
     @abstractmethod
     def put(self, key: str, source: Path | bytes) -> str:
         """Store a file or bytes under ``key`` and return the digest; atomic, and nothing happens if it is there."""
+
+    @abstractmethod
+    def create(self, key: str, data: bytes) -> bool:
+        """Store bytes under a new key, durably; False, and nothing happens, when there is something under it.
+
+        Of any number of callers at once exactly one gets True.
+        """
 
     @abstractmethod
     def get(self, key: str) -> bytes:
@@ -134,6 +142,17 @@ class Endpoints(ABC):
         """Take the models off; the shell, which the stack owns, remains."""
 
     @abstractmethod
+    def pause(self, name: str) -> EndpointState:
+        """Let go of the machines, and remember what was served; nothing happens when nothing is."""
+
+    @abstractmethod
+    def resume(self, name: str) -> EndpointState:
+        """Serve again what was served before the pause, and wait until it is ready.
+
+        :raises NotReady: when nothing was paused, or it did not become ready.
+        """
+
+    @abstractmethod
     def logs(self, name: str) -> Iterator[str]:
         """The lines that the endpoint has written so far."""
 
@@ -188,6 +207,14 @@ class Platform(ABC):
         :raises Unsupported: with its reason.
         """
         self.cloud.check(*needs(spec))
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Remove what the runtime made and the stack does not own, so that the stack can be destroyed."""
+
+    @abstractmethod
+    def doctor(self) -> Iterator[Check]:
+        """Look whether work can begin: identity, rights, quotas, and what the stack should have."""
 
     @abstractmethod
     def close(self) -> None:

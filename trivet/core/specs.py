@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -20,17 +20,31 @@ class LocalJob(Document):
     nice: int = Field(default=0, ge=0, le=19, description="Scheduling priority of the process.")
 
 
+class AwsJob(Document):
+    """Options of a job that only ``aws`` has."""
+
+    instance_type: str = Field(default="ml.m5.large", pattern=r"^ml\.", description="Of each machine.")
+    instances: int = Field(default=1, ge=1, le=100)
+    volume_gb: int = Field(default=30, ge=1, le=16384, description="Encrypted with the stack's key.")
+    image: str | None = Field(default=None, description="With Trivet in it; none: the stack's own for training.")
+    spot: bool = Field(default=False, description="Spare machines, which may be taken away: leave checkpoints.")
+    patience: timedelta = Field(default=timedelta(hours=1), description="How long it may wait for spot machines.")
+    most_cost: float | None = Field(default=None, gt=0, description="USD of list price at which it is ended.")
+
+
 class JobNative(Document):
     """A job's options by cloud."""
 
     local: LocalJob = LocalJob()
+    aws: AwsJob = AwsJob()
 
 
 class JobSpec(Document):
     """A process that runs a packed source over inputs and leaves outputs.
 
     ``inputs`` maps a channel to a key prefix of the store; the job finds it under ``$TRIVET_INPUT/<channel>``.
-    What it leaves under ``$TRIVET_OUTPUT`` lies under ``output`` in the store when the job has succeeded.
+    What it leaves under ``$TRIVET_OUTPUT`` lies under ``output`` in the store when the job has succeeded. Where a cloud
+    interrupts jobs, what it keeps under ``$TRIVET_CHECKPOINTS`` is there when it is started again.
     ``command`` runs in the unpacked source; the word ``python`` means the interpreter of the platform's image.
     A job with the same name is the same job.
     """
@@ -96,10 +110,27 @@ class LocalEndpoint(Document):
     restarts_per_minute: int = Field(default=5, ge=1, description="More crashes than this within a minute is failure.")
 
 
+class AwsEndpoint(Document):
+    """Options of an endpoint that only ``aws`` has.
+
+    A release takes over ``at once``, or by a ``canary`` or ``linear`` steps of ``step`` percent, each of which bakes;
+    while it bakes, an alarm about the new machines alone takes it back.
+    """
+
+    instance_type: str = Field(default="ml.m5.large", pattern=r"^ml\.", description="Of each machine.")
+    image: str | None = Field(default=None, description="That serves Trivet's packages; none: the stack's own.")
+    rollout: Literal["at once", "canary", "linear"] = "at once"
+    step: int = Field(default=10, ge=1, le=50, description="Percent of the machines.")
+    bake: timedelta = Field(default=timedelta(0), le=timedelta(hours=1), description="How long each step is watched.")
+    startup: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(minutes=1), le=timedelta(hours=1))
+    requests_per_instance: float = Field(default=1000, gt=0, description="Per minute: what autoscaling aims at.")
+
+
 class EndpointNative(Document):
     """An endpoint's options by cloud."""
 
     local: LocalEndpoint = LocalEndpoint()
+    aws: AwsEndpoint = AwsEndpoint()
 
 
 class EndpointSpec(Document):

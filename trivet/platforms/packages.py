@@ -10,6 +10,7 @@ from trivet.core.errors import IntegrityError, NotFound
 from trivet.core.faults import point
 from trivet.core.modelpackage import MANIFEST, SIGNATURE, Package
 from trivet.core.platform import Store
+from trivet.core.signing import Signer
 from trivet.platforms.store import get_folder
 
 
@@ -18,7 +19,7 @@ def package_key(digest: str) -> str:
     return f"packages/{digest.removeprefix('sha256:')}"
 
 
-def put_package(store: Store, package: Package, private_key: bytes) -> str:
+def put_package(store: Store, package: Package, sign: Signer) -> str:
     """Store a package with a signature of our own and return its key prefix.
 
     What is stored are the very bytes that were checked. A signature that came with the package is left behind.
@@ -29,7 +30,7 @@ def put_package(store: Store, package: Package, private_key: bytes) -> str:
     for entry in package.manifest.files:
         store.put(f"{key}/{entry.path}", package.read(entry.path))
     point("register.files")
-    store.put(f"{key}/{SIGNATURE}", signing.sign(package.manifest, private_key))
+    store.put(f"{key}/{SIGNATURE}", sign(package.manifest))
     store.put(f"{key}/{MANIFEST}", package.manifest.canonical())
     return key
 

@@ -8,10 +8,11 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
 from trivet.core.canonical import digest, digest_file
@@ -28,14 +29,15 @@ _FORBIDDEN = frozenset('\\#:|"')
 class ObjectStore(Store):
     """Whole files by key. A key is a relative path of printable segments."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **options: Any) -> None:
         """Open the store at ``url``: ``file:///folder`` (made if absent), ``s3://``, ``gs://`` or ``az://``.
 
+        :param options: what obstore takes for that kind, beside what it finds in the environment.
         :raises ConfigError: when the URL names no store.
         """
         self.url = url
         try:
-            self._store = _open(url)
+            self._store = _open(url, **options)
         except (ValueError, BaseError) as error:
             raise ConfigError(f"{url} names no store: {_first_line(error)}.") from error
 
@@ -49,6 +51,15 @@ class ObjectStore(Store):
             if not self._holds(key, wanted, size):
                 obstore.put(self._store, key, source)
         return wanted
+
+    def create(self, key: str, data: bytes) -> bool:
+        check_key(key)
+        with self._told(key):
+            try:
+                obstore.put(self._store, key, data, mode="create")
+            except AlreadyExistsError:
+                return False
+        return True
 
     def get(self, key: str) -> bytes:
         check_key(key)
@@ -171,10 +182,10 @@ def path_of(url: str) -> Path:
     return Path(unquote(parts.path))
 
 
-def _open(url: str) -> obstore.store.ObjectStore:
+def _open(url: str, **options: Any) -> obstore.store.ObjectStore:
     if url.startswith("file:"):
         return LocalStore(path_of(url), mkdir=True, automatic_cleanup=True)
-    return from_url(url)
+    return from_url(url, **options)
 
 
 def _first_line(error: Exception) -> str:

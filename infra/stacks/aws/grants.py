@@ -11,6 +11,8 @@ from typing import Any
 
 import pulumi
 
+from trivet.core.layout import JOB_OUTPUTS
+
 Statement = dict[str, Any]
 
 WILDCARDS = {
@@ -21,11 +23,21 @@ WILDCARDS = {
     "ec2:DescribeSecurityGroups": "describing takes no resource",
     "ec2:DescribeDhcpOptions": "describing takes no resource",
     "ec2:DescribeNetworkInterfaces": "describing takes no resource",
-    "sagemaker:ListTrainingJobs": "listing takes no resource",
     "sagemaker:ListModelPackages": "listing takes no resource",
-    "sagemaker:ListEndpoints": "listing takes no resource",
+    "sagemaker:ListModels": "listing takes no resource",
+    "sagemaker:ListEndpointConfigs": "listing takes no resource",
+    "application-autoscaling:DescribeScalableTargets": "describing takes no resource",
+    "application-autoscaling:DescribeScalingPolicies": "describing takes no resource",
+    "cloudwatch:ListMetrics": "it takes no resource",
+    "cloudwatch:GetMetricData": "it takes no resource",
 }
 """The only actions that are allowed on ``*``."""
+
+_LOOKS = (
+    "application-autoscaling:DescribeScalableTargets",
+    "application-autoscaling:DescribeScalingPolicies",
+    "cloudwatch:GetMetricData",
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,11 @@ def trainer(known: Known) -> list[Statement]:
     return [
         _allow("Read", ["s3:GetObject", "s3:GetObjectVersion"], f"{known.store}/*"),
         _allow("Find", ["s3:ListBucket", "s3:GetBucketLocation"], known.store),
-        _allow("Write", ["s3:PutObject"], f"{known.store}/jobs/*", f"{known.store}/checkpoints/*"),
+        _allow(
+            "Write",
+            ["s3:PutObject", "s3:DeleteObject"],
+            *(f"{known.store}/{folder}/*" for folder in (*JOB_OUTPUTS, "checkpoints", "jobs")),
+        ),
         *_workload(known),
     ]
 
@@ -98,6 +114,8 @@ def server(known: Known) -> list[Statement]:
         _allow("Read", ["s3:GetObject", "s3:GetObjectVersion"], f"{known.store}/packages/*"),
         _allow("Find", ["s3:ListBucket", "s3:GetBucketLocation"], known.store),
         _allow("Record", ["s3:PutObject"], f"{known.records}/predictions/*"),
+        # SageMaker asks with this role whether a release has to be taken back.
+        _allow("Alarms", ["cloudwatch:DescribeAlarms"], known.place.arn("cloudwatch", f"alarm:{known.place.prefix}-*")),
         *_workload(known),
     ]
 
@@ -152,7 +170,7 @@ def deployer(known: Known) -> list[Statement]:
         return [place.arn("sagemaker", f"{kind}/{place.prefix}-*") for kind in kinds]
 
     statements = [
-        _allow("Source", ["s3:GetObject", "s3:PutObject"], f"{known.store}/*"),
+        _allow("Store", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], f"{known.store}/*"),
         _allow("Find", ["s3:ListBucket", "s3:GetBucketLocation"], known.store, known.records),
         _allow("Look", ["s3:GetObject"], f"{known.records}/*"),
         _allow(
@@ -178,10 +196,8 @@ def deployer(known: Known) -> list[Statement]:
                 "sagemaker:UpdateEndpoint",
                 "sagemaker:DescribeEndpoint",
                 "sagemaker:DeleteEndpoint",
-                "sagemaker:UpdateEndpointWeightsAndCapacities",
                 "sagemaker:InvokeEndpoint",
                 "sagemaker:AddTags",
-                "sagemaker:ListTags",
             ],
             *named("model", "endpoint", "endpoint-config"),
         ),
@@ -191,9 +207,6 @@ def deployer(known: Known) -> list[Statement]:
                 "sagemaker:CreateModelPackage",
                 "sagemaker:DescribeModelPackage",
                 "sagemaker:UpdateModelPackage",
-                "sagemaker:DescribeModelPackageGroup",
-                "sagemaker:AddTags",
-                "sagemaker:ListTags",
             ],
             known.group,
             known.versions,
@@ -209,10 +222,14 @@ def deployer(known: Known) -> list[Statement]:
             ],
             *named("pipeline"),
         ),
-        _allow("List", ["sagemaker:ListTrainingJobs", "sagemaker:ListModelPackages", "sagemaker:ListEndpoints"], "*"),
+        _allow("List", [name for name in WILDCARDS if ":List" in name or name in _LOOKS], "*"),
         _allow(
-            "Read", ["logs:GetLogEvents", "logs:DescribeLogStreams"], place.arn("logs", "log-group:/aws/sagemaker/*")
+            "Read",
+            ["logs:GetLogEvents", "logs:DescribeLogStreams"],
+            place.arn("logs", "log-group:/aws/sagemaker/*"),
         ),
+        *_watching(place),
+        *_scaling(place),
         _allow("Sign", ["kms:Sign", "kms:GetPublicKey"], known.signing),
         *_data(known),
     ]
@@ -228,6 +245,33 @@ def deployer(known: Known) -> list[Statement]:
         statements.append(_allow("Images", [f"ecr:{action}" for action in pushes + reads], known.image_repository))
         statements.append(_allow("LogIn", ["ecr:GetAuthorizationToken"], "*"))
     return statements
+
+
+def _watching(place: Place) -> list[Statement]:
+    """Alarms about a release while it takes over, and the stack's own metrics."""
+    alarms = ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource"]
+    return [
+        _allow("Alarms", alarms, place.arn("cloudwatch", f"alarm:{place.prefix}-*")),
+        _allow("Measure", ["cloudwatch:PutMetricData"], "*")
+        | {"Condition": {"StringEquals": {"cloudwatch:namespace": place.namespace}}},
+    ]
+
+
+def _scaling(place: Place) -> list[Statement]:
+    """Autoscaling of the stack's endpoints, and the role that AWS makes for it once in an account."""
+    verbs = ("RegisterScalableTarget", "DeregisterScalableTarget", "PutScalingPolicy")
+    service = "sagemaker.application-autoscaling.amazonaws.com"
+    role = f"arn:{place.partition}:iam::{place.account}:role/aws-service-role/{service}/*"
+    return [
+        _allow(
+            "Scale",
+            [f"application-autoscaling:{verb}" for verb in verbs],
+            place.arn("application-autoscaling", "scalable-target/*"),
+        )
+        | {"Condition": {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}}},
+        _allow("ScalingRole", ["iam:CreateServiceLinkedRole"], role)
+        | {"Condition": {"StringEquals": {"iam:AWSServiceName": service}}},
+    ]
 
 
 def _workload(known: Known) -> list[Statement]:

@@ -15,7 +15,7 @@ _ROTATION_DAYS = 90
 
 @dataclass(frozen=True)
 class Keys:
-    """ARNs of keys; of the one that signs also the public half, base64 of its DER form."""
+    """ARNs of keys; of the one that signs also the public half, PEM."""
 
     data: pulumi.Input[str]
     signing: pulumi.Input[str]
@@ -44,7 +44,7 @@ def create(context: Context) -> Keys:
     public = aws.kms.get_public_key_output(
         key_id=signing.key_id, opts=pulumi.InvokeOutputOptions(parent=context.options.parent, depends_on=[signing])
     )
-    return Keys(data, signing.arn, public.public_key)
+    return Keys(data, signing.arn, public.public_key_pem)
 
 
 def _data_key(context: Context) -> aws.kms.Key:

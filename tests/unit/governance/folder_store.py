@@ -23,6 +23,16 @@ class FolderStore(Store):
         write_atomic(self.folder / key, data)
         return digest(data)
 
+    def create(self, key: str, data: bytes) -> bool:
+        path = self.folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("xb") as file:
+                file.write(data)
+        except FileExistsError:
+            return False
+        return True
+
     def get(self, key: str) -> bytes:
         try:
             return (self.folder / key).read_bytes()

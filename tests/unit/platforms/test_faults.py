@@ -115,7 +115,7 @@ def test_submit_is_finished_by_the_next_call(
     store, jobs = rig.platform.store, rig.platform.jobs
     main = "import os, uuid; open(os.path.join(os.environ['TRIVET_OUTPUT'], uuid.uuid4().hex), 'w')"
     store.put("source.tar.gz", packed({"main.py": main}))
-    spec = JobSpec(name="job", source="source.tar.gz", command=("python", "main.py"), output="output")
+    spec = JobSpec(name="job", source="source.tar.gz", command=("python", "main.py"), output="outputs/job")
     code = call(rig, "submit", spec.model_dump_json(), point)
     if point == "task.written":
         assert code == -signal.SIGKILL
@@ -124,7 +124,7 @@ def test_submit_is_finished_by_the_next_call(
         assert _ended(rig) is JobState.FAILED
     jobs.submit(spec)
     assert _ended(rig) is JobState.SUCCEEDED
-    assert len(store.list("output/")) == 1, "what the killed attempt had stored is gone"
+    assert len(store.list("outputs/job/")) == 1, "what the killed attempt had stored is gone"
     none_left(rig)
 
 
@@ -134,7 +134,7 @@ def test_what_a_killed_runner_leaves_running_is_ended_by_the_next_submit(
     """The kernel ends the runner's child, but not what that child had started."""
     child = "import subprocess, sys, time\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
     rig.platform.store.put("source.tar.gz", packed({"main.py": f"{child}\nprint('up', flush=True)\ntime.sleep(600)"}))
-    spec = JobSpec(name="job", source="source.tar.gz", command=("python", "main.py"), output="output")
+    spec = JobSpec(name="job", source="source.tar.gz", command=("python", "main.py"), output="outputs/job")
     ref = rig.platform.jobs.submit(spec)
     wait_for(lambda: "up" in list(rig.platform.jobs.logs(ref)) or None, "The child", seconds=30)
     [runner] = [line for line in processes_in(rig.root) if "runner" in line]

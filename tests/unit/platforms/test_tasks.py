@@ -29,7 +29,7 @@ def run(rig: LocalRig, packed: Callable[[dict[str, str]], bytes]) -> Run:
 
     def submit(code: str, **fields: object) -> JobRef:
         rig.platform.store.put("source.tar.gz", packed({"main.py": code}))
-        given = {"name": "job", "source": "source.tar.gz", "command": ("python", "main.py"), "output": "output"}
+        given = {"name": "job", "source": "source.tar.gz", "command": ("python", "main.py"), "output": "outputs/job"}
         return rig.platform.jobs.submit(JobSpec.model_validate({**given, **fields}))
 
     return submit
@@ -109,7 +109,7 @@ def test_a_link_among_the_outputs_fails_the_job(rig: LocalRig, run: Run) -> None
     ref = run("import os; os.symlink('/etc/passwd', os.environ['TRIVET_OUTPUT'] + '/stolen')")
     assert ended(rig, ref) is JobState.FAILED
     assert "stolen is a link" in "\n".join(rig.platform.jobs.logs(ref))
-    assert list(rig.platform.store.list("output")) == []
+    assert list(rig.platform.store.list("outputs")) == []
 
 
 def test_a_missing_input_fails_the_job_with_its_name(rig: LocalRig, run: Run) -> None:

@@ -58,10 +58,7 @@ class LocalEndpoints(Endpoints):
                 get_package(self._store, wanted.release.digest, folder / _place(wanted.release), self._public_key)
                 ask(folder, wanted)
                 _remove_others(folder / PACKAGES, _place(wanted.release).name)
-        state = self.state(spec.name)
-        if state.status is not EndpointStatus.READY:
-            raise NotReady(f"The endpoint {spec.name} is {state.status}: {state.reason}", "Its log may say why.")
-        return state
+        return self._ready(spec.name)
 
     def state(self, name: str) -> EndpointState:
         shell, folder = self._shell(name)
@@ -111,9 +108,30 @@ class LocalEndpoints(Endpoints):
                 (folder / file).unlink(missing_ok=True)
             shutil.rmtree(folder / PACKAGES, ignore_errors=True)
 
+    def pause(self, name: str) -> EndpointState:
+        _, folder = self._shell(name)
+        with lock(folder / "apply.lock", f"Endpoint {name}"):
+            stop(folder)
+        return self.state(name)
+
+    def resume(self, name: str) -> EndpointState:
+        _, folder = self._shell(name)
+        with lock(folder / "apply.lock", f"Endpoint {name}"):
+            if not (folder / supervisor.WANTED).exists():
+                raise NotReady(f"The endpoint {name} served nothing before.", "Deploy a release.")
+            if running(folder) is None:
+                ask(folder, Wanted.read(folder / supervisor.WANTED).again())
+        return self._ready(name)
+
     def logs(self, name: str) -> Iterator[str]:
         _, folder = self._shell(name)
         return read_log(folder / supervisor.LOG)
+
+    def _ready(self, name: str) -> EndpointState:
+        state = self.state(name)
+        if state.status is not EndpointStatus.READY:
+            raise NotReady(f"The endpoint {name} is {state.status}: {state.reason}", "Its log may say why.")
+        return state
 
     def _shell(self, name: str) -> tuple[EndpointShell, Path]:
         if name not in self._shells:

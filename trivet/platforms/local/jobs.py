@@ -6,24 +6,15 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from trivet.core.errors import ConfigError
 from trivet.core.platform import Jobs
 from trivet.core.refs import JobRef
 from trivet.core.specs import JobSpec, JobState
+from trivet.platforms.jobplaces import REPRODUCIBLE, check_places
 from trivet.platforms.local import tasks
 from trivet.platforms.local.tasks import Files, Task
 from trivet.platforms.local.workflows import RUNS
-from trivet.platforms.store import check_key
 
 JOBS, WORKFLOWS = "jobs", "workflows"  # folders in the folder that the outputs call ``workflows``
-
-# The same inputs must give the same bytes: hash order and the order of floating-point sums are fixed.
-REPRODUCIBLE = {
-    "PYTHONHASHSEED": "0",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-}
 
 
 class LocalJobs(Jobs):
@@ -36,7 +27,7 @@ class LocalJobs(Jobs):
 
     def submit(self, spec: JobSpec) -> JobRef:
         self._check(spec)
-        _check_places(spec)
+        check_places(spec)
         tasks.start(self._folder / spec.name, self._task(spec))
         return JobRef(spec.name)
 
@@ -59,15 +50,6 @@ class LocalJobs(Jobs):
             nice=spec.native.local.nice,
             files=Files(store=self._store_url, source=spec.source, inputs=spec.inputs, output=spec.output),
         )
-
-
-def _check_places(spec: JobSpec) -> None:
-    """Refuse now what would fail when the job has done its work."""
-    for key in (spec.source, spec.output, *spec.inputs.values()):
-        check_key(key)
-    for channel in spec.inputs:
-        if "/" in check_key(channel):
-            raise ConfigError(f"{channel!r} is no name of an input channel.", "Use a plain name.")
 
 
 def stop(folder: Path) -> None:

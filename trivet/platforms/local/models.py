@@ -15,23 +15,24 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from trivet.core.errors import ConfigError, IntegrityError, NotFound
+from trivet.core.errors import IntegrityError
 from trivet.core.faults import point
 from trivet.core.locks import lock
 from trivet.core.modelpackage import Package
 from trivet.core.platform import Models, Store
 from trivet.core.refs import ModelRef
+from trivet.core.signing import signer
 from trivet.core.specs import Approval, ModelVersion
 from trivet.platforms.local.errors import told
 from trivet.platforms.local.processes import QUIET
 from trivet.platforms.local.registry import every, open_client, told_by_mlflow, uri
 from trivet.platforms.packages import put_package
+from trivet.platforms.versions import OURS, check_name, check_tags, find
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 
-OURS = "trivet."
 DIGEST, AUTHOR, KEY, APPROVAL = f"{OURS}digest", f"{OURS}author", f"{OURS}key", f"{OURS}approval"
 _PAGE = 200
 
@@ -47,25 +48,18 @@ class LocalModels(Models):
         self._known: MlflowClient | None = None
 
     def register(self, name: str, package: Path, *, author: str, tags: dict[str, str]) -> ModelVersion:
-        _check_name(name)
-        _check_tags(tags)
+        check_name(name)
+        check_tags(tags)
         with self._writing():
             opened = Package(package)
-            key = put_package(self._store, opened, self._signing_key())
+            key = put_package(self._store, opened, signer(self._signing_key()))
             point("register.stored")
             ours = {DIGEST: opened.digest, AUTHOR: author, KEY: key}
             return self._version_of(name, opened.digest) or self._create(name, key, {**tags, **ours})
 
     def get(self, ref: ModelRef | str) -> ModelVersion:
         wanted = ModelRef.parse(ref) if isinstance(ref, str) else ref
-        found = [
-            one
-            for one in self.list(wanted.name)
-            if wanted.version in (None, one.version) and (wanted.alias is None or wanted.alias in one.aliases)
-        ]
-        if not found:
-            raise NotFound(f"There is no {wanted}.", "`trivet models list` shows what there is.")
-        return max(found, key=lambda one: one.version)
+        return find(wanted, self.list(wanted.name))
 
     def list(self, name: str = "") -> Sequence[ModelVersion]:
         if not self._database.exists():
@@ -87,7 +81,7 @@ class LocalModels(Models):
         alias: str | None = None,
         approval: Approval | None = None,
     ) -> ModelVersion:
-        _check_tags(tags or {})
+        check_tags(tags or {})
         ours = {APPROVAL: approval.canonical().decode()} if approval else {}
         with self._writing(), told_by_mlflow(f"Model {version}"):
             self.get(ModelRef(version.name, version.version))
@@ -163,15 +157,4 @@ def _approval(text: str | None, model: str) -> Approval | None:
 
 
 def _named(name: str) -> str | None:
-    return f"name = '{_check_name(name)}'" if name else None
-
-
-def _check_name(name: str) -> str:
-    if ModelRef.parse(name) != ModelRef(name):
-        raise ConfigError(f"{name!r} names a version, not a model.", "Give the model's name alone.")
-    return name
-
-
-def _check_tags(tags: Mapping[str, str]) -> None:
-    if reserved := [key for key in tags if key.startswith(OURS)]:
-        raise ConfigError(f"The tag {reserved[0]!r} is Trivet's own.", f"Choose one that does not begin with {OURS}")
+    return f"name = '{check_name(name)}'" if name else None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from trivet.clouds import cloud
+from trivet.core.checkup import Check
 from trivet.core.errors import ConfigError, NotReady
 from trivet.core.outputs import LocalNative, Outputs
 from trivet.core.platform import Platform
+from trivet.platforms.local.doctor import examine
 from trivet.platforms.local.endpoints import LocalEndpoints
 from trivet.platforms.local.jobs import JOBS, WORKFLOWS, LocalJobs
 from trivet.platforms.local.metrics import LocalMetrics
@@ -39,6 +42,7 @@ class LocalPlatform(Platform):
         def at(url: str) -> Path:
             return home / path_of(url)
 
+        self._home, self._root = home, root
         self.cloud = cloud("local")
         self.outputs = outputs
         self.store = ObjectStore(at(outputs.store).as_uri())
@@ -52,6 +56,12 @@ class LocalPlatform(Platform):
             outputs.endpoints, root, self.store, at(outputs.records), outputs.signing.public_key, self.check
         )
         self.metrics = LocalMetrics(at(outputs.metrics) / METRICS_DB)
+
+    def clear(self) -> None:
+        """Nothing: whatever runs belongs to a shell or a folder of the stack."""
+
+    def doctor(self) -> Iterator[Check]:
+        return examine(self.outputs, self._home, self._root)
 
     def close(self) -> None:
         """Nothing to let go of: every verb opens what it needs and closes it."""

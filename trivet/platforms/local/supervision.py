@@ -43,7 +43,11 @@ class Wanted(Document):
     def of(cls, **fields: Any) -> Wanted:
         """A wish with a name of its own."""
         wish = cls(asked="", generation="", **fields)
-        return wish.model_copy(update={"asked": uuid.uuid4().hex, "generation": wish.content_digest()})
+        return wish.model_copy(update={"generation": wish.content_digest()}).again()
+
+    def again(self) -> Wanted:
+        """The same wish, asked anew."""
+        return self.model_copy(update={"asked": uuid.uuid4().hex})
 
 
 class Serving(Document):

@@ -1,0 +1,1 @@
+"""AWS, through boto3: SageMaker, S3, CloudWatch and KMS."""

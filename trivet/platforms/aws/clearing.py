@@ -1,0 +1,42 @@
+"""Takes away what the runtime made and no stack owns, so that the stack can be destroyed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from trivet.core.outputs import AwsNative, Outputs
+from trivet.core.platform import Endpoints
+from trivet.platforms.aws.clients import Clients
+from trivet.platforms.aws.errors import is_missing, told
+
+
+def clear(clients: Clients, outputs: Outputs, native: AwsNative, endpoints: Endpoints) -> None:
+    """Delete endpoints, stop what trains, and empty the group of model packages, which is deleted only empty.
+
+    What was written stays: objects lie in buckets of the stack, logs and metrics end by their own retention.
+    """
+    for name in outputs.endpoints:
+        endpoints.delete(name)
+    sagemaker: Any = clients("sagemaker")
+    with told("Jobs that run"):
+        pages = sagemaker.get_paginator("list_training_jobs").paginate(
+            NameContains=f"{native.prefix}-", StatusEquals="InProgress"
+        )
+        for name in [one["TrainingJobName"] for page in pages for one in page["TrainingJobSummaries"]]:
+            if name.startswith(f"{native.prefix}-"):
+                _unless_gone(lambda name=name: sagemaker.stop_training_job(TrainingJobName=name))
+    group = outputs.models.rpartition("/")[2]
+    with told(f"The model packages of {group}"):
+        pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+        for arn in [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]]:
+            _unless_gone(lambda arn=arn: sagemaker.delete_model_package(ModelPackageName=arn))
+
+
+def _unless_gone(call: Any) -> None:
+    try:
+        call()
+    except ClientError as error:
+        if not is_missing(error):
+            raise

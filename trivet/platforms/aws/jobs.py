@@ -1,0 +1,210 @@
+"""Jobs as training jobs of SageMaker.
+
+A name of SageMaker's is taken for ever, also by a job that failed, and a job of ours may be run again then. So each
+attempt is a job of its own, ``<prefix>-<name>-<attempt>``, and the newest is the job.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from trivet.clouds import awsprices
+from trivet.core.errors import ConfigError, NotFound, PlatformError
+from trivet.core.faults import point
+from trivet.core.outputs import AwsNative, Outputs
+from trivet.core.platform import Jobs, Store
+from trivet.core.refs import JobRef
+from trivet.core.specs import AwsJob, JobSpec, JobState
+from trivet.platforms.aws.clients import Clients
+from trivet.platforms.aws.errors import code_of, is_missing, once_the_role_is_known, told
+from trivet.platforms.aws.images import TRAINING, image
+from trivet.platforms.aws.logs import lines
+from trivet.platforms.aws.tags import tags
+from trivet.platforms.container import STORE, TASK, ContainerTask
+from trivet.platforms.jobplaces import check_places
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+MOST_NAME = 63
+STATES = {
+    "InProgress": JobState.RUNNING,
+    "Stopping": JobState.RUNNING,
+    "Completed": JobState.SUCCEEDED,
+    "Failed": JobState.FAILED,
+    "Stopped": JobState.CANCELLED,
+}
+OUT_OF_TIME = ("MaxRuntimeExceeded", "MaxWaitTimeExceeded")  # SageMaker's own endings, which nobody asked for
+
+
+class Attempt(NamedTuple):
+    """One training job of SageMaker."""
+
+    number: int
+    name: str
+    described: Mapping[str, Any]
+
+
+class AwsJobs(Jobs):
+    """Training jobs in the stack's network, with its role and its key."""
+
+    def __init__(
+        self, clients: Clients, outputs: Outputs, native: AwsNative, store: Store, check: Callable[[JobSpec], None]
+    ) -> None:
+        self._clients = clients
+        self._outputs = outputs
+        self._native = native
+        self._store = store
+        self._check = check
+
+    def submit(self, spec: JobSpec) -> JobRef:
+        self._check(spec)
+        check_places(spec)
+        ref = JobRef(spec.name)
+        newest = self.newest(ref)
+        if newest and _state(newest) in (JobState.RUNNING, JobState.SUCCEEDED):
+            return ref
+        number = newest.number + 1 if newest else 1
+        task = ContainerTask(source=spec.source, command=spec.command, environment=spec.environment, output=spec.output)
+        key = f"jobs/{spec.name}/{number}.json"
+        self._store.put(key, task.canonical())
+        point("job.written")
+        request = self._request(spec, self._name(ref.id, number), key)
+        with told(f"Job {spec.name}"):
+            try:
+                once_the_role_is_known(
+                    lambda: self._sagemaker.create_training_job(**request), f"The role of job {spec.name}"
+                )
+            except ClientError as error:
+                if code_of(error) != "ResourceInUse":  # else somebody has just submitted the same
+                    raise
+        return ref
+
+    def state(self, ref: JobRef) -> JobState:
+        return _state(self._known(ref))
+
+    def logs(self, ref: JobRef) -> Iterator[str]:
+        found = self._known(ref)
+        return lines(self._clients("logs"), LOG_GROUP, f"{found.name}/")
+
+    def cancel(self, ref: JobRef) -> None:
+        found = self._known(ref)
+        if _state(found) is not JobState.RUNNING:
+            return
+        with told(f"Cancelling job {ref.id}"):
+            try:
+                self._sagemaker.stop_training_job(TrainingJobName=found.name)
+            except ClientError:
+                if _state(self._known(ref)) is JobState.RUNNING:  # else it ended meanwhile
+                    raise
+
+    @property
+    def _sagemaker(self) -> Any:
+        return self._clients("sagemaker")
+
+    def _known(self, ref: JobRef) -> Attempt:
+        found = self.newest(ref)
+        if found is None:
+            raise NotFound(f"The job {ref.id} was never submitted.")
+        return found
+
+    def newest(self, ref: JobRef) -> Attempt | None:
+        """The newest attempt: their numbers have no gaps, and asking by name is consistent where listing is not."""
+        found = None
+        for number in range(1, 10_000):
+            physical = self._name(ref.id, number)
+            with told(f"Job {ref.id}"):
+                try:
+                    found = Attempt(number, physical, self._sagemaker.describe_training_job(TrainingJobName=physical))
+                except ClientError as error:
+                    if is_missing(error):
+                        return found
+                    raise
+        return found
+
+    def _name(self, name: str, attempt: int) -> str:
+        whole = f"{self._native.prefix}-{name}"
+        most = MOST_NAME - 5  # four digits of the attempt
+        if len(whole) > most:
+            whole = f"{whole[: most - 9]}-{sha256(whole.encode()).hexdigest()[:8]}"
+        return f"{whole}-{attempt}"
+
+    def _request(self, spec: JobSpec, name: str, task: str) -> dict[str, Any]:
+        native, chosen = self._native, spec.native.aws
+        store = self._outputs.store
+        limit = runtime_limit(spec, self._outputs.region)
+        stopping = {"MaxRuntimeInSeconds": limit}
+        request: dict[str, Any] = {
+            "TrainingJobName": name,
+            "RoleArn": native.trainer_role,
+            "AlgorithmSpecification": {
+                "TrainingImage": chosen.image or image(native, TRAINING),
+                "TrainingInputMode": "File",
+            },
+            "OutputDataConfig": {"S3OutputPath": f"{store}/jobs/{spec.name}/sagemaker", "KmsKeyId": native.key},
+            "ResourceConfig": {
+                "InstanceType": chosen.instance_type,
+                "InstanceCount": chosen.instances,
+                "VolumeSizeInGB": chosen.volume_gb,
+                "VolumeKmsKeyId": native.key,
+            },
+            "StoppingCondition": stopping,
+            "Environment": {STORE: store, TASK: task, "AWS_REGION": self._outputs.region},
+            "EnableInterContainerTrafficEncryption": chosen.instances > 1,
+            "Tags": tags(self._outputs),
+        }
+        if spec.inputs:
+            request["InputDataConfig"] = [_channel(name, f"{store}/{key}/") for name, key in spec.inputs.items()]
+        if native.subnets:
+            groups = list(native.security_groups)
+            request["VpcConfig"] = {"Subnets": list(native.subnets), "SecurityGroupIds": groups}
+        if chosen.spot:
+            request["EnableManagedSpotTraining"] = True
+            stopping["MaxWaitTimeInSeconds"] = limit + _seconds(chosen.patience)
+            request["CheckpointConfig"] = {"S3Uri": f"{store}/checkpoints/{spec.name}"}
+        return request
+
+
+def runtime_limit(spec: JobSpec, region: str) -> int:
+    """Seconds after which SageMaker ends the job: its timeout, or when its machines have cost what they may.
+
+    :raises ConfigError: when a limit of cost was given and the machine's list price is not known.
+    """
+    chosen: AwsJob = spec.native.aws
+    seconds = _seconds(spec.timeout)
+    if chosen.most_cost is None:
+        return seconds
+    price = awsprices.hourly(chosen.instance_type, region)
+    if price is None:
+        raise ConfigError(
+            f"The price of {chosen.instance_type} in {region} is not known, so its cost cannot be limited.",
+            "Give a timeout instead of most_cost.",
+        )
+    affordable = Decimal(str(chosen.most_cost)) / (price * chosen.instances) * 3600
+    if affordable < 1:
+        raise ConfigError(f"USD {chosen.most_cost:g} buys no second of {chosen.instance_type}.", "Raise most_cost.")
+    return min(seconds, int(affordable))
+
+
+def _state(found: Attempt) -> JobState:
+    status = found.described["TrainingJobStatus"]
+    if status not in STATES:
+        raise PlatformError(f"SageMaker says that job {found.name} is {status!r}, which is unknown.")
+    state = STATES[status]
+    if state is JobState.CANCELLED and found.described.get("SecondaryStatus") in OUT_OF_TIME:
+        return JobState.FAILED
+    return state
+
+
+def _channel(name: str, url: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": url, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}, "InputMode": "File"}
+
+
+def _seconds(period: timedelta) -> int:
+    return max(1, math.ceil(period.total_seconds()))

@@ -1,0 +1,223 @@
+"""The model registry: SageMaker's model packages in the stack's group, numbered by model.
+
+SageMaker numbers the versions of a group, and the stack has one for all of its models. So the number within a model is
+claimed in the store first, by writing an object that must not be there yet; so is what has no room in a model package:
+approvals, and the version to which an alias points. All else is in the model package, where SageMaker's own tools see
+it: the state of its approval, the author, the digest, tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
+from trivet.core.canonical import digest_json
+from trivet.core.document import Document
+from trivet.core.errors import ConfigError, IntegrityError, NotFound
+from trivet.core.faults import point
+from trivet.core.modelpackage import Package
+from trivet.core.outputs import Outputs
+from trivet.core.platform import Models, Store
+from trivet.core.refs import ModelRef
+from trivet.core.signing import Signer
+from trivet.core.specs import Approval, ModelVersion
+from trivet.platforms.aws.clients import Clients
+from trivet.platforms.aws.errors import is_missing, told
+from trivet.platforms.packages import put_package
+from trivet.platforms.versions import OURS, check_name, check_tags, find
+
+NAME, VERSION, DIGEST = f"{OURS}name", f"{OURS}version", f"{OURS}digest"
+KEY, AUTHOR = f"{OURS}key", f"{OURS}author"
+MOST_TAGS = 50 - 5  # SageMaker takes 50 properties, ours included
+MOST_KEY, MOST_VALUE = 128, 256  # characters
+STATUS = {"approved": "Approved", "rejected": "Rejected"}
+MOST_REASON = 1024
+JSON = "application/json"
+
+
+class Claim(Document):
+    """Whose a number of a model is."""
+
+    digest: str
+
+
+class AwsModels(Models):
+    """Versions in the group that the outputs name."""
+
+    def __init__(
+        self, clients: Clients, outputs: Outputs, store: Store, sign: Signer, serving_image: Callable[[], str]
+    ) -> None:
+        self._clients = clients
+        self._outputs = outputs
+        self._group = outputs.models
+        self._store = store
+        self._sign = sign
+        self._image = serving_image
+
+    def register(self, name: str, package: Path, *, author: str, tags: dict[str, str]) -> ModelVersion:
+        check_name(name)
+        _check_tags(tags, MOST_TAGS)
+        opened = Package(package)
+        key = put_package(self._store, opened, self._sign)
+        point("register.stored")
+        number = self._claimed(name, opened.digest)
+        point("register.claimed")
+        made = self._model_package(name, number)
+        if made is None:
+            ours = {NAME: name, VERSION: str(number), DIGEST: opened.digest, KEY: key, AUTHOR: author}
+            self._create(name, number, key, {**tags, **ours})
+            point("register.created")
+        return self.get(ModelRef(name, number))
+
+    def get(self, ref: ModelRef | str) -> ModelVersion:
+        wanted = ModelRef.parse(ref) if isinstance(ref, str) else ref
+        return find(wanted, self.list(wanted.name))
+
+    def list(self, name: str = "") -> Sequence[ModelVersion]:
+        found = [self._version(one) for one in self._described(name)]
+        return sorted(found, key=lambda one: (one.created, one.version), reverse=True)
+
+    def tag(
+        self,
+        version: ModelVersion,
+        *,
+        tags: dict[str, str] | None = None,
+        alias: str | None = None,
+        approval: Approval | None = None,
+    ) -> ModelVersion:
+        now = self.get(ModelRef(version.name, version.version))
+        _check_tags({**now.tags, **(tags or {})}, MOST_TAGS)
+        check_tags(tags or {})
+        if alias and ModelRef.parse(f"{version.name}@{alias}").alias != alias:
+            raise ConfigError(f"{alias!r} is no alias.", "Use letters, digits, dots, dashes and underscores.")
+        changed: dict[str, Any] = {"CustomerMetadataProperties": tags} if tags else {}
+        if approval:
+            # The whole of it first: what SageMaker shows is no approval of ours without it.
+            self._store.put(self._approval_key(now), approval.canonical())
+            point("tag.approved")
+            changed["ModelApprovalStatus"] = STATUS[approval.status]
+            changed["ApprovalDescription"] = f"{approval.actor}: {approval.reason}"[:MOST_REASON]
+        if changed:
+            summary = self._model_package(now.name, now.version)
+            if summary is None:
+                raise NotFound(f"There is no {ModelRef(now.name, now.version)}.")
+            with told(f"Model {now}"):
+                self._sagemaker.update_model_package(ModelPackageArn=summary["ModelPackageArn"], **changed)
+        point("tag.tagged")
+        if alias:
+            self._store.put(f"registry/{now.name}/aliases/{alias}", str(now.version).encode())
+        return self.get(ModelRef(now.name, now.version))
+
+    @property
+    def _sagemaker(self) -> Any:
+        return self._clients("sagemaker")
+
+    def _claimed(self, name: str, digest: str) -> int:
+        """The number of this package: its own, or the first that nobody has.
+
+        Numbers have no gaps, so two who register the same package at once meet at the same number, and one gets it.
+        """
+        number = 1
+        while True:
+            key = f"registry/{name}/versions/{number:08d}"
+            if self._store.create(key, Claim(digest=digest).canonical()):
+                return number
+            if Claim.model_validate_json(self._store.get(key)).digest == digest:
+                return number
+            number += 1
+
+    def _create(self, name: str, number: int, key: str, properties: dict[str, str]) -> None:
+        url = f"{self._outputs.store}/{key}/"
+        source = {"S3Uri": url, "S3DataType": "S3Prefix", "CompressionType": "None"}
+        with told(f"Model {name}/{number}"):
+            self._sagemaker.create_model_package(
+                ModelPackageGroupName=self._group.rpartition("/")[2],
+                ModelPackageDescription=_title(name, number),
+                InferenceSpecification={
+                    "Containers": [{"Image": self._image(), "ModelDataSource": {"S3DataSource": source}}],
+                    "SupportedContentTypes": [JSON, "application/jsonlines", "text/csv"],
+                    "SupportedResponseMIMETypes": [JSON, "application/jsonlines", "text/csv"],
+                },
+                ModelApprovalStatus="PendingManualApproval",
+                CustomerMetadataProperties=properties,
+                # Whoever makes the same version again, as after a broken connection, gets the one that is there.
+                ClientToken=digest_json([self._group, name, number]).removeprefix("sha256:")[:36],
+            )
+
+    def _model_package(self, name: str, number: int) -> Mapping[str, Any] | None:
+        """SageMaker's summary of one version."""
+        title = _title(name, number)
+        return next((one for one in self._summaries() if one.get("ModelPackageDescription") == title), None)
+
+    def _summaries(self) -> Iterator[Mapping[str, Any]]:
+        with told("The model registry"):
+            pages = self._sagemaker.get_paginator("list_model_packages").paginate(
+                ModelPackageGroupName=self._group.rpartition("/")[2]
+            )
+            for page in pages:
+                yield from page["ModelPackageSummaryList"]
+
+    def _described(self, name: str) -> Iterator[Mapping[str, Any]]:
+        for one in self._summaries():
+            title = one.get("ModelPackageDescription", "")
+            if name and not title.startswith(f"{name}/"):
+                continue
+            with told(f"Model {title}"):
+                try:
+                    found = self._sagemaker.describe_model_package(ModelPackageName=one["ModelPackageArn"])
+                except ClientError as error:
+                    if is_missing(error):  # deleted meanwhile
+                        continue
+                    raise
+            # What was made by other hands than ours is no version of ours.
+            if found.get("CustomerMetadataProperties", {}).keys() >= {NAME, VERSION, DIGEST, KEY, AUTHOR}:
+                yield found
+
+    def _version(self, found: Mapping[str, Any]) -> ModelVersion:
+        properties = found["CustomerMetadataProperties"]
+        bare = ModelVersion(
+            name=properties[NAME],
+            version=int(properties[VERSION]),
+            digest=properties[DIGEST],
+            key=properties[KEY],
+            author=properties[AUTHOR],
+            created=found["CreationTime"],
+            tags={key: value for key, value in properties.items() if not key.startswith(OURS)},
+        )
+        return bare.model_copy(update={"approval": self._approval(bare), "aliases": self._aliases(bare)})
+
+    def _approval(self, version: ModelVersion) -> Approval | None:
+        try:
+            return Approval.model_validate_json(self._store.get(self._approval_key(version)))
+        except NotFound:
+            return None
+        except ValidationError as error:
+            raise IntegrityError(f"The approval of model {version} in the store is none that Trivet wrote.") from error
+
+    def _aliases(self, version: ModelVersion) -> tuple[str, ...]:
+        folder = f"registry/{version.name}/aliases/"
+        there = (key.removeprefix(folder) for key in self._store.list(folder))
+        return tuple(alias for alias in there if self._store.get(folder + alias) == str(version.version).encode())
+
+    def _approval_key(self, version: ModelVersion) -> str:
+        return f"registry/{version.name}/approvals/{version.version:08d}.json"
+
+
+def _title(name: str, number: int) -> str:
+    """What a model package is called in SageMaker's lists, and found by."""
+    return f"{name}/{number}"
+
+
+def _check_tags(tags: Mapping[str, str], most: int) -> None:
+    check_tags(tags)
+    long = [key for key, value in tags.items() if not (0 < len(key) <= MOST_KEY and 0 < len(value) <= MOST_VALUE)]
+    if long or len(tags) > most:
+        what = f"The tag {long[0]!r} is" if long else f"{len(tags)} tags are"
+        raise ConfigError(
+            f"{what} more than SageMaker takes of a model package.",
+            f"Use up to {most} tags of 1 to {MOST_KEY} characters with values of 1 to {MOST_VALUE}.",
+        )

@@ -1,0 +1,77 @@
+"""How a release takes over: SageMaker's guardrails, and alarms about the new machines alone.
+
+SageMaker publishes a fleet's metrics also by its configuration's name, so alarms over that dimension see nothing of the
+fleet that served before: one that was bad already blocks no release that mends it.
+Source: SageMaker Developer Guide, "Auto-rollback configuration and monitoring".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from trivet.core.specs import EndpointSpec
+
+TYPES = {"at once": "ALL_AT_ONCE", "canary": "CANARY", "linear": "LINEAR"}
+MOST_ERRORS, SLOW_US = 1, 1_000_000  # answers with 5xx in a minute; the slowest hundredth, in microseconds
+PERIOD_S = 60
+ENOUGH_S = 3600  # for machines to come up and go, beside the baking
+
+
+def alarms_of(config: str, endpoint: str, variant: str) -> list[dict[str, Any]]:
+    """Requests of CloudWatch's API for the alarms about one configuration."""
+    dimensions = [
+        {"Name": "EndpointName", "Value": endpoint},
+        {"Name": "VariantName", "Value": variant},
+        {"Name": "EndpointConfigName", "Value": config},
+    ]
+    common = {
+        "Namespace": "AWS/SageMaker",
+        "Dimensions": dimensions,
+        "Period": PERIOD_S,
+        "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "TreatMissingData": "notBreaching",  # no request, no fault
+    }
+    errors, latency = alarm_names(config)
+    return [
+        {"AlarmName": errors, "MetricName": "Invocation5XXErrors", "Statistic": "Sum", "Threshold": MOST_ERRORS}
+        | common,
+        {"AlarmName": latency, "MetricName": "ModelLatency", "ExtendedStatistic": "p99", "Threshold": SLOW_US} | common,
+    ]
+
+
+def alarm_names(config: str) -> tuple[str, str]:
+    """Names of the alarms about a configuration."""
+    return f"{config}-errors", f"{config}-latency"
+
+
+def guarded(spec: EndpointSpec) -> bool:
+    """Whether the release is watched while it takes over."""
+    return spec.native.aws.bake.total_seconds() > 0
+
+
+def deployment(spec: EndpointSpec, config: str) -> dict[str, Any]:
+    """SageMaker's ``DeploymentConfig`` for an update to ``config``."""
+    chosen = spec.native.aws
+    bake = math.ceil(chosen.bake.total_seconds())
+    routing: dict[str, Any] = {"Type": TYPES[chosen.rollout], "WaitIntervalInSeconds": bake}
+    size = {"Type": "CAPACITY_PERCENT", "Value": chosen.step}
+    if chosen.rollout != "at once":
+        routing["CanarySize" if chosen.rollout == "canary" else "LinearStepSize"] = size
+    policy = {
+        "TrafficRoutingConfiguration": routing,
+        "TerminationWaitInSeconds": 0,
+        "MaximumExecutionTimeoutInSeconds": min(28_800, max(600, patience(spec))),
+    }
+    made: dict[str, Any] = {"BlueGreenUpdatePolicy": policy}
+    if guarded(spec):
+        made["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": name} for name in alarm_names(config)]}
+    return made
+
+
+def patience(spec: EndpointSpec) -> int:
+    """Seconds within which a release should have taken over or have been taken back."""
+    chosen = spec.native.aws
+    steps = {"at once": 1, "canary": 2, "linear": math.ceil(100 / chosen.step)}[chosen.rollout]
+    return math.ceil(chosen.startup.total_seconds() + steps * chosen.bake.total_seconds()) + ENOUGH_S

@@ -1,0 +1,78 @@
+"""The platform of a stack on AWS, from its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from obstore.auth.boto3 import Boto3CredentialProvider
+
+from trivet.clouds import cloud
+from trivet.core.checkup import Check
+from trivet.core.errors import ConfigError
+from trivet.core.outputs import AwsNative, Outputs
+from trivet.core.platform import Platform
+from trivet.platforms.aws.clearing import clear
+from trivet.platforms.aws.clients import Clients
+from trivet.platforms.aws.doctor import examine
+from trivet.platforms.aws.endpoints import AwsEndpoints
+from trivet.platforms.aws.images import SERVING, image
+from trivet.platforms.aws.jobs import AwsJobs
+from trivet.platforms.aws.metrics import AwsMetrics
+from trivet.platforms.aws.models import AwsModels
+from trivet.platforms.aws.signing import signer
+from trivet.platforms.refused import NoWorkflows
+from trivet.platforms.store import ObjectStore
+
+NAMESPACE = "cloudwatch:"
+KMS = "awskms:///"
+
+
+def connect(outputs: Outputs, root: Path) -> Platform:  # noqa: ARG001  nothing of a stack on AWS lies in the project
+    """The platform that ``outputs`` describe; nothing is asked of AWS before a verb is called."""
+    return AwsPlatform(outputs)
+
+
+class AwsPlatform(Platform):
+    """SageMaker, S3, CloudWatch and KMS, with whatever credentials boto3 finds."""
+
+    def __init__(self, outputs: Outputs, clients: Clients | None = None) -> None:
+        native = outputs.native
+        if not isinstance(native, AwsNative):
+            raise ConfigError(f"The outputs of stack {outputs.stack} are of {native.cloud}, not of aws.")
+        self.cloud = cloud("aws")
+        self.outputs = outputs
+        self._native = native
+        self.clients = clients = clients or Clients(native.account, outputs.region, outputs.stack)
+        self.store = ObjectStore(outputs.store, **reaching(clients, outputs.region))
+        self.jobs = AwsJobs(clients, outputs, native, self.store, self.check)
+        self.models = AwsModels(
+            clients,
+            outputs,
+            self.store,
+            signer(clients, outputs.signing.private_key.removeprefix(KMS)),
+            partial(image, native, SERVING),
+        )
+        self.endpoints = AwsEndpoints(clients, outputs, native, self.store, self.check)
+        self.workflows = NoWorkflows(self.cloud)
+        self.metrics = AwsMetrics(clients, outputs.metrics.removeprefix(NAMESPACE))
+
+    def clear(self) -> None:
+        clear(self.clients, self.outputs, self._native, self.endpoints)
+
+    def doctor(self) -> Iterator[Check]:
+        return examine(self.clients, self.outputs, self._native)
+
+    def close(self) -> None:
+        self.clients.close()
+
+
+def reaching(clients: Clients, region: str) -> dict[str, Any]:
+    """How obstore reaches S3 as boto3 does: it knows neither profiles nor single sign-on by itself."""
+    found: dict[str, Any] = {"credential_provider": Boto3CredentialProvider(clients.session), "region": region}
+    if clients.endpoint:
+        plain = clients.endpoint.startswith("http:")
+        found |= {"endpoint": clients.endpoint, "client_options": {"allow_http": plain}}
+    return found

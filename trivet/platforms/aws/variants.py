@@ -1,0 +1,138 @@
+"""From the wanted state of an endpoint to what SageMaker calls models, variants and configurations.
+
+Models and configurations cannot be changed, so each is named by a digest of what it says: the same wanted state has the
+same names, and what is there under a name is right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trivet.core.canonical import digest_json
+from trivet.core.errors import PlatformError
+from trivet.core.modelpackage import package_key
+from trivet.core.outputs import AwsNative, EndpointShell, Outputs
+from trivet.core.specs import EndpointSpec, Release
+from trivet.platforms.aws.images import SERVING, image
+from trivet.platforms.aws.tags import tags
+
+NAME, VERSION = "TRIVET_MODEL_NAME", "TRIVET_MODEL_VERSION"
+MOST_NAME, DIGITS = 63, 12
+SHADOW = "shadow"
+
+Request = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What has to be there for the wanted state, as requests of SageMaker's API."""
+
+    models: tuple[Request, ...]
+    config: Request
+
+    @property
+    def name(self) -> str:
+        """The configuration's name."""
+        return self.config["EndpointConfigName"]
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Names of the variants that answer."""
+        return tuple(one["VariantName"] for one in self.config["ProductionVariants"])
+
+
+def plan_of(spec: EndpointSpec, shell: EndpointShell, outputs: Outputs, native: AwsNative) -> Plan:
+    """The plan of a wanted state."""
+    models, variants = [], []
+    for number, release in enumerate(spec.releases):
+        models.append(_model(spec, release, shell, outputs, native))
+        # The first variant has the endpoint's own name: the stack's alarms and its dashboard look at it.
+        name = spec.name if number == 0 else f"{spec.name[: MOST_NAME - 4]}-{number + 1}"
+        variants.append(_variant(spec, name, models[-1]["ModelName"], release.traffic))
+    config: Request = {"ProductionVariants": variants, "KmsKeyId": native.key}
+    if spec.shadow:
+        models.append(_model(spec, spec.shadow, shell, outputs, native))
+        name = f"{spec.name[: MOST_NAME - len(SHADOW) - 1]}-{SHADOW}"
+        # A shadow gets its weight's share of what the first variant gets: all of it.
+        config["ShadowProductionVariants"] = [_variant(spec, name, models[-1]["ModelName"], spec.releases[0].traffic)]
+    config |= {"EndpointConfigName": named(shell, config), "Tags": tags(outputs, endpoint=spec.name)}
+    return Plan(tuple(models), config)
+
+
+def named(shell: EndpointShell, content: Request) -> str:
+    """The name of what says this."""
+    return f"{family(shell)}{digest_json(content)[7 : 7 + DIGITS]}"
+
+
+def family(shell: EndpointShell) -> str:
+    """What the names of an endpoint's models and configurations begin with, and no other endpoint's do."""
+    short = shell.name[: MOST_NAME - 2 * DIGITS]
+    own = "" if short == shell.name else f"{digest_json(shell.name)[7:17]}-"
+    return f"{short}-{own}"
+
+
+def _model(spec: EndpointSpec, release: Release, shell: EndpointShell, outputs: Outputs, native: AwsNative) -> Request:
+    source = {
+        "S3Uri": f"{outputs.store}/{package_key(release.digest)}/",
+        "S3DataType": "S3Prefix",
+        "CompressionType": "None",
+    }
+    environment = {
+        NAME: release.model,
+        VERSION: str(release.version),
+        "TRIVET_ENDPOINT": spec.name,
+        "TRIVET_PUBLIC_KEY": outputs.signing.public_key,
+        "TRIVET_RECORDS": outputs.records,
+        "TRIVET_RECORDS_MODE": spec.records,
+        "AWS_REGION": outputs.region,
+    }
+    request: Request = {
+        "PrimaryContainer": {
+            "Image": spec.native.aws.image or image(native, SERVING),
+            "ModelDataSource": {"S3DataSource": source},
+            "Environment": environment,
+        },
+        "ExecutionRoleArn": native.server_role,
+    }
+    if native.subnets:
+        groups = list(native.security_groups)
+        request["VpcConfig"] = {"Subnets": list(native.subnets), "SecurityGroupIds": groups}
+    named_tags = tags(outputs, endpoint=spec.name, model=release.model, model_version=str(release.version))
+    return request | {"ModelName": named(shell, request), "Tags": named_tags}
+
+
+def _variant(spec: EndpointSpec, name: str, model: str, weight: int) -> Request:
+    chosen = spec.native.aws
+    return {
+        "VariantName": name,
+        "ModelName": model,
+        "InstanceType": chosen.instance_type,
+        "InitialInstanceCount": spec.minimum_instances,
+        "InitialVariantWeight": float(weight),
+        "ContainerStartupHealthCheckTimeoutInSeconds": math.ceil(chosen.startup.total_seconds()),
+    }
+
+
+def release_of(model: Mapping[str, Any]) -> Release:
+    """The release that a model of SageMaker's holds.
+
+    :raises PlatformError: when Trivet did not make it.
+    """
+    container = model["PrimaryContainer"]
+    try:
+        environment = container["Environment"]
+        url = container["ModelDataSource"]["S3DataSource"]["S3Uri"].rstrip("/")
+        prefix = package_key("sha256:")
+        if not url.rpartition("/")[0].endswith(f"/{prefix.rstrip('/')}"):
+            raise KeyError(url)
+        return Release(
+            model=environment[NAME], version=int(environment[VERSION]), digest=f"sha256:{url.rpartition('/')[2]}"
+        )
+    except (KeyError, ValueError) as error:
+        raise PlatformError(
+            f"The model {model['ModelName']} that SageMaker serves was not made by Trivet.",
+            "Deploy a release over it, or delete the endpoint.",
+        ) from error

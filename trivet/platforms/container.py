@@ -1,0 +1,128 @@
+"""``python -m trivet.platforms.container train``: runs a job inside a container of a cloud.
+
+The cloud has fetched the input channels and gives folders; source and task come from the stack's store, whose URL is
+in the environment, and what the command leaves goes there. No SDK of a cloud is imported. The exit code is the
+command's own; why a job failed lies in the file that SageMaker reports.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from trivet.core.archive import unpack
+from trivet.core.document import Document
+from trivet.core.errors import ConfigError, ExitCode, JobFailed, TrivetError
+from trivet.core.layout import JOB_OUTPUTS
+from trivet.platforms.jobplaces import REPRODUCIBLE
+from trivet.platforms.store import ObjectStore, put_folder
+
+ROOT = "TRIVET_ML"  # another folder than SageMaker's, where that cannot be mounted
+STORE, TASK = "TRIVET_STORE", "TRIVET_CONTAINER_TASK"  # URL of the store, and the task's key in it
+SAGEMAKER = "/opt/ml"
+MOST_FAILURE = 1024  # characters that SageMaker takes of the reason
+
+
+class ContainerTask(Document):
+    """What the container has to do; too large for a cloud's variables."""
+
+    source: str
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    output: str
+
+
+def main(arguments: list[str]) -> int:
+    """Run the task; returns the exit code."""
+    root = Path(os.environ.get(ROOT, SAGEMAKER))
+    try:
+        if arguments != ["train"]:
+            raise ConfigError(f"{' '.join(arguments) or 'Nothing'} is not what a container is told.", "Say train.")
+        _run(root)
+    except TrivetError as error:
+        return _failed(root, error)
+    return ExitCode.OK
+
+
+def _run(root: Path) -> None:
+    for name in (STORE, TASK):
+        if name not in os.environ:
+            raise ConfigError(f"{name} is not set: this runs inside a job of a cloud.", "Use `trivet train`.")
+    store = ObjectStore(os.environ[STORE])
+    task = ContainerTask.model_validate_json(store.get(os.environ[TASK]))
+    if not task.output.startswith(tuple(f"{folder}/" for folder in JOB_OUTPUTS)):
+        raise ConfigError(f"A job may not leave its output under {task.output!r}.")
+    with tempfile.TemporaryDirectory(prefix="trivet-job-") as scratch:
+        source, output = Path(scratch, "source"), Path(scratch, "output")
+        unpack(store.get(task.source), source)
+        output.mkdir()
+        _command(task, source, _places(root, output))
+        if _is_first(root):
+            _store(store, output, task.output)
+
+
+def _is_first(root: Path) -> bool:
+    """Whether this is the first of several machines, whose output counts; SageMaker sorts them."""
+    config = root / "input" / "config" / "resourceconfig.json"
+    if not config.is_file():
+        return True
+    told = json.loads(config.read_text())
+    return told["current_host"] == told["hosts"][0]
+
+
+def _store(store: ObjectStore, output: Path, prefix: str) -> None:
+    """Store the output alone: what an attempt that was interrupted had left would mix with it."""
+    for key in store.list(f"{prefix}/"):
+        store.delete(key)
+    put_folder(store, output, prefix)
+
+
+def _places(root: Path, output: Path) -> dict[str, str]:
+    places = {"TRIVET_INPUT": str(root / "input" / "data"), "TRIVET_OUTPUT": str(output)}
+    checkpoints = root / "checkpoints"
+    return places | ({"TRIVET_CHECKPOINTS": str(checkpoints)} if checkpoints.is_dir() else {})
+
+
+def _command(task: ContainerTask, source: Path, places: Mapping[str, str]) -> None:
+    """Run the command, and pass on to it and all that it started that the cloud wants it to end.
+
+    :raises JobFailed: when it fails.
+    """
+    program = sys.executable if task.command[0] == "python" else task.command[0]
+    environment = {**os.environ, **REPRODUCIBLE, **task.environment, **places}
+    try:
+        process = subprocess.Popen(
+            [program, *task.command[1:]], cwd=source, env=environment, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+    except OSError as error:
+        raise JobFailed(f"The command {task.command[0]} cannot be run: {error.strerror}.") from error
+
+    def leave(number: int, _frame: object) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+
+    signal.signal(signal.SIGTERM, leave)
+    code = process.wait()
+    leave(signal.SIGKILL, None)
+    if code:
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        raise JobFailed(f"The command ended with {how}.", "Its log says why.")
+
+
+def _failed(root: Path, error: TrivetError) -> int:
+    sys.stderr.write(f"{error}\n")
+    with suppress(OSError):
+        (root / "output").mkdir(parents=True, exist_ok=True)
+        (root / "output" / "failure").write_text(str(error)[:MOST_FAILURE])
+    return int(error.exit_code)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
