@@ -1,0 +1,53 @@
+"""One endpoint: what serves, and what is to follow it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from trivet.rehearsal.fakes.aws.refusals import invalid
+from trivet.rehearsal.fakes.aws.serving import Fleet, Server
+from trivet.rehearsal.fakes.aws.state import Record, Region
+
+KIND = "endpoint"
+_GOLDEN = 0.6180339887498949  # multiples of it fill [0, 1) evenly, so that few requests already show a split
+
+
+@dataclass
+class Endpoint(Record):
+    """One endpoint: the fleet that serves, and the one that is to follow it."""
+
+    region: Region = None  # type: ignore[assignment]  # dataclass order; always given
+    config: str = ""
+    fleet: Fleet | None = None
+    candidate: Fleet | None = None
+    share: float = 0.0
+    deployment: dict[str, Any] | None = None
+    asked: int = 0
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def uses_configs(self) -> set[str]:
+        """The configurations that must not be deleted now."""
+        return {self.config, *([self.candidate.config] if self.candidate else [])}
+
+    def choose(self, variant: str = "") -> Server:
+        """The server for the next request.
+
+        :raises Refused: where nothing serves, or there is no such variant.
+        """
+        with self.region.lock:
+            if self.fleet is None or self.status in ("Creating", "Failed", "Deleting"):
+                raise invalid(f"Endpoint {self.name} of account is not in service: its status is {self.status}.")
+            self.asked += 1
+            point = self.asked * _GOLDEN % 1
+            fleet = self.fleet
+            if self.candidate and self.share > 0:
+                taken = point < self.share
+                fleet = self.candidate if taken else self.fleet
+                point = point / self.share if taken else (point - self.share) / (1 - self.share)
+            if not variant:
+                return fleet.choose(point)
+            if variant not in fleet.servers:
+                raise invalid(f"Variant {variant} is not found for Endpoint {self.name}.")
+            return fleet.servers[variant]

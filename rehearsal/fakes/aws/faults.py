@@ -1,0 +1,151 @@
+"""Bad weather on demand: errors, lost connections, delays, and reads that lag behind writes."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from trivet.core.errors import ConfigError
+from trivet.rehearsal.fakes.aws.calls import Call
+from trivet.rehearsal.fakes.aws.refusals import Refused
+
+Kind = Literal["error", "cut", "lost", "delay"]
+KINDS = ("error", "cut", "lost", "delay")
+# What S3 says instead, and with which status; API reference of S3, "Error responses".
+_S3 = {
+    "ThrottlingException": ("SlowDown", 503),
+    "AccessDeniedException": ("AccessDenied", 403),
+    "ExpiredTokenException": ("ExpiredToken", 400),
+}
+# What the services of the query protocol say; "Common errors" of CloudWatch's and IAM's API references.
+_QUERY = {
+    "ThrottlingException": ("Throttling", 400),
+    "AccessDeniedException": ("AccessDenied", 403),
+    "ExpiredTokenException": ("ExpiredToken", 403),
+}
+_SAID = {
+    "ThrottlingException": "Rate exceeded",
+    "AccessDeniedException": "User: arn:aws:sts::123456789012:assumed-role/rehearsal is not authorized to perform: "
+    "{service}:{operation}",
+    "ExpiredTokenException": "The security token included in the request is expired",
+}
+
+
+@dataclass
+class Fault:
+    """What befalls the next ``times`` calls that fit both glob patterns.
+
+    - ``error``: the call is refused with ``code``, and nothing is done;
+    - ``cut``: the connection ends without an answer, and nothing is done;
+    - ``lost``: the call is done, then the connection ends without an answer;
+    - ``delay``: the call is done after ``seconds``.
+    """
+
+    service: str = "*"
+    operation: str = "*"
+    kind: Kind = "error"
+    times: int = 1
+    code: str = "ThrottlingException"
+    message: str = ""
+    status: int = 400
+    seconds: float = 0.0
+    resource: str = "*"
+
+    def error(self, call: Call) -> Refused:
+        """The error, as the service says it."""
+        table = _S3 if call.service == "s3" else _QUERY if call.protocol == "query" else {}
+        code, status = table.get(self.code, (self.code, self.status))
+        said = self.message or _SAID.get(self.code, "Injected by a test.")
+        return Refused(code, said.format(service=call.service, operation=call.operation), status)
+
+
+class Faults:
+    """The faults that are still to come, first come, first served."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[Fault] = []
+
+    def add(self, given: dict[str, Any]) -> None:
+        """:raises ConfigError: where it is no fault."""
+        try:
+            fault = Fault(**given)
+        except TypeError as error:
+            raise ConfigError(f"This is no fault: {error}.", "Give the members of Fault.") from error
+        if fault.kind not in KINDS:
+            raise ConfigError(f"{fault.kind} is no kind of fault.", f"Choose one of: {', '.join(KINDS)}.")
+        with self._lock:
+            self._waiting.append(fault)
+
+    def next(self, call: Call) -> Fault | None:
+        """The fault that befalls this call, which is then used up by one."""
+        with self._lock:
+            for fault in self._waiting:
+                if (
+                    fnmatchcase(call.service, fault.service)
+                    and fnmatchcase(call.operation, fault.operation)
+                    and fnmatchcase(call.resource, fault.resource)
+                ):
+                    fault.times -= 1
+                    if fault.times <= 0:
+                        self._waiting.remove(fault)
+                    return fault
+        return None
+
+    def clear(self) -> None:
+        """Fair weather."""
+        with self._lock:
+            self._waiting.clear()
+
+
+@dataclass
+class _Stale:
+    left: int
+    answer: dict[str, Any] | Refused
+
+
+@dataclass
+class Lag:
+    """Eventual consistency: for some calls after a write, Describe answers as it did before."""
+
+    _calls: dict[str, int] = field(default_factory=dict)
+    _stale: dict[tuple[str, str, str], _Stale] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def set(self, kind: str, calls: int) -> None:
+        """From now on, for this kind of resource, as ``TrainingJob``; no calls end it."""
+        with self._lock:
+            self._calls[kind] = calls
+
+    def wants(self, kind: str) -> bool:
+        """Whether what was before a write must be kept."""
+        return self._calls.get(kind, 0) > 0
+
+    def keep(self, region: str, kind: str, name: str, answer: dict[str, Any] | Refused) -> None:
+        """Note what Describe answered before a write that was done."""
+        with self._lock:
+            self._stale[region, kind, name] = _Stale(self._calls[kind], answer)
+
+    def answer(self, region: str, kind: str, name: str) -> dict[str, Any] | None:
+        """What Describe still answers, or None when it is up to date.
+
+        :raises Refused: where there was nothing before.
+        """
+        with self._lock:
+            stale = self._stale.get((region, kind, name))
+            if stale is None:
+                return None
+            stale.left -= 1
+            if stale.left <= 0:
+                del self._stale[region, kind, name]
+        if isinstance(stale.answer, Refused):
+            raise stale.answer
+        return stale.answer
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        with self._lock:
+            self._calls.clear()
+            self._stale.clear()
