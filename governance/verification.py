@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from trivet.core.canonical import canonical_json, digest_json
 from trivet.core.document import Document
+from trivet.core.errors import IntegrityError
 from trivet.governance.ledger import COLUMNS, GENESIS, Ledger
 
 PrefixDigests = Callable[[str, Sequence[int]], Sequence[str | None]]
@@ -53,10 +53,8 @@ def verify(ledger: Ledger, prefix_digests: PrefixDigests | None = None) -> Verif
     """
     try:
         rows = list(ledger.rows())
-    except sqlite3.DatabaseError as error:
-        return Verification(
-            entries=0, head="", anchored=0, segments=0, problems=(f"The database cannot be read: {error}.",)
-        )
+    except IntegrityError as error:
+        return Verification(entries=0, head="", anchored=0, segments=0, problems=(error.message,))
     hashes = {row[0]: row[-1] for row in rows}
     anchors = [_anchor(name) for name in ledger.anchors()]
     sealed = _sealed(rows)

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
 from trivet.core.canonical import digest, digest_file
@@ -49,6 +49,15 @@ class ObjectStore(Store):
             if not self._holds(key, wanted, size):
                 obstore.put(self._store, key, source)
         return wanted
+
+    def create(self, key: str, data: bytes) -> bool:
+        check_key(key)
+        with self._told(key):
+            try:
+                obstore.put(self._store, key, data, mode="create", use_multipart=False)
+            except (AlreadyExistsError, FileExistsError):
+                return False
+        return True
 
     def get(self, key: str) -> bytes:
         check_key(key)
