@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 from urllib.parse import quote
 
 from cryptography import x509
@@ -85,18 +85,18 @@ def running() -> Iterator[Server]:
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="trivet-postgresql-"))
     try:
-        owner = _owner()
+        account = _account()
         server = Server(_free_port(), secrets.token_urlsafe(16), folder / "authority.pem", programs)
         _certificates(folder)
         (folder / "password").write_text(server.password)
         for path in (folder, *folder.iterdir()):
-            if owner:
-                os.chown(path, owner.pw_uid, owner.pw_gid)
+            if account.user is not None and account.group is not None:
+                os.chown(path, account.user, account.group)
         # Whoever connects checks the server by it, and reads nothing else here.
         folder.chmod(0o711)
         server.authority.chmod(0o644)
-        _initialize(folder, programs, owner)
-        with _process(folder, server, owner):
+        _initialize(folder, programs, account)
+        with _process(folder, server, account):
             server.execute(f"CREATE DATABASE {DATABASE}", database="postgres")
             yield server
     finally:
@@ -112,35 +112,41 @@ def _programs() -> Path:
     raise PlatformError("PostgreSQL is not installed.", "Install it (Debian: apt-get install postgresql).")
 
 
-def _owner() -> pwd.struct_passwd | None:
-    """Whom it runs as where that may not be us, since PostgreSQL refuses root."""
+class _Account(NamedTuple):
+    """Whom processes run as; nothing for whoever starts them."""
+
+    user: int | None = None
+    group: int | None = None
+    groups: list[int] | None = None
+
+
+def _account() -> _Account:
+    """Whom it runs as: PostgreSQL refuses root."""
     if os.geteuid() != 0:
-        return None
+        return _Account()
     try:
-        return pwd.getpwnam("postgres")
+        found = pwd.getpwnam("postgres")
     except KeyError as error:
         raise PlatformError(
             "There is no account postgres, and PostgreSQL does not run as root.", "Install Debian's package postgresql."
         ) from error
+    return _Account(found.pw_uid, found.pw_gid, [])
 
 
-def _as(owner: pwd.struct_passwd | None) -> dict[str, Any]:
-    if owner is None:
-        return {}
-    return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
-
-
-def _initialize(folder: Path, programs: Path, owner: pwd.struct_passwd | None) -> None:
+def _initialize(folder: Path, programs: Path, account: _Account) -> None:
     command = [programs / "initdb", "--no-sync", "--auth=scram-sha-256", f"--username={ADMINISTRATOR}"]
     command += [f"--pwfile={folder / 'password'}", "--encoding=UTF8", "--locale=C.UTF-8", f"--pgdata={folder / 'data'}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, **_as(owner))
+    user, group, groups = account
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=folder, user=user, group=group, extra_groups=groups
+    )
     if done.returncode:
         raise PlatformError(f"PostgreSQL makes no database: {done.stderr.strip()}.")
     (folder / "data" / "pg_hba.conf").write_text(RULES)
 
 
 @contextmanager
-def _process(folder: Path, server: Server, owner: pwd.struct_passwd | None) -> Iterator[None]:
+def _process(folder: Path, server: Server, account: _Account) -> Iterator[None]:
     settings = {
         "listen_addresses": HOST,
         "port": server.port,
@@ -150,11 +156,12 @@ def _process(folder: Path, server: Server, owner: pwd.struct_passwd | None) -> I
         "ssl_key_file": folder / "server.key",
         "fsync": "off",  # it need not outlive the machine
     }
+    user, group, groups = account
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [server.programs / "postgres", "-D", folder / "data", *options],
-            stdout=log, stderr=log, cwd=folder, process_group=0, **_as(owner),
+            stdout=log, stderr=log, cwd=folder, process_group=0, user=user, group=group, extra_groups=groups,
         )  # fmt: skip
     try:
         _await(server, process, folder / "log")
