@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,6 +15,7 @@ from trivet.core.document import Document
 from trivet.core.errors import IntegrityError
 from trivet.governance.ledger import COLUMNS, GENESIS, Ledger
 
+AT_ONCE = 8  # segments that are hashed at a time
 PrefixDigests = Callable[[str, Sequence[int]], Sequence[str | None]]
 """Name of a segment and sizes, ascending → digest of that many first bytes each; ``None`` where it is shorter."""
 
@@ -126,9 +128,11 @@ def _segments_of(body: Any) -> tuple[SealedSegment, ...]:
 
 
 def _segments(sealed: dict[str, dict[int, str]], prefix_digests: PrefixDigests) -> Iterator[str]:
+    sizes = {name: sorted(wanted) for name, wanted in sealed.items()}
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # they may lie elsewhere
+        digests = dict(zip(sizes, pool.map(prefix_digests, sizes, sizes.values()), strict=True))
     for name, wanted in sealed.items():
-        sizes = sorted(wanted)
-        for size, found in zip(sizes, prefix_digests(name, sizes), strict=True):
+        for size, found in zip(sizes[name], digests[name], strict=True):
             if found is None:
                 yield f"Records {name} are missing or shorter than the {size:,} bytes that were sealed."
             elif found != wanted[size]:
