@@ -1,8 +1,8 @@
-"""The ledger: a tamper-evident, hash-chained log in SQLite, its head anchored outside the database.
+"""The ledger: a tamper-evident, hash-chained log, its head anchored outside of where its entries lie.
 
 Each entry holds the hash of the one before, so that nothing in the middle can change unseen. Against a chain that is
 cut short or written anew, each head is anchored in the store under ``ledger/anchors/<seq>-<hash>``. Whoever can write
-both the database and the store can forge both: keep the anchors where entries may be added but not removed.
+both the entries and the store can forge both: keep the anchors where entries may be added but not removed.
 
 Entries hold digests and decisions, never a person's data, so that erasing a person leaves the chain whole.
 """
@@ -10,13 +10,8 @@ Entries hold digests and decisions, never a person's data, so that erasing a per
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field, JsonValue
@@ -24,23 +19,15 @@ from pydantic import AwareDatetime, Field, JsonValue
 from trivet.core import faults
 from trivet.core.canonical import canonical_json, digest_json
 from trivet.core.document import Document
-from trivet.core.errors import IntegrityError
-from trivet.core.files import sync_folder
+from trivet.core.errors import IntegrityError, NotReady
 from trivet.core.platform import Store
+from trivet.governance.backends import COLUMNS, Backend, Row
 
 Kind = Literal["run", "gate", "registered", "approval", "release", "records"]
 
 ANCHORS = "ledger/anchors/"
 GENESIS = "sha256:" + "0" * 64
-BUSY_SECONDS = 30.0
-
-COLUMNS = ("seq", "time", "kind", "actor", "subject", "body", "previous", "hash")
-
-_SCHEMA = """
-CREATE TABLE entries (
-    seq INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL, subject TEXT NOT NULL,
-    body TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL
-)"""
+ATTEMPTS = 100  # of an append that other writers are quicker than
 
 
 class Entry(Document):
@@ -68,8 +55,11 @@ class Entry(Document):
 class Ledger:
     """The ledger of one stack. Any number of processes may append."""
 
-    def __init__(self, path: Path, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.path = path
+    def __init__(
+        self, backend: Backend, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        """:param store: where the anchors go."""
+        self.backend = backend
         self._store = store
         self._clock = clock
 
@@ -80,105 +70,76 @@ class Ledger:
         Killed between the entry and its anchor, the entry stays; the next append's anchor covers it.
 
         :raises IntegrityError: when an anchor shows that later entries were removed; nothing is added then.
+        :raises NotReady: when other writers were quicker every time.
         :raises ValueError: for a body that is no JSON.
         """
-        with self._connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            entry = self._find(connection, kind, subject, body) if once else None
-            if entry is None:
-                entry = self._next(connection, kind, actor, subject, body)
-                connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _row(entry))
-            connection.execute("COMMIT")
+        for _ in range(ATTEMPTS):
+            if (entry := self._attempt(kind, actor, subject, body, once)) is not None:
+                break
+        else:
+            raise NotReady("Too many write to the ledger at once.", "Try again.")
         faults.point("ledger-committed")
         self._store.put(entry.anchor, canonical_json({"hash": entry.hash, "seq": entry.seq}))
         return entry
 
     def entries(self, kind: Kind | None = None, subject: str | None = None) -> Iterator[Entry]:
         """The entries in order, of one kind or about one subject."""
-        query = (
-            "SELECT * FROM entries WHERE (:kind IS NULL OR kind = :kind) AND (:subject IS NULL OR subject = :subject)"
-            " ORDER BY seq"
-        )
-        with self._connection() as connection:
-            for row in connection.execute(query, {"kind": kind, "subject": subject}):
-                yield _entry(row)
+        yield from map(_entry, self.backend.rows(kind, subject))
 
     def head(self) -> Entry | None:
         """The newest entry."""
-        with self._connection() as connection:
-            return _head(connection)
+        row = self.backend.head()
+        return _entry(row) if row else None
 
     def export(self) -> Iterator[str]:
         """The entries as lines of canonical JSON, for `tools/verify_ledger.py` or an auditor's own program."""
         for entry in self.entries():
             yield entry.canonical().decode()
 
-    def rows(self) -> Iterator[tuple[Any, ...]]:
+    def rows(self) -> Iterator[Row]:
         """The rows as they are in the database, in order and unchecked: what a verification reads."""
-        with self._connection() as connection:
-            yield from connection.execute("SELECT * FROM entries ORDER BY seq")
+        yield from self.backend.rows()
 
     def anchors(self) -> list[str]:
         """The names of the anchors, ``<seq>-<hash>``, sorted."""
         return [key.removeprefix(ANCHORS) for key in self._store.list(ANCHORS)]
 
-    def _next(
-        self, connection: sqlite3.Connection, kind: Kind, actor: str, subject: str, body: dict[str, Any]
-    ) -> Entry:
-        head = _head(connection)
+    def _attempt(self, kind: Kind, actor: str, subject: str, body: dict[str, Any], once: bool) -> Entry | None:
+        """The entry that was added, or was there; ``None`` when another writer took its number."""
+        with self.backend.writing() as writer:
+            # The head first: what comes after it, `find` may miss, but then its number is taken as well.
+            head = writer.head()
+            if once and (row := writer.find(kind, subject, _text(body))):
+                return _entry(row)
+            entry = self._next(head, kind, actor, subject, body)
+            if later := self._store.list(f"{ANCHORS}{entry.seq:012d}-"):
+                if writer.head() != head:
+                    return None  # it is another's, who wrote it since
+                raise IntegrityError(
+                    f"The ledger ends at entry {entry.seq - 1}, but {later[0]} shows that there were more: it was cut.",
+                    "Find out who changed it, and bring back the entries from before.",
+                )
+            faults.point("ledger-drafted")
+            return entry if writer.insert(_row(entry)) else None
+
+    def _next(self, row: Row | None, kind: Kind, actor: str, subject: str, body: dict[str, Any]) -> Entry:
+        head = _entry(row) if row else None
         seq, previous = (head.seq + 1, head.hash) if head else (1, GENESIS)
-        if later := self._store.list(f"{ANCHORS}{seq:012d}-"):
-            raise IntegrityError(
-                f"The ledger ends at entry {seq - 1}, but {later[0]} shows that entry {seq} was written: it was cut.",
-                "Find out who changed it, and bring back the database from before.",
-            )
         return Entry(
             seq=seq, time=self._clock(), kind=kind, actor=actor, subject=subject, body=body, previous=previous
         ).sealed()
-
-    def _find(self, connection: sqlite3.Connection, kind: Kind, subject: str, body: dict[str, Any]) -> Entry | None:
-        query = "SELECT * FROM entries WHERE kind = ? AND subject = ? AND body = ?"
-        row = connection.execute(query, (kind, subject, _text(body))).fetchone()
-        return _entry(row) if row else None
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        if not self.path.exists():
-            _create(self.path)
-        with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
-            connection.execute("PRAGMA synchronous = FULL")
-            yield connection
-
-
-def _create(path: Path) -> None:
-    """Make an empty ledger beside its place and link it there whole, so that of several makers one wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    with closing(sqlite3.connect(name)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(_SCHEMA)
-    with suppress(FileExistsError):
-        os.link(name, path)
-    Path(name).unlink()
-    sync_folder(path.parent)
-
-
-def _head(connection: sqlite3.Connection) -> Entry | None:
-    row = connection.execute("SELECT * FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-    return _entry(row) if row else None
 
 
 def _text(body: dict[str, Any]) -> str:
     return canonical_json(body).decode()
 
 
-def _row(entry: Entry) -> tuple[Any, ...]:
+def _row(entry: Entry) -> Row:
     plain = entry.model_dump(mode="json") | {"body": _text(entry.body)}
     return tuple(plain[name] for name in COLUMNS)
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def _entry(row: Row) -> Entry:
     values = dict(zip(COLUMNS, row, strict=True))
     try:
         return Entry.model_validate(values | {"body": json.loads(values["body"])})

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from trivet.core.canonical import canonical_json, digest_json
 from trivet.core.document import Document
+from trivet.core.errors import IntegrityError
 from trivet.governance.ledger import COLUMNS, GENESIS, Ledger
 
+AT_ONCE = 8  # segments that are hashed at a time
 PrefixDigests = Callable[[str, Sequence[int]], Sequence[str | None]]
 """Name of a segment and sizes, ascending → digest of that many first bytes each; ``None`` where it is shorter."""
 
@@ -53,10 +55,8 @@ def verify(ledger: Ledger, prefix_digests: PrefixDigests | None = None) -> Verif
     """
     try:
         rows = list(ledger.rows())
-    except sqlite3.DatabaseError as error:
-        return Verification(
-            entries=0, head="", anchored=0, segments=0, problems=(f"The database cannot be read: {error}.",)
-        )
+    except IntegrityError as error:
+        return Verification(entries=0, head="", anchored=0, segments=0, problems=(error.message,))
     hashes = {row[0]: row[-1] for row in rows}
     anchors = [_anchor(name) for name in ledger.anchors()]
     sealed = _sealed(rows)
@@ -128,9 +128,11 @@ def _segments_of(body: Any) -> tuple[SealedSegment, ...]:
 
 
 def _segments(sealed: dict[str, dict[int, str]], prefix_digests: PrefixDigests) -> Iterator[str]:
+    sizes = {name: sorted(wanted) for name, wanted in sealed.items()}
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # they may lie elsewhere
+        digests = dict(zip(sizes, pool.map(prefix_digests, sizes, sizes.values()), strict=True))
     for name, wanted in sealed.items():
-        sizes = sorted(wanted)
-        for size, found in zip(sizes, prefix_digests(name, sizes), strict=True):
+        for size, found in zip(sizes[name], digests[name], strict=True):
             if found is None:
                 yield f"Records {name} are missing or shorter than the {size:,} bytes that were sealed."
             elif found != wanted[size]:

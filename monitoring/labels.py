@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from trivet.core.errors import ConfigError
-from trivet.core.files import write_atomic
 from trivet.core.records import Label
+from trivet.monitoring.segments import Records
 
 COLUMNS = {"id", "label"}
 
 
-def add_labels(source: Path, records: Path, now: datetime) -> int:
+def add_labels(source: Path, records: Records, now: datetime) -> int:
     """Write the labels of a CSV file with the columns ``id`` and ``label`` as one segment; how many.
 
     :raises ConfigError: when the file is missing or has other columns, or a row lacks a value.
     """
     found = list(_read(source, now))
-    lines = b"".join(label.model_dump_json().encode() + b"\n" for label in found)
-    write_atomic(records / f"label-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}-0.jsonl", lines)
+    records.add_labels(b"".join(label.model_dump_json().encode() + b"\n" for label in found), now)
     return len(found)
 
 

@@ -1,4 +1,4 @@
-"""Records of predictions on their way to the disk."""
+"""Records of predictions on their way to the disk or to an object store."""
 
 from __future__ import annotations
 
@@ -6,38 +6,57 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
+from typing import Protocol
 
 from trivet.core.records import Mode
 from trivet.serving.appender import DELAY, TOGETHER, Appender
 from trivet.serving.errors import NotRecorded
+from trivet.serving.objectwriter import ObjectWriter, Put
 from trivet.serving.scribe import Decided, render
 from trivet.serving.segments import Segments
 
 
-class Recorder:
-    """Writes records into a folder, in one of the two modes of the seam.
+class Lines(Protocol):
+    """Takes lines to where they last; ``commit`` raises ``OSError`` when they are not there."""
 
-    ``complete``: on the disk before the answer leaves, else no answer. ``sampled``: never in an answer's way; what
-    cannot be written is dropped, counted and reported.
+    def put(self, data: bytes, count: int = 1) -> None: ...
+    async def commit(self, data: bytes) -> None: ...
+    async def close(self) -> None: ...
+
+
+class Recorder:
+    """Writes records into a folder or an object store, in one of the two modes of the seam.
+
+    ``complete``: on the disk, or in the store, before the answer leaves, else no answer. ``sampled``: never in an
+    answer's way; what cannot be written is dropped, counted and reported.
     """
 
     def __init__(
         self,
-        folder: Path,
+        place: Path | Put,
         mode: Mode,
         segment_bytes: int,
         report: Callable[[int], None],
         count: Callable[[int], None] = lambda _: None,
+        *,
+        seconds: float = 10.0,
+        on_failure: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Make the folder.
+        """Make the folder, if it is one.
 
         :param report: told how many records were dropped since the last call, at most once a second.
         :param count: told of each drop at once.
+        :param seconds: that a store has to take a record.
+        :param on_failure: told why it did not.
         :raises OSError: when the folder cannot be made.
         """
         self._complete = mode == "complete"
-        self._segments = Segments(folder, "prediction", segment_bytes, durable=self._complete)
-        self._appender = Appender(self._segments.write, "records", self.lose)
+        self._segments: Segments | None = None
+        if isinstance(place, Path):
+            self._segments = Segments(place, "prediction", segment_bytes, durable=self._complete)
+            self._appender: Lines = Appender(self._segments.write, "records", self.lose)
+        else:
+            self._appender = ObjectWriter(place, seconds, segment_bytes, self.lose, on_failure)
         self._report = report
         self._count = count
         self._unreported = 0
@@ -105,7 +124,8 @@ class Recorder:
         """Write what is left, and report what was dropped."""
         self._settle()
         await self._appender.close()
-        self._segments.close()
+        if self._segments is not None:
+            self._segments.close()
         if self._unreported:
             self._tell()
 

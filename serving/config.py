@@ -62,9 +62,13 @@ class ServerConfig(Document):
     endpoint: str = Field(pattern=NAME, description="Its name in records and traces.")
     public_key: str | None = Field(default=None, description="PEM; with it, packages must be signed by its owner.")
     signed: bool = Field(default=False, description="Refuse to start without a public key.")
-    records: Path | None = Field(default=None, description="Folder of the records; none writes none.")
+    records: str | None = Field(
+        default=None, min_length=1, description="Folder of the records, or `s3://`, `gs://`, `az://`; none writes none."
+    )
     records_mode: Mode = Field(default="complete", description="Withhold what cannot be recorded, or drop the record.")
-    segment_bytes: int = Field(default=64 << 20, ge=1, description="A segment of records ends at this size.")
+    segment_bytes: int = Field(
+        default=64 << 20, ge=1, description="A segment of records ends at this size; an object at 1 MiB."
+    )
     host: str = Field(default="127.0.0.1", description="Address to bind.")
     port: int | None = Field(default=None, ge=0, le=65535, description="Port to bind; 0 takes a free one.")
     fd: int | None = Field(default=None, ge=0, description="An inherited TCP or Unix socket that listens already.")

@@ -155,10 +155,10 @@ def _fetched(url: str, into: Path) -> Path:
         for name, size in _listing(store, url):
             _fetch(store, name, size, into / name)
     except InvalidPathError as error:
-        raise IntegrityError(f"{url} holds a name that leaves its folder: {_told(error)}.") from error
+        raise IntegrityError(f"{url} holds a name that leaves its folder: {told(error)}.") from error
     except (BaseError, OSError) as error:
         raise PlatformError(
-            f"{url} cannot be read: {_told(error)}.",
+            f"{url} cannot be read: {told(error)}.",
             "See that it exists and that this instance's identity may list and read it.",
         ) from error
     return into
@@ -222,7 +222,7 @@ def _fetch(store: ObjectStore, name: str, size: int, path: Path) -> None:
             file.write(part)
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """What failed, in one line and without a query, where a signed URL has its secret."""
     said = str(error).partition("\n")[0].partition("<?xml")[0]
     return re.sub(r"\?\S*=\S*", "?...", said).rstrip(":. ")

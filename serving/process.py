@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
+from pathlib import Path
 
 from trivet.core.errors import ExitCode, PlatformError
 from trivet.core.signing import key_id
@@ -18,7 +19,10 @@ from trivet.serving.http.server import Server
 from trivet.serving.http.sockets import listen, where
 from trivet.serving.loader import load
 from trivet.serving.log import Log
+from trivet.serving.objectwriter import putter
 from trivet.serving.tracing import Tracer
+
+STORE_SECONDS = 10.0  # that an object store has to take records
 
 
 class Process:
@@ -46,7 +50,7 @@ class Process:
         config = self._config
         listener = listen(config)
         loaded = [load(config, model) for model in config.models] if config.fd is not None else None
-        self._recorder = _recorder(config, self._dropped, self._metrics.dropped.inc)
+        self._recorder = self._open_recorder()
         if config.traces is not None:
             self._tracer = Tracer.open(config.traces, config.endpoint, self._metrics.spans_dropped.inc)
         app = App(config, self._log, self._recorder, self._metrics, self._tracer)
@@ -106,14 +110,30 @@ class Process:
         """The key whose signature the packages carry."""
         return key_id(self._config.public_key) if self._config.public_key else None
 
+    def _open_recorder(self) -> Recorder | None:
+        config = self._config
+        if config.records is None:
+            return None
+        # A client whose decision is withheld learns it before its deadline.
+        seconds = min(STORE_SECONDS, config.deadline_seconds / 2)
+        try:
+            place = (
+                putter(config.records, config.endpoint, seconds) if "://" in config.records else Path(config.records)
+            )
+            return Recorder(
+                place,
+                config.records_mode,
+                config.segment_bytes,
+                self._dropped,
+                self._metrics.dropped.inc,
+                seconds=seconds,
+                on_failure=self._not_taken,
+            )
+        except OSError as error:
+            raise PlatformError(f"The folder of records cannot be made: {error.strerror}.") from error
+
+    def _not_taken(self, reason: str) -> None:
+        self._log.event("error", "records not stored", reason=reason)
+
     def _dropped(self, count: int) -> None:
         self._log.event("error", "records dropped", count=count)
-
-
-def _recorder(config: ServerConfig, report: Callable[[int], None], count: Callable[[int], None]) -> Recorder | None:
-    if config.records is None:
-        return None
-    try:
-        return Recorder(config.records, config.records_mode, config.segment_bytes, report, count)
-    except OSError as error:
-        raise PlatformError(f"The folder of records cannot be made: {error.strerror}.") from error

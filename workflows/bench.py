@@ -1,4 +1,4 @@
-"""What every step of a workflow works with: one stack's platform, its ledger, a clock and who acts."""
+"""What every step of a workflow works with: one stack's platform, its ledger, its records, a clock and who acts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from trivet.core.layout import stack_home
 from trivet.core.platform import Platform
 from trivet.core.policy import Profile
 from trivet.core.progress import Progress, Silent
+from trivet.governance.backends import backend_at
 from trivet.governance.ledger import Kind, Ledger
-from trivet.platforms.store import path_of
+from trivet.monitoring.segments import Records, records_at
 from trivet.workflows.actors import Actor, current_actor
-
-LEDGER_DB = "ledger.db"
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,7 @@ class Bench:
     root: Path
     home: Path
     ledger: Ledger
+    records: Records
     actor: Actor
     progress: Progress = field(default_factory=Silent)
 
@@ -60,5 +60,6 @@ def workbench(
     """
     with connect(stack, outputs, root) as platform:
         home = stack_home(root, platform.outputs.stack)
-        ledger = Ledger(home / path_of(platform.outputs.ledger) / LEDGER_DB, platform.store)
-        yield Bench(platform, root, home, ledger, current_actor(), progress or Silent())
+        backend = backend_at(platform.outputs.ledger, home, platform.database_login())
+        ledger, records = Ledger(backend, platform.store), records_at(platform.outputs.records, home)
+        yield Bench(platform, root, home, ledger, records, current_actor(), progress or Silent())

@@ -10,7 +10,7 @@ from trivet.monitoring.retrain import needed
 from trivet.workflows.bench import Bench
 from trivet.workflows.project import DEFAULT_VARIANT, ProjectFiles
 from trivet.workflows.run import RunReport, run
-from trivet.workflows.watch import monitor, records_folder, served_since
+from trivet.workflows.watch import monitor, served_since
 
 
 class Retraining(Document):
@@ -40,7 +40,4 @@ def run_if_needed(bench: Bench, project: ProjectFiles, variant: str = DEFAULT_VA
 
 def _labels_since(bench: Bench, endpoint: str, since: datetime | None) -> int:
     """How many of the endpoint's predictions have an outcome that became known after ``since``."""
-    return sum(
-        prediction.endpoint == endpoint and (since is None or label.time > since)
-        for prediction, label in capture.labelled(records_folder(bench))
-    )
+    return sum(since is None or label.time > since for _, label in capture.labelled(bench.records, endpoint))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from pydantic import TypeAdapter
 
 from trivet.core.document import Document
 from trivet.core.errors import IntegrityError, NotFound
-from trivet.core.files import write_atomic
 from trivet.core.findings import Finding
 from trivet.core.modelpackage import PROFILE, Profile, package_key
 from trivet.core.project import Drift
@@ -25,11 +23,12 @@ from trivet.monitoring import capture, drift
 from trivet.monitoring.heartbeat import heartbeat
 from trivet.monitoring.labels import add_labels
 from trivet.monitoring.publish import publish
-from trivet.platforms.store import path_of
+from trivet.monitoring.segments import batches
 from trivet.workflows.bench import Bench
 from trivet.workflows.release import Judged, judged_key
 
-FINDINGS = "findings.json"
+FINDINGS = "findings/latest.json"  # beside the records, for whoever may read them
+SEGMENTS = 1000  # that one entry of the ledger seals
 _FINDINGS = TypeAdapter(tuple[Finding, ...])
 
 
@@ -48,27 +47,25 @@ def monitor(bench: Bench, labels: Path | None = None) -> dict[str, list[Finding]
 
     :return: the findings by endpoint.
     """
-    records = records_folder(bench)
     if labels:
         with bench.progress.step("Add labels") as note:
-            note(f"{add_labels(labels, records, bench.now()):,}")
+            note(f"{add_labels(labels, bench.records, bench.now()):,}")
     seal(bench)
     found: dict[str, list[Finding]] = {}
     for name in sorted(bench.platform.outputs.endpoints):
         with bench.progress.step(f"Watch endpoint {name}") as note:
-            found[name] = list(_watch(bench, name, records))
+            found[name] = list(_watch(bench, name))
             note(drift.worst(found[name]).level if found[name] else "it serves nothing")
     every = tuple(chain.from_iterable(found.values()))
     publish(every, bench.platform.metrics)
-    write_atomic(bench.home / FINDINGS, _FINDINGS.dump_json(every, indent=2))
+    bench.records.write(FINDINGS, _FINDINGS.dump_json(every, indent=2))
     return found
 
 
 def seal(bench: Bench) -> None:
     """Write the digests of what was recorded since the last time to the ledger."""
     known = {(one["name"], one["size"]) for entry in bench.ledger.entries("records") for one in _sealed(entry)}
-    grown = [one for one in capture.segments(records_folder(bench)) if (one.name, one.size) not in known]
-    if grown:
+    for grown in batches(bench.records.unsealed(known), SEGMENTS):
         bench.note("records", "records", {"segments": [segment.model_dump(mode="json") for segment in grown]})
 
 
@@ -82,7 +79,7 @@ def verify_ledger(bench: Bench) -> Verification:
 
     :raises IntegrityError: naming everything that does not agree.
     """
-    found = verify(bench.ledger, partial(capture.prefix_digests, records_folder(bench)))
+    found = verify(bench.ledger, bench.records.prefix_digests)
     if not found.sound:
         raise IntegrityError(
             f"The ledger is not sound: {' '.join(found.problems)}", "Find out who changed it, and keep both versions."
@@ -105,16 +102,13 @@ def status(bench: Bench) -> Status:
 
 def last_findings(bench: Bench) -> tuple[Finding, ...]:
     """What the last ``monitor`` found."""
-    path = bench.home / FINDINGS
+    written = bench.records.read(FINDINGS)
     try:
-        return _FINDINGS.validate_json(path.read_bytes()) if path.is_file() else ()
+        return _FINDINGS.validate_json(written) if written is not None else ()
     except ValueError as error:
-        raise IntegrityError(f"{path} is not what a monitor wrote.", "`trivet monitor` writes it anew.") from error
-
-
-def records_folder(bench: Bench) -> Path:
-    """Where the endpoints' servers write their records."""
-    return bench.home / path_of(bench.platform.outputs.records)
+        raise IntegrityError(
+            f"{FINDINGS} beside the records is not what a monitor wrote.", "`trivet monitor` writes it anew."
+        ) from error
 
 
 def served_since(bench: Bench, endpoint: str) -> datetime | None:
@@ -123,7 +117,7 @@ def served_since(bench: Bench, endpoint: str) -> datetime | None:
     return entries[-1].time if entries else None
 
 
-def _watch(bench: Bench, name: str, records: Path) -> Sequence[Finding]:
+def _watch(bench: Bench, name: str) -> Sequence[Finding]:
     state = bench.platform.endpoints.state(name)
     if not state.releases:
         return []
@@ -131,8 +125,8 @@ def _watch(bench: Bench, name: str, records: Path) -> Sequence[Finding]:
     settings = _settings(bench, digest)
     start = now - settings.window
     profile = Profile.model_validate_json(bench.platform.store.get(f"{package_key(digest)}/{PROFILE}"))
-    window = drift.sample(profile, capture.predictions(records, start, now, digest))
-    alive = heartbeat(capture.last_prediction(records, name), state, settings.window, now)
+    window = drift.sample(profile, capture.predictions(bench.records, name, start, now, digest))
+    alive = heartbeat(capture.last_prediction(bench.records, name, now), state, settings.window, now)
     return [alive, *drift.findings(profile, window, settings, start, now, now)]
 
 

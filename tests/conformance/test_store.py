@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -23,6 +24,30 @@ def test_put_again_changes_nothing_and_other_bytes_replace(platform: Platform) -
     assert platform.store.get("again/key") == b"one"
     platform.store.put("again/key", b"two")
     assert platform.store.get("again/key") == b"two"
+
+
+def test_create_takes_a_key_that_is_free_and_no_other(platform: Platform) -> None:
+    assert platform.store.create("create/key", b"one")
+    assert not platform.store.create("create/key", b"two")
+    assert not platform.store.create("create/key", b"one")
+    assert platform.store.get("create/key") == b"one"
+    platform.store.delete("create/key")
+    assert platform.store.create("create/key", b"two")
+    assert platform.store.get("create/key") == b"two"
+
+
+def test_of_those_who_create_one_key_at_once_one_is_told_that_it_did(platform: Platform) -> None:
+    together = Barrier(16)
+
+    def create(number: int, turn: int) -> bool:
+        together.wait()
+        return platform.store.create(f"race/{turn}", b"%d" % number)
+
+    with ThreadPoolExecutor(16) as pool:
+        for turn in range(10):
+            told = list(pool.map(create, range(16), [turn] * 16))
+            assert platform.store.get(f"race/{turn}") == b"%d" % told.index(True)
+            assert told.count(True) == 1
 
 
 def test_list_is_sorted_and_by_prefix_not_by_folder(platform: Platform) -> None:
@@ -49,6 +74,8 @@ def test_a_bad_key_is_refused_by_every_verb(platform: Platform, key: str) -> Non
     with pytest.raises(ConfigError):
         platform.store.put(key, b"")
     with pytest.raises(ConfigError):
+        platform.store.create(key, b"")
+    with pytest.raises(ConfigError):
         platform.store.get(key)
     with pytest.raises(ConfigError):
         platform.store.delete(key)
@@ -60,17 +87,3 @@ def test_a_large_file_arrives_whole(platform: Platform, tmp_path: Path) -> None:
     assert platform.store.put("large", tmp_path / "large") == digest(data)
     assert platform.store.get("large") == data
 
-
-def test_create_makes_what_is_new_and_leaves_what_is_there(platform: Platform) -> None:
-    assert platform.store.create("create/key", b"first") is True
-    assert platform.store.create("create/key", b"second") is False
-    assert platform.store.get("create/key") == b"first"
-    with pytest.raises(ConfigError):
-        platform.store.create("../outside", b"")
-
-
-def test_of_many_who_create_at_once_one_does(platform: Platform) -> None:
-    with ThreadPoolExecutor(16) as pool:
-        won = list(pool.map(lambda number: platform.store.create("create/race", b"%d" % number), range(16)))
-    assert sorted(won) == [False] * 15 + [True]
-    assert platform.store.get("create/race") == b"%d" % won.index(True)

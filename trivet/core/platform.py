@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,10 @@ class Store(ABC):
 
     @abstractmethod
     def create(self, key: str, data: bytes) -> bool:
-        """Store bytes under a new key, durably; False, and nothing happens, when there is something under it.
+        """Store bytes under ``key`` if there is nothing yet, and say whether it was this call that did.
 
-        Of any number of callers at once exactly one gets True.
+        Of callers that race, one is told so; what is there afterwards is that one's. Where a store's answer was lost,
+        nobody may be told although something is there: read it to see whose it is.
         """
 
     @abstractmethod
@@ -189,6 +191,15 @@ class Metrics(ABC):
         """Points of a metric with at least these dimensions, oldest first."""
 
 
+@dataclass(frozen=True)
+class Login:
+    """As whom to log in to a stack's database."""
+
+    user: str
+    password: Callable[[], str]
+    """Asked anew for each connection: what a cloud gives is a token that lives for minutes."""
+
+
 class Platform(ABC):
     """The runtime object of one stack."""
 
@@ -207,6 +218,14 @@ class Platform(ABC):
         :raises Unsupported: with its reason.
         """
         self.cloud.check(*needs(spec))
+
+    def database_login(self) -> Login | None:
+        """As whom to log in to the database that ``outputs.ledger`` names, where the cloud's identity does.
+
+        ``None`` leaves that to the URL and to libpq's own settings: on ``local``, which has none, and for a database
+        that is none of the cloud's.
+        """
+        return None
 
     @abstractmethod
     def clear(self) -> None:

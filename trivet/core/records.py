@@ -1,12 +1,18 @@
 """Records: predictions and labels as they are written for monitoring, one JSON object a line.
 
-A segment is a file ``<kind>-<UTC time>-<pid>-<n>.jsonl`` in the records folder. A writer appends to a segment of its
-own and never to another's, so a reader needs no lock; a torn last line (a crash) is not a record.
+In a folder, a segment is a file ``<kind>-<UTC time>-<pid>-<n>.jsonl``. A writer appends to a segment of its own and
+never to another's, so a reader needs no lock; a torn last line (a crash) is not a record.
+
+In an object store, a segment is an object ``predictions/<endpoint>/<day>/<UTC time>-<writer>-<n>.jsonl`` or
+``labels/<day>/<UTC time>-<writer>-<n>.jsonl``, whole from the beginning and never written again. The time is that of
+the writing: no record in it is newer, and none is older by more than ``LATE``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +21,14 @@ from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 from trivet.core.document import Document
 
 Mode = Literal["sampled", "complete"]
+
+STORES = ("s3", "gs", "az")
+"""Schemes of the URLs of object stores."""
+
+PREDICTIONS, LABELS = "predictions", "labels"
+LATE = timedelta(hours=1)
+_DAY, _STAMP = "%Y-%m-%d", "%Y%m%dT%H%M%S.%fZ"
+_TIME = re.compile(r"(?:^|-|/)(\d{8}T\d{6}\.\d{6}Z)-[^/]*$")
 
 
 class Prediction(Document):
@@ -50,6 +64,23 @@ class Label(Document):
 
 Record = Prediction | Label
 _RECORD: TypeAdapter[Record] = TypeAdapter(Prediction | Label)
+
+
+def object_key(folder: str, time: datetime, writer: str, number: int) -> str:
+    """The key of a segment: keys of a folder sort by time."""
+    time = time.astimezone(UTC)
+    return f"{day_prefix(folder, time)}{time:{_STAMP}}-{writer}-{number}.jsonl"
+
+
+def day_prefix(folder: str, time: datetime) -> str:
+    """What the keys of one day, in UTC, begin with."""
+    return f"{folder}/{time.astimezone(UTC):{_DAY}}/"
+
+
+def segment_time(name: str) -> datetime | None:
+    """The time in the name of a segment; ``None`` where there is none."""
+    found = _TIME.search(name)
+    return datetime.strptime(found[1], _STAMP).replace(tzinfo=UTC) if found else None
 
 
 def read_records(folder: Path, kind: str = "") -> Iterator[Record]:

@@ -56,8 +56,8 @@ class ObjectStore(Store):
         check_key(key)
         with self._told(key):
             try:
-                obstore.put(self._store, key, data, mode="create")
-            except AlreadyExistsError:
+                obstore.put(self._store, key, data, mode="create", use_multipart=False)
+            except (AlreadyExistsError, FileExistsError):
                 return False
         return True
 

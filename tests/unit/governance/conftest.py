@@ -23,6 +23,7 @@ from trivet.core.findings import GateReport, Measure, Verdict
 from trivet.core.modelpackage import Lineage
 from trivet.core.policy import Policy
 from trivet.core.specs import EndpointState, EndpointStatus, ModelVersion, Release
+from trivet.governance.backends.sqlite import SQLite
 from trivet.governance.ledger import Ledger
 
 from .folder_store import FolderStore
@@ -38,7 +39,7 @@ def store(tmp_path: Path) -> FolderStore:
 
 @pytest.fixture
 def ledger(tmp_path: Path, store: FolderStore) -> Ledger:
-    return Ledger(tmp_path / "ledger.db", store, clock=lambda: NOW)
+    return Ledger(SQLite(tmp_path / "ledger.db"), store, clock=lambda: NOW)
 
 
 def read_yaml(name: str) -> dict:

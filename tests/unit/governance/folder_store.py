@@ -9,6 +9,7 @@ from trivet.core.canonical import digest
 from trivet.core.errors import NotFound
 from trivet.core.files import write_atomic
 from trivet.core.platform import Store
+from trivet.governance.backends import backend_at
 from trivet.governance.ledger import Ledger
 
 
@@ -47,8 +48,13 @@ class FolderStore(Store):
         (self.folder / key).unlink(missing_ok=True)
 
 
-def append_entries(path: Path, store: Path, writer: int, count: int) -> None:
+def append_entries(url: str, home: Path, store: Path, writer: int, count: int) -> None:
     """Append as one of several writers."""
-    ledger = Ledger(path, FolderStore(store))
+    ledger = Ledger(backend_at(url, home), FolderStore(store))
     for number in range(count):
         ledger.append("run", f"writer {writer}", "loan", {"number": number})
+
+
+def append_once(url: str, home: Path, store: Path) -> None:
+    """Append what a resumed run would append again."""
+    Ledger(backend_at(url, home), FolderStore(store)).append("release", "ada", "loan", {"version": 3}, once=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,10 @@ import pandas as pd
 import pytest
 
 from trivet.core.modelpackage import FeatureProfile, Profile
-from trivet.core.records import Label, Prediction
+from trivet.core.records import Label, Prediction, object_key
+from trivet.monitoring.segments import FolderRecords, Kind, Records, StoreRecords
+from trivet.platforms.store import ObjectStore
+from trivet.rehearsal.s3 import S3
 
 NOW = datetime(2026, 11, 23, 15, 8, tzinfo=UTC)
 START = NOW - timedelta(days=7)
@@ -82,16 +88,59 @@ def predictions_of(rows: pd.DataFrame, profile: Profile, time: datetime = START)
         )
 
 
-Write = Callable[..., Path]
+@dataclass(frozen=True)
+class Place:
+    """A place for records, and somebody's way around it who may do anything there."""
+
+    records: Records
+    put: Callable[[str, bytes], None]
+    get: Callable[[str], bytes]
+    in_store: bool
+
+    def write(self, kind: Kind, number: int, records: Sequence[Prediction] | Sequence[Label], torn: bytes = b"") -> str:
+        """Write records into a segment, named as its writer does; a part of one without a line break may follow."""
+        times = [record.time for record in records] or [START]
+        if self.in_store:
+            folder = (
+                f"predictions/{getattr(records[0], 'endpoint', '')}" if kind == "prediction" and records else "labels"
+            )
+            name = object_key(folder, max(times), "host-1", number)
+        else:
+            name = f"{kind}-{min(times):%Y%m%dT%H%M%S.%fZ}-1-{number}.jsonl"
+        self.put(name, b"".join(record.canonical() + b"\n" for record in records) + torn)
+        return name
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Write records into a segment; a part of one without a line break may follow."""
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    with S3() as s3:
+        yield s3
 
-    def segment(kind: str, number: int, records: list[Prediction] | list[Label], torn: bytes = b"") -> Path:
-        path = tmp_path / f"{kind}-20261123T150800.000000Z-1-{number}.jsonl"
-        path.write_bytes(b"".join(record.canonical() + b"\n" for record in records) + torn)
-        return path
 
-    return segment
+NUMBERS = count()
+
+
+@pytest.fixture(params=["folder", "store"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Records in a folder, and in an object store."""
+    if request.param == "folder":
+        folder = tmp_path / "records"
+        return Place(FolderRecords(folder), partial(_write, folder), partial(_read, folder), False)
+    s3: S3 = request.getfixturevalue("s3")
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    store = ObjectStore(s3.make_bucket(f"records-{next(NUMBERS)}"))
+    return Place(StoreRecords(store), lambda name, data: void(store.put(name, data)), store.get, True)
+
+
+def void(_: object) -> None:
+    """Nothing."""
+
+
+def _write(folder: Path, name: str, data: bytes) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def _read(folder: Path, name: str) -> bytes:
+    return (folder / name).read_bytes()

@@ -11,19 +11,20 @@ from trivet.core.errors import ConfigError
 from trivet.core.modelpackage import Profile
 from trivet.monitoring.capture import labelled, labels_since
 from trivet.monitoring.labels import add_labels
+from trivet.monitoring.segments import FolderRecords
 
-from .conftest import NOW, START, Write, predictions_of
+from .conftest import NOW, START, Place, predictions_of
 
 
 def test_labels_of_a_file_join_their_predictions(
-    tmp_path: Path, write: Write, applications: pd.DataFrame, profile: Profile
+    place: Place, tmp_path: Path, applications: pd.DataFrame, profile: Profile
 ) -> None:
-    write("prediction", 1, list(predictions_of(applications.iloc[:3], profile)))
+    place.write("prediction", 1, list(predictions_of(applications.iloc[:3], profile)))
     source = tmp_path / "outcomes.csv"
     source.write_text("id,label\nr1,approve\nr9,deny\n")
-    assert add_labels(source, tmp_path, NOW) == 2
-    assert [(one.id, found.label, found.time) for one, found in labelled(tmp_path)] == [("r1", "approve", NOW)]
-    assert labels_since(tmp_path, START) == 2
+    assert add_labels(source, place.records, NOW) == 2
+    assert [(one.id, found.label, found.time) for one, found in labelled(place.records)] == [("r1", "approve", NOW)]
+    assert labels_since(place.records, START) == 2
 
 
 @pytest.mark.parametrize("text", ["id,outcome\nr1,1\n", "id,label\nr1,\n", "id,label\n,1\n", ""])
@@ -31,10 +32,10 @@ def test_a_file_that_is_no_list_of_labels_is_refused_whole(tmp_path: Path, text:
     source = tmp_path / "outcomes.csv"
     source.write_text(text)
     with pytest.raises(ConfigError):
-        add_labels(source, tmp_path / "records", NOW)
+        add_labels(source, FolderRecords(tmp_path / "records"), NOW)
     assert not list(tmp_path.glob("records/*"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
-        add_labels(tmp_path / "none.csv", tmp_path, NOW)
+        add_labels(tmp_path / "none.csv", FolderRecords(tmp_path), NOW)

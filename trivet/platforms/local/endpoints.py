@@ -36,11 +36,12 @@ class LocalEndpoints(Endpoints):
         shells: Mapping[str, EndpointShell],
         root: Path,
         store: Store,
-        records: Path,
+        records: Path | str,
         public_key: str,
         check: Callable[[EndpointSpec], None],
         command: tuple[str, ...] = SERVER,
     ) -> None:
+        """:param records: a folder, or the URL of an object store, which servers enter by their environment."""
         self._shells = shells
         self._root = root
         self._store = store
@@ -151,7 +152,7 @@ class LocalEndpoints(Endpoints):
             "models": [model],
             "endpoint": spec.name,
             "public_key": self._public_key,
-            "records": os.path.relpath(self._records, folder),  # relative, so that the server survives a move
+            "records": self._records_from(folder),
             "records_mode": spec.records,
             "drain_seconds": 0,  # no load balancer has to notice: the next server shares the socket
         }
@@ -163,6 +164,11 @@ class LocalEndpoints(Endpoints):
             server=server,
             restarts_per_minute=spec.native.local.restarts_per_minute,
         )
+
+    def _records_from(self, folder: Path) -> str:
+        if isinstance(self._records, str):
+            return self._records
+        return os.path.relpath(self._records, folder)  # relative, so that the server survives a move
 
     def _serves(self, wanted: Wanted, folder: Path) -> bool:
         word, there = supervised(folder), running(folder)

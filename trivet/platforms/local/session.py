@@ -52,8 +52,9 @@ class LocalPlatform(Platform):
         self.models = LocalModels(
             at(outputs.models) / REGISTRY_DB, self.store, at(outputs.store), at(outputs.signing.private_key)
         )
+        records = at(outputs.records) if outputs.records.startswith("file:") else outputs.records
         self.endpoints = LocalEndpoints(
-            outputs.endpoints, root, self.store, at(outputs.records), outputs.signing.public_key, self.check
+            outputs.endpoints, root, self.store, records, outputs.signing.public_key, self.check
         )
         self.metrics = LocalMetrics(at(outputs.metrics) / METRICS_DB)
 
