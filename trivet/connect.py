@@ -28,12 +28,19 @@ def connect(stack: str | None = None, outputs: Path | None = None, root: Path | 
     :raises ConfigError: when several stacks could be meant, the outputs are wrong, or a package is missing.
     """
     root = root or project_root()
-    found = read_outputs(stack, outputs, root)
-    chosen = cloud(found.cloud)
+    return connect_to(read_outputs(stack, outputs, root), root)
+
+
+def connect_to(outputs: Outputs, root: Path) -> Platform:
+    """The platform that these outputs describe.
+
+    :raises ConfigError: when the outputs are wrong, or a package is missing.
+    """
+    chosen = cloud(outputs.cloud)
     module, _, function = chosen.platform.partition(":")
     with extra(chosen.extra):
         make: Callable[[Outputs, Path], Platform] = getattr(import_module(module), function)
-        return make(found, root)
+        return make(outputs, root)
 
 
 def read_outputs(stack: str | None = None, outputs: Path | None = None, root: Path | None = None) -> Outputs:

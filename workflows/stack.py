@@ -9,9 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from trivet.connect import read_outputs
+from trivet.connect import connect_to, read_outputs
 from trivet.core.document import Document
-from trivet.core.errors import ConfigError, NotFound
+from trivet.core.errors import ConfigError, NotFound, NotReady
 from trivet.core.files import write_atomic
 from trivet.core.layout import stack_home
 from trivet.core.locks import lock
@@ -137,7 +137,18 @@ def destroy(root: Path, stack: str, progress: Progress | None = None) -> StackCh
         raise NotFound(f"There is no stack {stack} here.", "Nothing is left to destroy.")
     driver = driver_of(root, stack)
     with _quiet(stack_home(root, stack), stack), (progress or Silent()).step(f"Destroy {stack} with {driver.engine}"):
+        _clear(root, stack)
         return StackChange(stack=stack, engine=driver.engine, changes=driver.destroy())
+
+
+def _clear(root: Path, stack: str) -> None:
+    """Take away what the runtime made and the stack does not own, where the stack ever was up."""
+    try:
+        outputs = read_outputs(stack, root=root)
+    except NotReady:
+        return
+    with connect_to(outputs, root) as platform:
+        platform.clear()
 
 
 @contextmanager

@@ -86,4 +86,3 @@ def test_a_large_file_arrives_whole(platform: Platform, tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(data)
     assert platform.store.put("large", tmp_path / "large") == digest(data)
     assert platform.store.get("large") == data
-

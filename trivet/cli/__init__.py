@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from trivet.cli import demo, endpoints, ledger, models, projects, stacks
+from trivet.cli import demo, endpoints, ledger, models, projects, rehearsals, stacks
 from trivet.cli.output import say
 from trivet.core.errors import ExitCode, TrivetError
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for room in (demo, projects, stacks, endpoints):
+for room in (demo, projects, stacks, endpoints, rehearsals):
     for command in room.COMMANDS:
         app.command()(command)
 app.add_typer(models.app, name="models")

@@ -60,6 +60,18 @@ KINDS = [
         tagging=_TAGGING,
     ),
     Moto(
+        token="aws:sagemaker/modelPackageGroup:ModelPackageGroup",
+        fixed="modelPackageGroupDescription",
+        service="sagemaker",
+        make="CreateModelPackageGroup",
+        get="DescribeModelPackageGroup",
+        remove="DeleteModelPackageGroup",
+        identity="modelPackageGroupName",
+        keys={"ModelPackageGroupName": "id"},
+        names={"arn": "ModelPackageGroupArn"},
+        tagging=_TAGGING,
+    ),
+    Moto(
         token="aws:sagemaker/endpointConfiguration:EndpointConfiguration",
         named="name",
         fixed="namePrefix",

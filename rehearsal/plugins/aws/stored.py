@@ -38,12 +38,6 @@ def _stored(
 
 
 KINDS = [
-    _stored(
-        "sagemaker:ModelPackageGroup",
-        "{modelPackageGroupName}",
-        "modelPackageGroupDescription",
-        arn="sagemaker:model-package-group/{modelPackageGroupName}",
-    ),
     _stored("sagemaker:ModelPackageGroupPolicy", "{modelPackageGroupName}"),
     _stored(
         "sagemaker:FeatureGroup",

@@ -14,9 +14,9 @@ from urllib.request import Request, urlopen
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from trivet.infra.driver import Driver
+from trivet.rehearsal.fakes.aws import Fake
 from trivet.rehearsal.plugins.guards import STORE
 from trivet.rehearsal.plugins.path import rehearsing
 from trivet.rehearsal.plugins.store import Store
@@ -109,13 +109,10 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def moto() -> Iterator[str]:
-    """The endpoint of a moto server."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The endpoint of the fake of AWS: moto, and SageMaker as moto has it not."""
+    with Fake(tmp_path_factory.mktemp("aws"), {"*": ["true"]}) as fake:
+        yield fake.endpoint
 
 
 @pytest.fixture

@@ -1,0 +1,51 @@
+"""Rehearsals: a cloud's whole life on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trivet.cli.options import Json
+from trivet.cli.output import Progress, pairs, say, show, table
+from trivet.platforms.extras import extra
+
+if TYPE_CHECKING:
+    from trivet.rehearsal.life import Rehearsal
+
+
+def rehearse(
+    cloud: Annotated[str, typer.Argument(help="The cloud: aws.")],
+    keep: Annotated[
+        Path | None, typer.Option("--keep", help="A folder to leave everything in, such as logs; else nothing stays.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Live a stack's and a model's whole life on a fake of the cloud: its real SDK, real training, a real server."""
+    with extra("rehearsal"):
+        from trivet.rehearsal import life
+        from trivet.rehearsal.stages import stage_of
+
+        title = stage_of(cloud).title
+    if not json:
+        say(f"REHEARSAL, not {title}", error=True)
+    show(life.rehearse(cloud, Progress(json), keep and keep.resolve()), json, _draw)
+
+
+def _draw(report: Rehearsal) -> None:
+    table("step", "what it showed", "s", rows=[(one.step, one.showed, f"{one.seconds:.1f}") for one in report.steps])
+    pairs(
+        [
+            ("evidence", report.evidence),
+            ("engine", report.engine),
+            ("operations", f"{sum(report.operations.values())} of {len(report.operations)} services"),
+            ("proves", report.proves),
+            ("does not", report.proves_not),
+            ("seconds", f"{report.seconds:.0f}"),
+        ]
+    )
+    say(f"This was a REHEARSAL, not {report.title}: what it signed, no other stack takes.")
+
+
+COMMANDS = (rehearse,)
