@@ -167,11 +167,11 @@ def migrate(root: Path, stack: str, engine: str) -> Path:
 
 
 def held(root: Path, stack: str) -> list[Hold]:
-    """What of the stack is protected, and what would outlive it.
-
-    :raises NotFound: when there is no such stack.
-    """
-    return holds(_driver_of_known(root, stack).listed())
+    """What of the stack is protected, and what would outlive it; nothing where there is no such stack."""
+    try:
+        return holds(_driver_of_known(root, stack).listed())
+    except NotFound:
+        return []
 
 
 def destroy(root: Path, stack: str, progress: Progress | None = None) -> StackChange:

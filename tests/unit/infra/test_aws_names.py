@@ -16,7 +16,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trivet.clouds.awsnames import NAMING
@@ -152,7 +152,7 @@ REFERRING = ("s3/bucket", "ec2/", "rds/parameterGroup", "pulumi:", "trivet:")
 """Types whose `bucket` or `name` names another resource, or nothing on AWS."""
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None)
 @given(project=WORD, stack=WORD, endpoints=st.lists(ENDPOINT, min_size=1, max_size=3, unique=True))
 @example(project="a", stack="b", endpoints=["c"])
 @example(project="a" * 20, stack="b" * 19, endpoints=["c" * 63, "0"])
