@@ -6,6 +6,7 @@ engine that made it. With what :meth:`Driver.environment` gives, a plain ``pulum
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -22,6 +23,7 @@ import yaml
 from trivet.core.errors import ConfigError, Locked, NotFound, TrivetError, Unsupported, UsageError
 from trivet.core.files import private_folder, write_atomic
 from trivet.infra.engine.failures import failure
+from trivet.infra.listing import Listed
 
 if TYPE_CHECKING:
     from pulumi import automation as auto
@@ -133,6 +135,26 @@ class Driver:
         :raises GateRefused: when a mandatory policy is violated.
         """
         return self._operate("preview", on_output, options)
+
+    def foresee(self, options: Options | None = None) -> tuple[Changes, list[Listed]]:
+        """The same as :meth:`preview`, and every resource that there would be afterwards, secrets hidden."""
+        seen: dict[str, Listed] = {}
+
+        def see(event: EngineEvent) -> None:
+            step = event.resource_pre_event or event.res_outputs_event
+            new = step.metadata.new if step else None
+            if new and new.inputs is not None:
+                seen[new.urn] = Listed.of(
+                    new.type, new.urn, new.inputs, protect=new.protect, retain=new.retain_on_delete, identity=new.id
+                )
+
+        changes = self._operate("preview", None, options, see)
+        return changes, list(seen.values())
+
+    def listed(self) -> list[Listed]:
+        """Every resource of the state, secrets sealed."""
+        resources = json.loads(self.sealed_export())["deployment"].get("resources") or []
+        return [Listed.from_state(one) for one in resources if not one.get("delete")]
 
     def up(self, on_output: Show | None = None, options: Options | None = None) -> Changes:
         """Make the stack what the program says.
@@ -252,10 +274,18 @@ class Driver:
         """Record that the stack belongs to the engine in use."""
         write_atomic(self._record, f"{self._engine}\n")
 
-    def _operate(self, verb: str, on_output: Show | None, options: Options | None = None) -> Changes:
+    def _operate(
+        self,
+        verb: str,
+        on_output: Show | None,
+        options: Options | None = None,
+        see: Callable[[EngineEvent], Any] | None = None,
+    ) -> Changes:
         told: list[str] = []
 
         def on_event(event: EngineEvent) -> None:
+            if see:
+                see(event)
             if event.diagnostic_event and event.diagnostic_event.severity == "error":
                 told.append(_COLOUR.sub("", event.diagnostic_event.message))
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Literal, Self
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from trivet.clouds import CLOUDS
 from trivet.core.document import Document
 from trivet.core.errors import ConfigError
+from trivet.core.naming import Naming
 from trivet.core.outputs import EnvironmentName
 from trivet.core.specs import NAME
+from trivet.infra.profiles import PROFILES, Profile, profile
 
 NAMESPACE = "trivet"
 _TAG = re.compile(r"[\w .:/=+@-]{1,128}")  # AWS's rule; Azure's and Google's labels are written from it
 _TAG_VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
 _MOST_TAGS = 40  # of AWS's 50; the stack has some of its own
+_YES = ("true", "t", "yes", "y", "on", "1")  # what pydantic takes for true
 HOW = f"Set each with `trivet up --config KEY=VALUE` or `pulumi config set {NAMESPACE}:KEY VALUE`."
 
 
@@ -38,7 +42,9 @@ class ComponentSettings(Document):
     """Whether the stack makes a part of itself, uses one that is there, or does without."""
 
     mode: Literal["create", "use", "off"] = Field(default="create", description="What is used is read, never changed.")
-    use: dict[str, str | list[str]] = Field(default={}, description="Ids of what is there, by what they are.")
+    use: dict[str, Any] = Field(
+        default={}, description="Ids of what is there, by what they are; in a program also outputs of its resources."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -54,10 +60,13 @@ class ComponentSettings(Document):
     def _agree(self) -> Self:
         if (self.mode == "use") != bool(self.use):
             raise ValueError("name the ids of what is used, and only then")
+        for name, value in self.use.items():
+            if not all(map(_is_id, value if isinstance(value, list) else [value])):
+                raise ValueError(f"{name} is no id and no list of ids")
         return self
 
-    def ids(self, *required: str, optional: Sequence[str] = ()) -> dict[str, str | list[str]]:
-        """What is used, by names that the cloud knows.
+    def ids(self, *required: str, optional: Sequence[str] = ()) -> dict[str, Any]:
+        """What is used, by names that the cloud knows: text, or outputs of resources, or lists of them.
 
         :raises ConfigError: naming what is missing or unknown.
         """
@@ -68,6 +77,11 @@ class ComponentSettings(Document):
             )
             raise ConfigError(f"What is to be used is not said right: {wrong}.", HOW)
         return self.use
+
+
+def _is_id(value: object) -> bool:
+    """Whether it is text, or an output of Pulumi's that will be."""
+    return isinstance(value, str) or callable(getattr(value, "apply", None))
 
 
 class Settings(Document):
@@ -94,12 +108,22 @@ class Settings(Document):
     )
     alert_emails: tuple[str, ...] = Field(default=(), description="JSON list: who is told of alarms.")
     budget: float | None = Field(default=None, gt=0, description="Monthly, of the whole stack.")
+    protect: bool | None = Field(
+        default=None, description="Whether data and keys are safe from `destroy`; none: what the environment says."
+    )
+    private_services: tuple[str, ...] | None = Field(
+        default=None,
+        description="AWS, JSON list: services with an endpoint in the stack's own network; none: what the environment "
+        "says.",
+    )
     owns_job_logs: bool = Field(
         default=False, description="AWS: this stack makes the log groups that all SageMaker jobs of the region share."
     )
     network: ComponentSettings = Field(default=ComponentSettings(), description="create, off, or JSON of what to use.")
     key: ComponentSettings = Field(default=ComponentSettings(), description="The key of all that is stored.")
-    database: ComponentSettings = Field(default=ComponentSettings(), description="Labels, approvals and the ledger.")
+    database: ComponentSettings = Field(
+        default=ComponentSettings(), description="Labels, approvals and the ledger; in dev `off` where nothing is said."
+    )
     images: ComponentSettings = Field(default=ComponentSettings(), description="The image registry.")
     oidc: ComponentSettings = Field(default=ComponentSettings(), description="The identity provider of the repository.")
     audit: ComponentSettings = Field(default=ComponentSettings(), description="The log of who read which data.")
@@ -124,7 +148,7 @@ class Settings(Document):
             raise ValueError('write a JSON list, such as ["loan"]')
         return [{"name": item} if isinstance(item, str) else item for item in value]
 
-    @field_validator("tags", "required_tags", "alert_emails", mode="before")
+    @field_validator("tags", "required_tags", "alert_emails", "private_services", mode="before")
     @classmethod
     def _json(cls, value: object) -> object:
         if isinstance(value, str):
@@ -143,21 +167,45 @@ class Settings(Document):
             raise ValueError(f"no tags that every cloud takes: {', '.join(wrong) or 'more than 40'}")
         return tags
 
-    @model_validator(mode="after")
-    def _tagged(self) -> Self:
-        if missing := sorted(set(self.required_tags) - self.tags.keys()):
-            raise ValueError(f"required tags are missing: {', '.join(missing)}")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _by_environment(cls, values: object) -> object:
+        """What is not said, where it follows from the environment."""
+        if isinstance(values, dict) and values.get("environment") in PROFILES and "database" not in values:
+            regulated = str(values.get("regulated", "")).lower() in _YES
+            found = profile(values["environment"], regulated=regulated)
+            return {**values, "database": found.database}
+        return values
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        regions = CLOUDS[self.cloud].regions
-        if self.region not in regions:
-            raise ValueError(f"{self.region!r} is no region of {self.cloud}; choose one of: {', '.join(regions)}")
-        names = [endpoint.name for endpoint in self.endpoints]
-        if len(set(names)) < len(names):
-            raise ValueError("two endpoints have the same name")
+        if wrong := [*self._wrong()]:
+            raise ValueError("; ".join(wrong))
         return self
+
+    def _wrong(self) -> Iterator[str]:
+        """Everything that is wrong between the settings, the account first."""
+        cloud = CLOUDS[self.cloud]
+        names = [endpoint.name for endpoint in self.endpoints]
+        if cloud.naming:
+            yield from cloud.naming.wrong_account(self.account)
+            yield from cloud.naming.wrong_parts(names)
+        if self.region not in cloud.regions:
+            near = get_close_matches(self.region, cloud.regions, n=1)
+            choice = f"did you mean {near[0]}?" if near else f"choose one of: {', '.join(cloud.regions)}"
+            yield f"{self.region!r} is no region of {self.cloud}; {choice}"
+        if len(set(names)) < len(names):
+            yield "two endpoints have the same name"
+        if missing := sorted(set(self.required_tags) - self.tags.keys()):
+            yield f"required tags are missing: {', '.join(missing)}"
+
+    def naming(self) -> Naming | None:
+        """The cloud's rules of names."""
+        return CLOUDS[self.cloud].naming
+
+    def profile(self) -> Profile:
+        """What the environment asks for, as far as config says nothing else."""
+        return profile(self.environment, regulated=self.regulated, protects=self.protect)
 
     @classmethod
     def of(cls, config: Mapping[str, str]) -> Self:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trivet.clouds import CLOUDS
+from trivet.clouds import CLOUDS, awsprices
 from trivet.core.capabilities import Capability
 from trivet.core.datacontract import DataContract
 from trivet.core.errors import ExitCode
@@ -16,6 +16,7 @@ from trivet.core.project import Project
 from trivet.infra.engine.arguments import command_lines
 from trivet.infra.engine.limits import LIMITS
 from trivet.infra.engine.monitor import FEATURES, OPTIONS
+from trivet.infra.profiles import PROFILES
 from trivet.infra.settings import Settings
 from trivet.rehearsal.plugins import listing
 from trivet.serving.config import ServerConfig
@@ -176,7 +177,53 @@ takes follows from botocore's service model. Then `make docs`, and for moto an e
     return "\n".join([NOTICE, "# Rehearsals: the stand-ins for Pulumi's providers\n", text, listing.page()])
 
 
+COSTS = """\
+A stack on AWS in the environment `dev`, with one endpoint, no model on it and nothing else said in its config, costs at
+most **{currency} {ceiling} a month** when nobody uses it, at list prices without free tiers and taxes, in {regions}. A
+test holds it. Other environments promise no figure; `trivet preview --cost` shows what they would cost.
+
+## What is off or shared in `dev`
+
+| part | `dev` | `prod` |
+| --- | --- | --- |
+| database | {dev.database}: labels and the ledger lie in the store; `trivet:database create` makes one, of the \
+smallest class and in one zone | {prod.database}, in two zones |
+| endpoints of services in the network | those that jobs cannot do without, in {dev.private_zones} zone, which all \
+subnets share; `trivet:private_services` names others | all, in {prod.private_zones} zones |
+| backups of the database | {dev.backup_days} day, none is left after it | {prod.backup_days} days, the last is left |
+| former versions of objects | {dev.noncurrent_days} days | {prod.noncurrent_days} days |
+| protection from `destroy` | none | data and keys |
+
+A regulated stack has its database in every environment, keeps and protects more, and promises no figure.
+
+## Prices
+
+List prices of AWS on demand, in US dollars. What is not here is `unknown` to `trivet preview --cost` and to the cost
+cap of jobs.
+
+| item | unit | region | USD | as of | page of AWS |
+| --- | --- | --- | --- | --- | --- |"""
+
+
+def costs() -> str:
+    """What dev may cost, what is off or shared in it, and every price that is kept."""
+    dev, prod = PROFILES["dev"], PROFILES["prod"]
+    text = COSTS.format(
+        currency=awsprices.CURRENCY,
+        ceiling=dev.idle_usd,
+        regions=", ".join(f"`{region}`" for region in awsprices.REGIONS),
+        dev=dev,
+        prod=prod,
+    )
+    rows = [
+        f"| {item} | {price.unit} | {region} | {price.usd} | {price.as_of} | {price.source} |"
+        for (item, region), price in awsprices.PRICES.items()
+    ]
+    return "\n".join([NOTICE, "# Costs\n", text, *rows, ""])
+
+
 PAGES = {
+    "costs.md": costs,
     "parity.md": parity,
     "config.md": config,
     "server.md": server,

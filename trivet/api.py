@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trivet.core.checkup import Check
     from trivet.core.findings import Finding
     from trivet.core.inference import Decided, Value
+    from trivet.core.leftovers import Left
     from trivet.core.outputs import Outputs
     from trivet.core.progress import Progress
     from trivet.core.specs import EndpointState, ModelVersion
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from trivet.governance.modelcard import ModelCard
     from trivet.governance.verification import Verification
     from trivet.infra.driver import Options
+    from trivet.infra.holds import Hold
     from trivet.workflows.retrain import Retraining
     from trivet.workflows.run import RunReport
     from trivet.workflows.stack import StackChange
@@ -43,10 +45,12 @@ def up(
     *,
     config: Mapping[str, str] | None = None,
     options: Options | None = None,
+    cost: bool = False,
     root: Path | None = None,
     progress: Progress | None = None,
 ) -> StackChange:
-    """Create or update a stack; ``projects`` adds their endpoints, ``config`` sets keys of the ``trivet`` namespace.
+    """Create or update a stack; ``projects`` adds their endpoints, ``config`` sets keys of the ``trivet`` namespace,
+    ``cost`` asks for the list price of a month without use.
 
     :raises ConfigError: naming every setting that is wrong.
     :raises GateRefused: when a mandatory policy of ``options`` is violated.
@@ -56,20 +60,21 @@ def up(
     from trivet.workflows.project import ProjectFiles
 
     files = [ProjectFiles.read(Path(project)) for project in projects]
-    return stacks.up(root or project_root(), stack, files, config, progress, options)
+    return stacks.up(root or project_root(), stack, files, config, progress, options, cost=cost)
 
 
 def preview(
     stack: str = LOCAL,
     *,
     options: Options | None = None,
+    cost: bool = False,
     root: Path | None = None,
     progress: Progress | None = None,
 ) -> StackChange:
-    """What ``up`` would change."""
+    """What ``up`` would change; ``cost`` asks for the list price of a month without use."""
     from trivet.workflows import stack as stacks
 
-    return stacks.preview(root or project_root(), stack, progress, options)
+    return stacks.preview(root or project_root(), stack, progress, options, cost=cost)
 
 
 def migrate(stack: str, engine: str, *, root: Path | None = None) -> Path:
@@ -82,11 +87,28 @@ def migrate(stack: str, engine: str, *, root: Path | None = None) -> Path:
     return stacks.migrate(root or project_root(), stack, engine)
 
 
+def held(stack: str = LOCAL, *, root: Path | None = None) -> list[Hold]:
+    """What of a stack is protected from ``destroy`` or would outlive it, and how to let go of it."""
+    from trivet.workflows import stack as stacks
+
+    return stacks.held(root or project_root(), stack)
+
+
 def destroy(stack: str = LOCAL, *, root: Path | None = None, progress: Progress | None = None) -> StackChange:
-    """Destroy a stack with everything in it."""
+    """Destroy a stack with everything in it.
+
+    :raises Held: before anything is deleted, when something is protected; its ``holds`` say what.
+    """
     from trivet.workflows import stack as stacks
 
     return stacks.destroy(root or project_root(), stack, progress)
+
+
+def audit(stack: str = LOCAL, *, root: Path | None = None, progress: Progress | None = None) -> list[Left]:
+    """What is left of a stack on its cloud, destroyed or not, and until when; changes nothing."""
+    from trivet.workflows import stack as stacks
+
+    return stacks.audit(root or project_root(), stack, progress)
 
 
 def environment(stack: str = LOCAL, *, root: Path | None = None) -> dict[str, str]:

@@ -1,25 +1,33 @@
-"""The stack's life: provision, look ahead, destroy. Everything goes through ``infra.driver``."""
+"""The stack's life: provision, look ahead, destroy, look back. Everything goes through ``infra.driver``."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import yaml
 
+from trivet.clouds import cloud as cloud_of
 from trivet.connect import connect_to, read_outputs
 from trivet.core.document import Document
-from trivet.core.errors import ConfigError, NotFound, NotReady
+from trivet.core.errors import ConfigError, NotFound, NotReady, Unsupported
 from trivet.core.files import write_atomic
-from trivet.core.layout import stack_home
+from trivet.core.layout import PROJECT_FILE, stack_home
+from trivet.core.leftovers import Auditor, Left, Place
 from trivet.core.locks import lock
 from trivet.core.outputs import Outputs
 from trivet.core.progress import Progress, Silent
+from trivet.infra import names
+from trivet.infra.costs import Estimate, estimate
 from trivet.infra.driver import CLOUD, LOCAL, Driver, Options, record_of
+from trivet.infra.holds import Held, Hold, holds
+from trivet.infra.listing import Listed
 from trivet.infra.migrate import migrate as hand_over
 from trivet.infra.settings import Settings
+from trivet.platforms.extras import extra
 from trivet.workflows.project import ProjectFiles
 
 NAMESPACE = "trivet:"
@@ -44,6 +52,9 @@ class StackChange(Document):
     engine: str
     changes: dict[str, int]
     outputs: Outputs | None = None
+    estimate: Estimate | None = None
+    kept: tuple[Hold, ...] = ()
+    """After a destroy: what outlives it."""
 
     @property
     def summary(self) -> str:
@@ -72,14 +83,12 @@ def configure(
     if stack == LOCAL:
         wanted = LOCAL_DEFAULTS | there | wanted
     if projects:
-        names = _endpoint_list({**there, **wanted}.get(ENDPOINTS, "[]"))
-        known = {one if isinstance(one, str) else one.get("name") for one in names}
-        names += [name for name in dict.fromkeys(one.settings.endpoint for one in projects) if name not in known]
-        wanted[ENDPOINTS] = json.dumps(names)
-    ours = {
-        key.removeprefix(NAMESPACE): value for key, value in {**there, **wanted}.items() if key.startswith(NAMESPACE)
-    }
-    Settings.of(ours)
+        listed = _endpoint_list({**there, **wanted}.get(ENDPOINTS, "[]"))
+        known = {one if isinstance(one, str) else one.get("name") for one in listed}
+        listed += [name for name in dict.fromkeys(one.settings.endpoint for one in projects) if name not in known]
+        wanted[ENDPOINTS] = json.dumps(listed)
+    ours = _in_our_namespace({**there, **wanted})
+    names.check(Settings.of(ours), _project(root), stack)
     changed = {key: value for key, value in wanted.items() if there.get(key) != value}
     if not record_of(stack_home(root, stack)).exists():
         # Config may have come without its stack, as with a clone: to set a value makes the stack.
@@ -87,6 +96,20 @@ def configure(
         changed[CLOUD] = ours[CLOUD.removeprefix(NAMESPACE)]
     if changed:
         driver_of(root, stack).set_config(changed)
+
+
+def _in_our_namespace(config: Mapping[str, str]) -> dict[str, str]:
+    return {key.removeprefix(NAMESPACE): value for key, value in config.items() if key.startswith(NAMESPACE)}
+
+
+def _settings(root: Path, stack: str) -> Settings:
+    """What the stack's config says."""
+    return Settings.of(_in_our_namespace(read_config(root, stack)))
+
+
+def _project(root: Path) -> str:
+    """The project's name, which Pulumi wants there."""
+    return str(yaml.safe_load((root / PROJECT_FILE).read_text())["name"])
 
 
 def _drop_idle_salt(path: Path) -> None:
@@ -103,23 +126,39 @@ def up(
     config: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     options: Options | None = None,
+    *,
+    cost: bool = False,
 ) -> StackChange:
-    """Make the stack what its config says."""
+    """Make the stack what its config says; ``cost`` adds what it costs when nobody uses it."""
     configure(root, stack, projects, config)
     driver = driver_of(root, stack)
     with (progress or Silent()).step(f"Provision stack {stack} with {driver.engine}") as note:
         change = StackChange(stack=stack, engine=driver.engine, changes=driver.up(options=options))
         note(change.summary.partition(": ")[2].rstrip("."))
-    return change.model_copy(update={"outputs": read_outputs(stack, root=root)})
+    estimated = _estimate(root, stack, driver.listed()) if cost else None
+    return change.model_copy(update={"outputs": read_outputs(stack, root=root), "estimate": estimated})
 
 
-def preview(root: Path, stack: str, progress: Progress | None = None, options: Options | None = None) -> StackChange:
-    """What ``up`` would change."""
+def preview(
+    root: Path,
+    stack: str,
+    progress: Progress | None = None,
+    options: Options | None = None,
+    *,
+    cost: bool = False,
+) -> StackChange:
+    """What ``up`` would change; ``cost`` adds what it would cost when nobody uses it."""
     configure(root, stack)
     driver = driver_of(root, stack)
     with (progress or Silent()).step(f"Preview stack {stack} with {driver.engine}"):
-        changes = driver.preview(options=options)
-        return StackChange(stack=stack, engine=driver.engine, changes=changes)
+        changes, resources = driver.foresee(options)
+        estimated = _estimate(root, stack, resources) if cost else None
+        return StackChange(stack=stack, engine=driver.engine, changes=changes, estimate=estimated)
+
+
+def _estimate(root: Path, stack: str, resources: Sequence[Listed]) -> Estimate:
+    settings = _settings(root, stack)
+    return estimate(resources, settings.region, settings.profile().idle_usd if settings.naming() else None)
 
 
 def migrate(root: Path, stack: str, engine: str) -> Path:
@@ -127,18 +166,61 @@ def migrate(root: Path, stack: str, engine: str) -> Path:
     return hand_over(driver_of(root, stack), engine)
 
 
+def held(root: Path, stack: str) -> list[Hold]:
+    """What of the stack is protected, and what would outlive it; nothing where there is no such stack."""
+    try:
+        return holds(_driver_of_known(root, stack).listed())
+    except NotFound:
+        return []
+
+
 def destroy(root: Path, stack: str, progress: Progress | None = None) -> StackChange:
     """Delete everything that the stack has, its processes too.
 
     :raises NotFound: when there is no such stack.
+    :raises Held: before anything is deleted, when something is protected.
     :raises Locked: naming who is at it.
     """
+    driver = _driver_of_known(root, stack)
+    with _quiet(stack_home(root, stack), stack), (progress or Silent()).step(f"Destroy {stack} with {driver.engine}"):
+        kept = holds(driver.listed())
+        if any(one.blocks for one in kept):
+            raise Held(stack, kept)
+        _clear(root, stack)
+        return StackChange(stack=stack, engine=driver.engine, changes=driver.destroy(), kept=tuple(kept))
+
+
+def audit(root: Path, stack: str, progress: Progress | None = None) -> list[Left]:
+    """What is left of a stack, destroyed or not, and until when; changes nothing.
+
+    :raises NotFound: when there is no such stack.
+    :raises Unsupported: when its cloud cannot tell.
+    """
+    _driver_of_known(root, stack)
+    settings = _settings(root, stack)
+    cloud = cloud_of(settings.cloud)
+    if cloud.left is None:
+        raise Unsupported(f"{cloud.title} cannot tell what is left of a stack.", "Look in its console.")
+    project = _project(root)
+    place = Place(
+        project=project,
+        stack=stack,
+        region=settings.region,
+        account=settings.account,
+        assume_role=settings.assume_role,
+        prefix=names.prefix(settings, project, stack),
+        home=stack_home(root, stack),
+    )
+    module, _, function = cloud.left.partition(":")
+    with (progress or Silent()).step(f"Look for what is left of {stack}"), extra(cloud.extra):
+        look: Auditor = getattr(import_module(module), function)
+        return list(look(place))
+
+
+def _driver_of_known(root: Path, stack: str) -> Driver:
     if not read_config(root, stack):
         raise NotFound(f"There is no stack {stack} here.", "Nothing is left to destroy.")
-    driver = driver_of(root, stack)
-    with _quiet(stack_home(root, stack), stack), (progress or Silent()).step(f"Destroy {stack} with {driver.engine}"):
-        _clear(root, stack)
-        return StackChange(stack=stack, engine=driver.engine, changes=driver.destroy())
+    return driver_of(root, stack)
 
 
 def _clear(root: Path, stack: str) -> None:
@@ -165,9 +247,9 @@ def _quiet(home: Path, stack: str) -> Iterator[None]:
 
 def forget_endpoint(root: Path, stack: str, name: str) -> None:
     """Take an endpoint out of the stack's config, so that the next ``up`` does not make it again."""
-    names = _endpoint_list(read_config(root, stack).get(ENDPOINTS, "[]"))
-    kept = [one for one in names if name != (one if isinstance(one, str) else one.get("name"))]
-    if kept != names:
+    listed = _endpoint_list(read_config(root, stack).get(ENDPOINTS, "[]"))
+    kept = [one for one in listed if name != (one if isinstance(one, str) else one.get("name"))]
+    if kept != listed:
         driver_of(root, stack).set_config({ENDPOINTS: json.dumps(kept)})
 
 

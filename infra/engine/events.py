@@ -147,8 +147,20 @@ class Report:
         self._event("cancelEvent", {})
 
     def _step(self, op: str, resource: Resource) -> dict[str, Any]:
-        metadata = {"op": op, "urn": resource.urn, "type": resource.type, "provider": resource.provider}
-        return {"metadata": {**metadata, "logical": True}, "planning": self._preview}
+        about = {"urn": resource.urn, "type": resource.type, "provider": resource.provider}
+        metadata: dict[str, Any] = {"op": op, **about, "logical": True}
+        if self._preview and op != "delete":  # what is to be; afterwards the state tells
+            metadata["new"] = {
+                **about, "custom": resource.custom, "id": resource.id, "parent": resource.parent,
+                "protect": resource.protect, "retainOnDelete": resource.retain_on_delete,
+                "inputs": self._shown(resource.inputs),
+            }  # fmt: skip
+        return {"metadata": metadata, "planning": self._preview}
+
+    def _shown(self, properties: Properties) -> Properties:
+        """Properties as they may be told: no secret, and no copy of one."""
+        shown = mask(properties)
+        return json.loads(self.redacted(json.dumps(shown))) if self._hidden else shown
 
     def _event(self, kind: str, body: dict[str, Any]) -> None:
         if self._log is None:

@@ -14,7 +14,12 @@ from trivet.cli.output import Progress, pairs, say, show, table
 from trivet.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trivet.core.leftovers import Left
+    from trivet.infra.costs import Estimate
     from trivet.infra.driver import Options
+    from trivet.infra.holds import Hold
 
 app = typer.Typer(help="The stack's place: which engine it belongs to.", no_args_is_help=True)
 
@@ -22,6 +27,7 @@ Packs = Annotated[
     list[Path] | None, typer.Option("--policy-pack", help="A Pulumi policy pack to hold to; may be repeated.")
 ]
 Refresh = Annotated[bool, typer.Option("--refresh", help="First take over what changed outside.")]
+Cost = Annotated[bool, typer.Option("--cost", help="Show the list price of a month in which nobody uses the stack.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show every step, and what the embedded engine does not do.")]
 
 
@@ -37,6 +43,7 @@ def up(
     continue_on_error: Annotated[
         bool, typer.Option("--continue-on-error", help="After a failure, do what does not need what failed.")
     ] = False,
+    cost: Cost = False,
     verbose: Verbose = False,
     stack: Stack = LOCAL,
     json: Json = False,
@@ -44,20 +51,22 @@ def up(
     """Create or update the stack. Does the same as `pulumi up`, whose settings `trivet env` prints."""
     options = _options(policy_pack, refresh, continue_on_error, verbose)
     pairs_of = _pairs_of(config or [])
-    result = api.up(stack, tuple(projects or ()), config=pairs_of, options=options, progress=Progress(json))
-    show(result, json, _draw_up)
+    paths = tuple(projects or ())
+    result = api.up(stack, paths, config=pairs_of, options=options, cost=cost, progress=Progress(json))
+    show(result, json, _draw_change)
 
 
 def preview(
     policy_pack: Packs = None,
     refresh: Refresh = False,
+    cost: Cost = False,
     verbose: Verbose = False,
     stack: Stack = LOCAL,
     json: Json = False,
 ) -> None:
     """Show what `up` would change, and change nothing."""
     options = _options(policy_pack, refresh, False, verbose)
-    show(api.preview(stack, options=options, progress=Progress(json)), json, lambda change: say(change.summary))
+    show(api.preview(stack, options=options, cost=cost, progress=Progress(json)), json, _draw_change)
 
 
 def outputs(stack: Stack = LOCAL, json: Json = False) -> None:
@@ -68,12 +77,21 @@ def outputs(stack: Stack = LOCAL, json: Json = False) -> None:
 def destroy(
     stack: Stack = LOCAL,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Destroy nothing; list what is left on the cloud, and until when.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Destroy the stack with everything in it: models, records and ledger too."""
-    if not yes:
+    """Destroy the stack with everything in it: models, records and ledger too. What is protected is listed first."""
+    if audit:
+        show(api.audit(stack, progress=Progress(json)), json, _draw_left)
+        return
+    holds = api.held(stack)
+    if any(one.blocks for one in holds):
+        show(holds, json, _draw_holds)
+    elif not yes:
         typer.confirm(f"Destroy stack {stack} with its models, records and ledger?", abort=True, err=True)
-    show(api.destroy(stack, progress=Progress(json)), json, lambda change: say(change.summary))
+    show(api.destroy(stack, progress=Progress(json)), json, _draw_destroyed)
 
 
 def doctor(stack: Stack = LOCAL, outputs: Outputs = None, json: Json = False) -> None:
@@ -120,10 +138,56 @@ def _pairs_of(settings: list[str]) -> dict[str, str]:
     return dict(one.split("=", 1) for one in settings)
 
 
-def _draw_up(change: api.StackChange) -> None:
+def _draw_change(change: api.StackChange) -> None:
     say(change.summary)
     if change.outputs:
         pairs(_described(change.outputs))
+    if change.estimate:
+        _draw_estimate(change.estimate)
+
+
+def _draw_estimate(estimate: Estimate) -> None:
+    rows = [
+        (
+            row.what,
+            "unknown" if row.quantity is None else f"{row.quantity.normalize():f}",
+            row.unit,
+            "unknown" if row.unit_price is None else f"{row.unit_price:f}",
+            "unknown" if row.monthly is None else f"{row.monthly:.2f}",
+            row.charged,
+            str(row.as_of or ""),
+        )
+        for row in estimate.rows
+    ]
+    if rows:
+        price, monthly = (f"{estimate.currency} {word}" for word in ("a unit", "a month"))
+        table("charged for", "units", "unit", price, monthly, "charged", "as of", rows=rows)
+    say(estimate.sentence)
+
+
+def _draw_holds(holds: Sequence[Hold]) -> None:
+    blocking = [(one.resource, one.why, one.release) for one in holds if one.blocks]
+    outliving = [(one.resource, one.why, one.release) for one in holds if not one.blocks]
+    if blocking:
+        table("protected", "because", "to release it", rows=blocking)
+    if outliving:
+        table("outlives the stack", "because", "what to do", rows=outliving)
+
+
+def _draw_destroyed(change: api.StackChange) -> None:
+    say(change.summary)
+    if change.kept:
+        _draw_holds(change.kept)
+        say(f"`trivet destroy --audit --stack {change.stack}` lists what is left.")
+
+
+def _draw_left(left: Sequence[Left]) -> None:
+    for one in left:
+        until = f" until {one.until:%Y-%m-%d}" if one.until else ""
+        say(f"{one.kind}  {one.id}")
+        say(f"    {one.state}{until}: {one.note}")
+        say(f"    to delete it: {one.release}")
+    say(f"{len(left)} left." if left else "Nothing is left.")
 
 
 def _draw_environment(variables: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from trivet.clouds.awsnames import NAMING
 from trivet.core.capabilities import Capability, Claim, Cloud, Support
 
 # Regions with SageMaker's training, hosting and registry. Source: AWS Regional Services list, as of 2026-11.
@@ -22,6 +23,8 @@ AWS = Cloud(
     extra="aws",
     regions=REGIONS,
     platform="trivet.platforms.aws.session:connect",
+    naming=NAMING,
+    left="trivet.platforms.aws.left:audit",
     claims=MappingProxyType(
         {
             Capability.STORE: Claim(Support.NATIVE, "a bucket of S3"),

@@ -12,6 +12,7 @@ LOCAL = Cloud(
     extra="local",
     regions=("local",),
     platform="trivet.platforms.local.session:connect",
+    left="trivet.platforms.local.left:audit",
     claims=MappingProxyType(
         {
             Capability.STORE: Claim(Support.NATIVE, "files in the stack's folder"),

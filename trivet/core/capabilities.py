@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from trivet.core.errors import Unsupported
+from trivet.core.naming import Naming
 
 
 class Capability(StrEnum):
@@ -53,6 +54,10 @@ class Cloud:
     regions: tuple[str, ...]
     platform: str = field(metadata={"help": "import path of the function that makes the Platform"})
     claims: Mapping[Capability, Claim]
+    naming: Naming | None = field(default=None, metadata={"help": "rules of names and accounts; none: any will do"})
+    left: str | None = field(
+        default=None, metadata={"help": "import path of a core.leftovers.Auditor; none: the cloud cannot tell"}
+    )
 
     def __post_init__(self) -> None:
         if missing := set(Capability) - set(self.claims):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pulumi
 
+from trivet.clouds.awsnames import NAMING
+from trivet.core.naming import Naming
 from trivet.infra.component import StackComponent
 from trivet.infra.settings import Settings
 from trivet.infra.stacks.aws import (
@@ -31,6 +33,8 @@ TLS = 443
 
 class Stack(StackComponent):
     """Everything in one account and region, with nothing open to the internet."""
+
+    naming: ClassVar[Naming | None] = NAMING
 
     def __init__(self, stack: str, settings: Settings, options: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(stack, settings, options)

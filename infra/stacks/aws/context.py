@@ -10,13 +10,11 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from trivet.core.errors import ConfigError
-from trivet.infra.names import fitted
-from trivet.infra.profiles import Profile, profile
-from trivet.infra.settings import HOW, Settings
+from trivet.infra.names import fitted, prefix
+from trivet.infra.profiles import Profile
+from trivet.infra.settings import Settings
 
 MANAGED = "trivet:managed-by"
-_ACCOUNT_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -32,18 +30,16 @@ class Context:
     account: str
     region: str
     partition: str
+    provider: aws.Provider
     options: pulumi.ResourceOptions
 
     @classmethod
     def of(cls, stack: str, settings: Settings, parent: pulumi.Resource) -> Context:
-        """:raises ConfigError: for an account id that is none."""
-        account = settings.account or ""
-        if not (account.isdecimal() and len(account) == _ACCOUNT_DIGITS):
-            raise ConfigError(
-                f"{account or 'No value'} is no account id of {_ACCOUNT_DIGITS} digits in trivet:account.", HOW
-            )
+        """What surrounds a stack whose settings and names were checked."""
+        account = str(settings.account)
         tags = {
             **settings.tags,
+            "trivet:project": pulumi.get_project(),
             "trivet:stack": stack,
             "trivet:environment": settings.environment,
             MANAGED: "pulumi",
@@ -59,11 +55,12 @@ class Context:
         )
         return cls(
             settings=settings,
-            profile=profile(settings.environment, regulated=settings.regulated),
-            prefix=f"{settings.prefix or pulumi.get_project()}-{stack}",
+            profile=settings.profile(),
+            prefix=prefix(settings, pulumi.get_project(), stack),
             account=account,
             region=settings.region,
             partition=partition_of(settings.region),
+            provider=provider,
             options=pulumi.ResourceOptions(parent=parent, provider=provider),
         )
 
@@ -87,9 +84,21 @@ class Context:
             pulumi.ResourceOptions(protect=self.profile.protects, depends_on=list(depends_on)),
         )
 
+    def keeping(self, options: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+        """The same for what cannot be deleted, or not be missed, while locked records are there: it outlives a
+        regulated stack."""
+        keeps = pulumi.ResourceOptions(retain_on_delete=True if self.settings.regulated else None)
+        return pulumi.ResourceOptions.merge(options, keeps)
+
     def after(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         """Options of what can only be made when these are."""
         return pulumi.ResourceOptions.merge(self.options, pulumi.ResourceOptions(depends_on=list(depends_on)))
+
+    def asking(self, *depends_on: pulumi.Resource) -> pulumi.InvokeOutputOptions:
+        """Options of a question to AWS: by the stack's own provider, so that it is asked in its account and region."""
+        return pulumi.InvokeOutputOptions(
+            parent=self.options.parent, provider=self.provider, depends_on=list(depends_on)
+        )
 
     def under(self, parent: pulumi.Resource) -> Context:
         """The same for what belongs to ``parent``."""

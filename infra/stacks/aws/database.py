@@ -38,7 +38,7 @@ def create(context: Context, key: pulumi.Input[str], network: Network | None) ->
         return None
     if settings.mode == "use":
         ids = settings.ids("url", optional=["resource_id"])
-        return Database(str(ids["url"]), str(ids["resource_id"]) if "resource_id" in ids else None)
+        return Database(ids["url"], ids.get("resource_id"))
     if network is None:
         raise ConfigError("The database needs a network, and trivet:network is off.", HOW)
     instance = _instance(context, key, network)
@@ -78,8 +78,8 @@ def _instance(context: Context, key: pulumi.Input[str], network: Network) -> aws
         backup_retention_period=profile.backup_days,
         copy_tags_to_snapshot=True,
         deletion_protection=profile.protects,
-        skip_final_snapshot=not profile.protects,
-        final_snapshot_identifier=context.name("database-final") if profile.protects else None,
+        skip_final_snapshot=not profile.last_backup,
+        final_snapshot_identifier=context.name("database-final") if profile.last_backup else None,
         enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
         performance_insights_enabled=True,
         performance_insights_kms_key_id=key,

@@ -75,7 +75,7 @@ def _deployer(
     if not repository or settings.mode == "off":
         return None
     if settings.mode == "use":
-        provider: pulumi.Input[str] = str(settings.ids("arn")["arn"])
+        provider: pulumi.Input[str] = settings.ids("arn")["arn"]
     else:
         provider = aws.iam.OpenIdConnectProvider(
             "github", url=f"https://{GITHUB}", client_id_lists=[_AUDIENCE], opts=context.options

@@ -18,7 +18,7 @@ def create(context: Context, key: pulumi.Input[str]) -> pulumi.Input[str] | None
     if settings.mode == "off":
         return None
     if settings.mode == "use":
-        return str(settings.ids("url")["url"])
+        return settings.ids("url")["url"]
     repository = aws.ecr.Repository(
         "images",
         name=context.name("models", 256),

@@ -26,7 +26,7 @@ def create(context: Context) -> Keys:
     """Make both keys; the one for data is used where one is there."""
     settings = context.settings.key
     if settings.mode == "use":
-        data: pulumi.Input[str] = str(settings.ids("arn")["arn"])
+        data: pulumi.Input[str] = settings.ids("arn")["arn"]
     else:
         data = _data_key(context).arn
     signing = aws.kms.Key(
@@ -41,9 +41,7 @@ def create(context: Context) -> Keys:
     aws.kms.Alias(
         "signing-alias", name=f"alias/{context.name('signing')}", target_key_id=signing.key_id, opts=context.options
     )
-    public = aws.kms.get_public_key_output(
-        key_id=signing.key_id, opts=pulumi.InvokeOutputOptions(parent=context.options.parent, depends_on=[signing])
-    )
+    public = aws.kms.get_public_key_output(key_id=signing.key_id, opts=context.asking(signing))
     return Keys(data, signing.arn, public.public_key_pem)
 
 
@@ -55,7 +53,7 @@ def _data_key(context: Context) -> aws.kms.Key:
         rotation_period_in_days=_ROTATION_DAYS,
         deletion_window_in_days=context.profile.key_window_days,
         policy=document(_administration(context), _services(context), _logs(context)),
-        opts=context.holding(),
+        opts=context.keeping(context.holding()),
     )
     aws.kms.Alias("data-alias", name=f"alias/{context.name('data')}", target_key_id=key.key_id, opts=context.options)
     return key

@@ -24,7 +24,10 @@ _SERVICES = (
     "sts",
     "secretsmanager",
 )
-"""Interface endpoints without which a job in private subnets cannot run; S3 has a gateway of its own."""
+"""Interface endpoints of what jobs and servers may call; S3 has a gateway of its own, which costs nothing."""
+_NEEDED = ("sagemaker.api", "monitoring", "kms")
+"""Those that the code of jobs does call: steps of a workflow start others, write measures and sign. SageMaker itself
+pulls images and ships what a container prints, outside this network."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def create(context: Context) -> Network | None:
     if settings.mode == "use":
         ids = settings.ids("vpc", "subnets", "security_group")
         subnets = ids["subnets"] if isinstance(ids["subnets"], list) else [ids["subnets"]]
-        return Network(str(ids["vpc"]), subnets, str(ids["security_group"]))
+        return Network(ids["vpc"], subnets, ids["security_group"])
     vpc = aws.ec2.Vpc(
         "network",
         cidr_block=_RANGE,
@@ -106,9 +109,7 @@ def _group(context: Context, vpc: aws.ec2.Vpc) -> aws.ec2.SecurityGroup:
     aws.vpc.SecurityGroupEgressRule(
         "tls-out", **within, referenced_security_group_id=group.id, description="TLS within", opts=context.options
     )
-    lists = aws.ec2.get_managed_prefix_list_output(
-        name=f"com.amazonaws.{context.region}.s3", opts=pulumi.InvokeOutputOptions(parent=vpc)
-    )
+    lists = aws.ec2.get_managed_prefix_list_output(name=f"com.amazonaws.{context.region}.s3", opts=context.asking())
     aws.vpc.SecurityGroupEgressRule(
         "s3-out", **within, prefix_list_id=lists.id, description="S3 by its gateway", opts=context.options
     )
@@ -122,7 +123,8 @@ def _endpoints(
     subnets: Sequence[aws.ec2.Subnet],
     group: aws.ec2.SecurityGroup,
 ) -> None:
-    """Each lets this account's identities through, and nobody else's."""
+    """Each lets this account's identities through, and nobody else's. One of an interface costs by the hour and zone,
+    so that the environment says how many there are; it is reached from every zone of the network."""
     own = document(
         {
             "Effect": "Allow",
@@ -141,15 +143,21 @@ def _endpoints(
         policy=own,
         opts=context.options,
     )
-    for service in _SERVICES:
+    for service in _services(context):
         aws.ec2.VpcEndpoint(
             service.replace(".", "-"),
             vpc_id=vpc.id,
             service_name=f"com.amazonaws.{context.region}.{service}",
             vpc_endpoint_type="Interface",
-            subnet_ids=[subnet.id for subnet in subnets],
+            subnet_ids=[subnet.id for subnet in subnets[: context.profile.private_zones]],
             security_group_ids=[group.id],
             private_dns_enabled=True,
             policy=own,
             opts=context.options,
         )
+
+
+def _services(context: Context) -> Sequence[str]:
+    if context.settings.private_services is not None:
+        return context.settings.private_services
+    return _NEEDED if context.profile.lean else _SERVICES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pulumi
@@ -53,9 +53,11 @@ def _bucket(
         bucket=context.unique(what),
         object_lock_enabled=locked,
         force_destroy=not context.profile.protects,
-        opts=context.holding(),
+        opts=context.keeping(context.holding()) if locked else context.holding(),
     )
     inside = context.under(bucket)
+    if locked:  # nobody can delete what is in it before its time, so that it stays, and so does what guards it
+        inside = replace(inside, options=context.keeping(inside.options))
     closed = aws.s3.BucketPublicAccessBlock(
         f"{what}-closed",
         bucket=bucket.bucket,

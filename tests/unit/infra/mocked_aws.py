@@ -1,4 +1,7 @@
-"""The AWS stack under Pulumi's mocks: ``python mocked_aws.py STACK CONFIG PREVIEW`` prints its graph as JSON."""
+"""The AWS stack under Pulumi's mocks: ``python mocked_aws.py STACK CONFIG PREVIEW`` prints its graph as JSON.
+
+Without arguments it reads lines of ``[PROJECT, STACK, CONFIG]`` and answers each with a graph.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
+from trivet.core.errors import ConfigError
 from trivet.infra.export import export
 from trivet.infra.settings import Settings
 
@@ -41,10 +45,10 @@ class Recorder(Mocks):
         raise AssertionError(f"the stack calls nothing else, yet {args.token}")
 
 
-def main() -> None:
-    stack, config, how = sys.argv[1:]
+def build(project: str, stack: str, config: str, *, preview: bool) -> dict[str, Any]:
+    """The graph and the output of one stack."""
     mocks, output = Recorder(), {}
-    pulumi.runtime.set_mocks(mocks, project="trivet", stack=stack, preview=how == "preview")
+    pulumi.runtime.set_mocks(mocks, project=project, stack=stack, preview=preview)
 
     @pulumi.runtime.test
     def body() -> Any:
@@ -53,7 +57,27 @@ def main() -> None:
         return export(Stack(stack, Settings.of(json.loads(config)))).apply(output.update)
 
     body()
-    sys.stdout.write(json.dumps({"resources": mocks.resources, "output": output}))
+    return {"resources": mocks.resources, "output": output}
+
+
+def serve() -> None:
+    """One graph for each line of project, stack and config."""
+    for line in sys.stdin:
+        project, stack, config = json.loads(line)
+        try:
+            answer = build(project, stack, config, preview=True)
+        except ConfigError as error:
+            answer = {"refused": str(error)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def main() -> None:
+    if len(sys.argv) == 1:
+        serve()
+        return
+    stack, config, how = sys.argv[1:]
+    sys.stdout.write(json.dumps(build("trivet", stack, config, preview=how == "preview")))
 
 
 if __name__ == "__main__":

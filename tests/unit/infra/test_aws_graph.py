@@ -38,6 +38,7 @@ USE = {
 }
 PROFILES = {
     "dev": {"environment": "dev"},
+    "database": {"environment": "dev", "database": "create"},
     "staging": {"environment": "staging"},
     "prod": {},
     "regulated": {"regulated": "true"},
@@ -134,8 +135,35 @@ def test_the_database_is_private_encrypted_and_has_no_password_of_ours():
         one["name"]: one["value"] for one in of("prod", "ParameterGroup")["database-parameters"]["parameters"]
     }
     assert parameters["rds.force_ssl"] == "1"
-    small = of("dev", "Instance")["database"]
+    assert not of("dev", "Instance")
+    small = of("database", "Instance")["database"]
     assert not (small["multiAz"] or small["deletionProtection"]) and small["instanceClass"] == "db.t4g.micro"
+
+
+def test_dev_has_fewer_endpoints_of_services_in_one_zone_and_reaches_the_store_all_the_same():
+    def services(profile: str) -> dict[str, int]:
+        private = [one for one in of(profile, "VpcEndpoint").values() if one["vpcEndpointType"] == "Interface"]
+        return {
+            one["serviceName"].removeprefix("com.amazonaws.eu-central-1."): len(one["subnetIds"]) for one in private
+        }
+
+    assert services("dev") == {"sagemaker.api": 1, "monitoring": 1, "kms": 1}
+    assert set(services("prod").values()) == {2} and services("prod").keys() > services("dev").keys()
+    assert of("dev", "VpcEndpoint")["s3"]["vpcEndpointType"] == "Gateway"
+    assert len(of("dev", "Subnet")) == 2  # a database wants two zones, and subnets cost nothing
+
+
+def test_config_may_name_the_services_itself():
+    command = [sys.executable, str(PROGRAM), "x", json.dumps(BASE | {"private_services": '["kms", "sts"]'}), "up"]
+    made = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["resources"]
+    assert {name.split("::")[1] for name in made if "VpcEndpoint" in name} == {"s3", "kms", "sts"}
+
+
+@pytest.mark.parametrize("stack", ["gcp-prod", "azure", "Local.test", "gcp2"])
+def test_a_stack_named_after_another_cloud_is_refused(stack):
+    command = [sys.executable, str(PROGRAM), stack, json.dumps(BASE), "up"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode and "and its cloud is aws" in result.stderr and not result.stdout
 
 
 def test_nothing_is_open_to_the_world():
@@ -188,10 +216,15 @@ def test_names_fit_their_services():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"account": "12"}, "no account id"),
+        ({"account": "12"}, "'12' in trivet:account is not an account id of 12 digits"),
+        ({"account": ""}, "no account is named"),
+        ({"endpoints": '["loan-"]'}, "'loan-' is no name here"),
+        ({"prefix": "9lives"}, "ames would begin with '9lives-x'"),
+        ({"environment": "test"}, "Input should be 'dev', 'staging' or 'prod'"),
         ({"required_tags": '["owner"]'}, "required tags are missing: owner"),
         ({"tags": '{"aws:x": "1"}'}, "no tags that every cloud takes"),
         ({"region": "nowhere-1"}, "no region of aws"),
+        ({"region": "eu-centrall-1"}, "did you mean eu-central-1?"),
         ({"network": '{"vpc": "vpc-1"}'}, "subnets is missing"),
         ({"network": "off"}, "database needs a network"),
     ],

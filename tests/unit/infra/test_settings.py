@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from trivet.core.errors import ConfigError
-from trivet.infra.settings import EndpointSettings, Settings
+from trivet.infra import names
+from trivet.infra.settings import ComponentSettings, EndpointSettings, Settings
 
 GOOD = {"cloud": "local", "environment": "dev", "region": "local"}
 
@@ -35,3 +36,47 @@ def test_every_mistake_is_told_at_once() -> None:
 def test_settings_agree(change: dict[str, str], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         Settings.of({**GOOD, **change})
+
+
+def test_what_is_used_may_be_an_output_of_a_program_and_nothing_else_than_ids() -> None:
+    class Known:
+        """What Pulumi's outputs have."""
+
+        def apply(self, _: object) -> None:
+            """Nothing is asked of it."""
+
+    later = Known()
+    assert ComponentSettings.model_validate({"vpc": later, "subnets": [later, "subnet-1"]}).use["vpc"] is later
+    for wrong in ({"vpc": 1}, {"vpc": None}, {"subnets": ["a", {}]}):
+        with pytest.raises(ValueError, match="no id and no list of ids"):
+            ComponentSettings.model_validate(wrong)
+
+
+@pytest.mark.parametrize(
+    ("said", "mode"),
+    [
+        ({"environment": "dev"}, "off"),
+        ({"environment": "prod"}, "create"),
+        ({"environment": "dev", "regulated": "true"}, "create"),
+        ({"environment": "dev", "database": "create"}, "create"),
+        ({"environment": "prod", "database": "off"}, "off"),
+    ],
+)
+def test_the_environment_decides_about_the_database_where_config_says_nothing(said: dict[str, str], mode: str) -> None:
+    assert Settings.of({"cloud": "local", "region": "local", **said}).database.mode == mode
+
+
+def test_config_may_release_what_the_environment_protects() -> None:
+    assert Settings.of({**GOOD, "environment": "prod"}).profile().protects
+    assert not Settings.of({**GOOD, "environment": "prod", "protect": "false"}).profile().protects
+    assert Settings.of({**GOOD, "protect": "true"}).profile().protects
+
+
+@pytest.mark.parametrize(("stack", "refused"), [("aws-prod", True), ("gcp", True), ("local", False), ("awsome", False)])
+def test_a_stack_named_after_another_cloud_is_refused(stack: str, refused: bool) -> None:
+    settings = Settings.of(GOOD)
+    if not refused:
+        names.check(settings, "lending", stack)
+        return
+    with pytest.raises(ConfigError, match=f"The stack '{stack}' is named after"):
+        names.check(settings, "lending", stack)

@@ -22,6 +22,7 @@ CONFIG = {
     "repository": "acme/models",
     "budget": "1000",
     "tags": '{"cost-center": "17"}',
+    "database": "create",
 }
 PROGRAM = """
 from trivet.infra import settings

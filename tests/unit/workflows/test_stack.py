@@ -12,7 +12,7 @@ import yaml
 from trivet.core.errors import ConfigError, NotFound
 from trivet.workflows.init import scaffold
 from trivet.workflows.project import ProjectFiles
-from trivet.workflows.stack import configure, destroy, environment, preview, read_config
+from trivet.workflows.stack import audit, configure, destroy, environment, held, preview, read_config
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "loan_approval"
 
@@ -112,3 +112,24 @@ def test_a_stack_that_is_not_there_cannot_be_destroyed(root: Path) -> None:
         destroy(root, "other")
     assert list(root.glob("Pulumi.*.yaml")) == []
     assert not (root / ".trivet").exists()
+    assert held(root, "other") == []
+    with pytest.raises(NotFound):
+        audit(root, "other")
+
+
+def test_this_machine_costs_nothing_and_says_what_is_left_on_it(root: Path, loan: ProjectFiles) -> None:
+    configure(root, "local", [loan])
+    estimate = preview(root, "local", cost=True).estimate
+    assert estimate is not None and estimate.total == "USD 0.00" and estimate.rows == () and estimate.ceiling is None
+    assert preview(root, "local").estimate is None
+    assert audit(root, "local") == []
+    home = root / ".trivet" / "local"
+    (home / "store").mkdir(parents=True)
+    assert [(one.kind, one.id) for one in audit(root, "local")] == [("folder", str(home / "store"))]
+
+
+def test_a_stack_named_after_another_cloud_is_not_written(root: Path) -> None:
+    told = {"cloud": "local", "environment": "dev", "region": "local"}
+    with pytest.raises(ConfigError, match="named after aws, and its cloud is local"):
+        configure(root, "aws-dev", config=told)
+    assert list(root.glob("Pulumi.*.yaml")) == []

@@ -70,6 +70,11 @@ class Clients:
                 self._made[service] = self._make(service)
             return self._made[service]
 
+    def address(self, service: str) -> str:
+        """Where a service is asked; nothing is asked for that."""
+        with self._lock:
+            return str(self._make(service).meta.endpoint_url)
+
     def _make(self, service: str) -> Any:
         return self.session.client(service, region_name=self._region, endpoint_url=self.endpoint, config=CONFIG)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from obstore.auth.boto3 import Boto3CredentialProvider
 
@@ -28,6 +29,7 @@ from trivet.platforms.store import ObjectStore
 
 NAMESPACE = "cloudwatch:"
 KMS = "awskms:///"
+AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
 
 
 def connect(outputs: Outputs, root: Path) -> Platform:  # noqa: ARG001  nothing of a stack on AWS lies in the project
@@ -70,9 +72,12 @@ class AwsPlatform(Platform):
 
 
 def reaching(clients: Clients, region: str) -> dict[str, Any]:
-    """How obstore reaches S3 as boto3 does: it knows neither profiles nor single sign-on by itself."""
+    """How obstore reaches S3 as boto3 does: it knows neither profiles nor single sign-on by itself.
+
+    Where boto3 is led elsewhere than to AWS, by a variable or a profile, obstore goes there too.
+    """
     found: dict[str, Any] = {"credential_provider": Boto3CredentialProvider(clients.session), "region": region}
-    if clients.endpoint:
-        plain = clients.endpoint.startswith("http:")
-        found |= {"endpoint": clients.endpoint, "client_options": {"allow_http": plain}}
+    endpoint = clients.address("s3")
+    if not (urlsplit(endpoint).hostname or "").endswith(AMAZON):
+        found |= {"endpoint": endpoint, "client_options": {"allow_http": endpoint.startswith("http:")}}
     return found

@@ -1,0 +1,35 @@
+"""Graphs of the AWS stack under mocks, as lists of resources."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from trivet.infra.listing import Listed
+
+PROGRAM = Path(__file__).with_name("mocked_aws.py")
+DEFAULT = {
+    "cloud": "aws",
+    "environment": "dev",
+    "region": "eu-central-1",
+    "account": "123456789012",
+    "endpoints": '["loan"]',
+    "alert_emails": '["ml@example.com"]',
+    "budget": "100",
+}
+"""A stack of which only what must be said is said, with one endpoint."""
+
+
+@cache
+def _run(stack: str, config: str, how: str) -> str:
+    command = [sys.executable, str(PROGRAM), stack, config, how]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def listed(stack: str = "dev", how: str = "preview", **config: str) -> list[Listed]:
+    """Every resource of the graph."""
+    graph = json.loads(_run(stack, json.dumps(DEFAULT | config), how))["resources"]
+    return [Listed(inputs["type"], name.split("::")[1], inputs) for name, inputs in graph.items()]
