@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trivet.cli import stacks as commands
-from trivet.core.errors import ExitCode
+from trivet.core.errors import ConfigError, ExitCode
 from trivet.infra.holds import Held
 from trivet.rehearsal.plugins.path import rehearsing
 from trivet.workflows import stack as stacks
@@ -111,10 +111,10 @@ def test_names_and_account_are_refused_before_the_stack_is_there(root: Path):
         ({"region": "eu-centrall-1"}, "did you mean eu-central-1"),
         ({"prefix": "a" * 20, "endpoints": '["loan-"]'}, "'loan-' is no name here"),
     ):
-        with pytest.raises(settings.ConfigError, match=says):
+        with pytest.raises(ConfigError, match=says):
             stacks.configure(root, STACK, config=CONFIG | change)
-    with pytest.raises(settings.ConfigError, match="named after gcp, and its cloud is aws"):
+    with pytest.raises(ConfigError, match="named after gcp, and its cloud is aws"):
         stacks.configure(root, "gcp-rehearsal", config=CONFIG)
-    with pytest.raises(settings.ConfigError, match="longer than 40 characters"):
+    with pytest.raises(ConfigError, match="longer than 40 characters"):
         stacks.configure(root, f"{'long' * 9}-rehearsal", config=CONFIG)
     assert list(root.glob("Pulumi.*.yaml")) == [] and not (root / ".trivet").exists()
