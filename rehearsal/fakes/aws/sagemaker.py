@@ -66,7 +66,12 @@ class SageMaker:
         here = self.world.region(region)
         if handler is None or (handler in tags.OPERATIONS.values() and request.get("ResourceArn") not in here.tags):
             return None
-        answer = self._lagging(here, operation, request, handler)
+        try:
+            answer = self._lagging(here, operation, request, handler)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if self.world.constraints.holds(STRICT):
+                raise
+            raise Refused("InternalFailure", f"This request breaks the service model: {error!r}.", 500) from error
         return 200, [("Content-Type", "application/x-amz-json-1.1")], self._written(answer, model)
 
     def runtime(self, region: str, environ: dict[str, Any]) -> Answer | None:

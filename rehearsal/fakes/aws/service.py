@@ -79,6 +79,7 @@ class Service:
 
     def _answer(self, call: Call, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         if call.service != "sagemaker":
+            self._world.scaling |= call.service == "application-autoscaling"
             return self._moto(environ, start)
         try:
             if call.protocol == "json":
