@@ -24,6 +24,8 @@ IMAGES = {
     "*:training-*": [sys.executable, str(HERE / "job.py")],
     "*:toy-*": {"argv": [sys.executable, str(HERE / "toy.py")], "env": {"TOY_NAME": "toy"}},
     "*:serving-*": [sys.executable, "-Pm", "trivet.serving"],
+    "image:*": [sys.executable, str(HERE / "toy.py")],  # of the programs of the stand-ins
+    "*.amazonaws.com/*:1": [sys.executable, str(HERE / "toy.py")],
 }
 SETTINGS = {"speed": 600.0, "grace": 0.02, "startup": 20.0}
 BUCKET = "store"

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConn
 from trivet.core.errors import ConfigError
 from trivet.rehearsal.fakes.aws import Fake
 
-from .conftest import BUCKET, HUB, ROLE, Account, variant
+from .conftest import BUCKET, HUB, Account, variant
 
 LOST = (ConnectionClosedError, EndpointConnectionError, HTTPClientError)
 
@@ -29,7 +29,7 @@ def code(action: Callable[[], Any]) -> tuple[str, int]:
 def many(aws: Account) -> dict[str, Callable[[], Any]]:
     """One call of a service of each protocol."""
     return {
-        "sagemaker": lambda: aws.sagemaker.list_endpoints(),
+        "sagemaker": aws.sagemaker.list_endpoints,
         "s3": lambda: aws.s3.list_objects_v2(Bucket=BUCKET),
         "iam": lambda: aws.client("iam").list_roles(),
         "ec2": lambda: aws.client("ec2").describe_vpcs(),
@@ -106,7 +106,8 @@ def test_reads_lag_behind_writes_when_told_so(aws: Account):
     aws.job("late", {})
     ask = lambda: aws.sagemaker.describe_training_job(TrainingJobName="late")  # noqa: E731
     for _ in range(2):
-        assert "Requested resource not found" in str(pytest.raises(ClientError, ask).value)
+        with pytest.raises(ClientError, match="Requested resource not found"):
+            ask()
     assert ask()["TrainingJobName"] == "late"
     aws.served()
     aws.config("next", variant("loan"))
@@ -205,4 +206,3 @@ def test_what_is_said_wrongly_is_named(fake: Fake, tmp_path):
         Fake(tmp_path, {f"{HUB}:*": []})
     with pytest.raises(ConfigError, match="haste is no setting"):
         Fake(tmp_path, {}, haste=1)
-    assert ROLE.startswith("arn:")

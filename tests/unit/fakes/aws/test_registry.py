@@ -80,7 +80,7 @@ def test_lists_are_of_one_group_and_one_approval(group: Account):
     approved = ask(ModelPackageGroupName="loan", ModelApprovalStatus="Approved")["ModelPackageSummaryList"]
     assert [one["ModelPackageVersion"] for one in approved] == [5]
     assert [one["ModelPackageName"] for one in ask()["ModelPackageSummaryList"]] == ["alone"]
-    with pytest.raises(ClientError, match="ModelPackageGroup arn:.* does not exist"):
+    with pytest.raises(ClientError, match=r"ModelPackageGroup arn:.* does not exist"):
         ask(ModelPackageGroupName="none")
 
 
