@@ -72,7 +72,7 @@ def _timed(
     except (OSError, http.client.HTTPException) as error:
         raise _model_error(region, endpoint, server, 0, "The container ended before it had answered.") from error
     finally:
-        metrics.invoked(region.name, endpoint.name, server.name, status, time.monotonic() - begun)
+        metrics.invoked(region.name, endpoint.name, server.config, server.name, status, time.monotonic() - begun)
 
 
 def _copy_to_shadows(endpoint: Endpoint, headers: dict[str, str], body: bytes) -> None:

@@ -13,6 +13,7 @@ import botocore.session
 from botocore.validate import ParamValidator
 
 from trivet.rehearsal.fakes.aws import endpoints, jobs, models, packages, tags
+from trivet.rehearsal.fakes.aws.alarms import evaluate
 from trivet.rehearsal.fakes.aws.calls import body
 from trivet.rehearsal.fakes.aws.constraints import STRICT
 from trivet.rehearsal.fakes.aws.faults import Lag
@@ -40,7 +41,7 @@ class SageMaker:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.metrics = Metrics(world)
+        self.metrics = Metrics(world, self._evaluate)
         self.lag = Lag()
         session = botocore.session.Session()
         self._control: Any = session.get_service_model("sagemaker")
@@ -93,6 +94,10 @@ class SageMaker:
         # The body's length is a constraint of its own, which can be switched off by itself.
         self._check({**request, "Body": b""}, model)
         return invoke_endpoint(self.world.region(region), request, self.metrics)
+
+    def _evaluate(self) -> None:
+        if self.world.settings.evaluate:
+            evaluate(self.world, self.metrics.recent())
 
     def _check(self, request: Request, model: Any) -> None:
         if not self.world.constraints.holds(STRICT):

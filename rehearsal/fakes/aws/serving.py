@@ -45,8 +45,9 @@ class Reply(NamedTuple):
 class Server:
     """One container of one variant."""
 
-    def __init__(self, region: Region, endpoint: str, variant: dict[str, Any]) -> None:
+    def __init__(self, region: Region, endpoint: str, config: str, variant: dict[str, Any]) -> None:
         self.variant = variant
+        self.config = config
         self.name: str = variant["VariantName"]
         self._region = region
         self._world = region.world
@@ -203,9 +204,11 @@ class Fleet:
     def __init__(self, region: Region, endpoint: str, config: str, request: dict[str, Any]) -> None:
         self.config = config
         self.request = request
-        self.servers = {one["VariantName"]: Server(region, endpoint, one) for one in request["ProductionVariants"]}
+        self.servers = {
+            one["VariantName"]: Server(region, endpoint, config, one) for one in request["ProductionVariants"]
+        }
         shadows = request.get("ShadowProductionVariants", [])
-        self.shadows = {one["VariantName"]: Server(region, endpoint, one) for one in shadows}
+        self.shadows = {one["VariantName"]: Server(region, endpoint, config, one) for one in shadows}
         self.weights = {name: server.variant.get("InitialVariantWeight", 1.0) for name, server in self.servers.items()}
         every = {**self.servers, **self.shadows}
         self.counts = {name: server.variant.get("InitialInstanceCount", 1) for name, server in every.items()}

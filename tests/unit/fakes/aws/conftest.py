@@ -27,7 +27,7 @@ IMAGES = {
     "image:*": [sys.executable, str(HERE / "toy.py")],  # of the programs of the stand-ins
     "*.amazonaws.com/*:1": [sys.executable, str(HERE / "toy.py")],
 }
-SETTINGS = {"speed": 600.0, "grace": 0.02, "startup": 20.0}
+SETTINGS = {"speed": 600.0, "grace": 0.02, "startup": 20.0, "invocation": 60.0, "evaluate": False}
 BUCKET = "store"
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from .conftest import Account, until, variant
 
@@ -35,13 +36,14 @@ def update(aws: Account, config: str, deployment: dict[str, Any] | None = None, 
     aws.sagemaker.update_endpoint(EndpointName="loan", EndpointConfigName=config, **given, **request)
 
 
-def alarm(aws: Account, name: str, state: str) -> None:
+def alarm(aws: Account, name: str, state: str, config: str = "") -> None:
+    more = [{"Name": "EndpointConfigName", "Value": config}] if config else []
     cloudwatch = aws.client("cloudwatch")
     cloudwatch.put_metric_alarm(
         AlarmName=name,
         Namespace="AWS/SageMaker",
         MetricName="Invocation5XXErrors",
-        Dimensions=[{"Name": "EndpointName", "Value": "loan"}, {"Name": "VariantName", "Value": "main"}],
+        Dimensions=[{"Name": "EndpointName", "Value": "loan"}, {"Name": "VariantName", "Value": "main"}, *more],
         Statistic="Sum",
         Period=60,
         EvaluationPeriods=1,
@@ -114,6 +116,45 @@ def test_an_alarm_after_the_last_step_takes_it_back_too(two: Account):
     until(lambda: names(two, 3), lambda found: found == {"new": 3})
     alarm(two, "errors", "ALARM")
     assert two.settled("loan")["EndpointConfigName"] == "old"
+
+
+@pytest.mark.parametrize("dimension", ["new", ""], ids=["new fleet", "both fleets"])
+def test_a_canary_that_answers_badly_sets_off_the_alarm_itself(two: Account, dimension: str):
+    """Nobody sets the alarm: it is evaluated over what the endpoint counts."""
+    two.model("bad", TOY_STATUS="500")
+    two.config("bad")
+    alarm(two, "errors", "OK", config="bad" if dimension else "")
+    two.fake.set(speed=60, evaluate=True)
+    update(two, "bad", policy("CANARY", 900, alarms=("errors",), CanarySize=50))
+
+    def settled() -> bool:
+        try:
+            two.ask()
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "ModelError"
+        return two.sagemaker.describe_endpoint(EndpointName="loan")["EndpointStatus"] == "InService"
+
+    until(settled, bool)
+    found = two.settled("loan")
+    assert found["EndpointConfigName"] == "old" and "alarm state: [errors]" in found["FailureReason"]
+    said = two.client("cloudwatch").describe_alarms(AlarmNames=["errors"])["MetricAlarms"][0]
+    assert said["MetricName"] == "Invocation5XXErrors" and names(two, 5) == {"old": 5}
+
+
+def test_an_alarm_on_the_new_fleet_lets_a_fix_of_a_failing_one_through(two: Account):
+    two.model("bad", TOY_STATUS="500")
+    two.config("bad")
+    update(two, "bad")
+    two.settled("loan")
+    alarm(two, "errors", "OK", config="new")
+    two.fake.set(speed=60, evaluate=True)
+    update(two, "new", policy("CANARY", 60, alarms=("errors",), CanarySize=50))
+    while two.sagemaker.describe_endpoint(EndpointName="loan")["EndpointStatus"] == "Updating":
+        try:
+            two.ask()
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "ModelError"
+    assert two.settled("loan")["EndpointConfigName"] == "new"
 
 
 def test_without_alarms_in_its_configuration_no_alarm_counts(two: Account):
