@@ -133,6 +133,7 @@ def _create(endpoint: Endpoint, request: dict[str, Any]) -> None:
     except Failed as error:
         fleet.stop()
         with endpoint.region.lock:
+            endpoint.fleet = None
             if endpoint.status == "Creating":
                 endpoint.to("Failed", str(error))
         return

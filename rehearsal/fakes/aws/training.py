@@ -194,6 +194,7 @@ class TrainingJob(Record):
                     **self.request.get("Environment", {}),
                 },
                 said,
+                self.region.closed,
             )
         except OSError as error:
             raise _End("Failed", "Failed", f"AlgorithmError: {error.strerror}, exit code: 127") from error
