@@ -9,6 +9,7 @@ Network and files otherwise are this machine's: servers are told by ``TRIVET_HOS
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -135,11 +136,13 @@ class Runtime:
         argv: Sequence[str],
         environment: Mapping[str, str],
         output: Callable[[list[bytes]], None],
+        closed: threading.Event,
         serving: bool = False,
     ) -> Container:
         """Run a command with ``folder`` as its ``/opt/ml``; its lines go to ``output``, in order, from one thread.
 
-        :raises OSError: where there is no such command.
+        :param closed: once this is set, nothing is started any more.
+        :raises OSError: then, and where there is no such command.
         """
         passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
         environment = {**passed, **environment}
@@ -149,22 +152,28 @@ class Runtime:
         else:
             environment |= {"TRIVET_MODEL": str(folder / "model")} if serving else {"TRIVET_ML": str(folder)}
             command = [sys.executable, "-I", "-S", hold.__file__, str(os.getpid()), *argv]
-        container = self._starter.submit(self._start, command, environment, folder, output).result()
-        self._started = [one for one in self._started if one.code is None] + [container]
-        return container
+        return self._starter.submit(self._start, command, environment, folder, output, closed).result()
 
     def pids(self) -> list[int]:
         """The processes of all containers."""
         return [pid for container in self._started for pid in container.pids()]
 
     def kill_all(self) -> None:
-        """End every container."""
+        """End every container, those included whose start was asked for before."""
+        self._starter.submit(lambda: None).result()
         for container in self._started:
             container.kill()
 
     def _start(
-        self, command: list[str], environment: dict[str, str], folder: Path, output: Callable[[list[bytes]], None]
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        folder: Path,
+        output: Callable[[list[bytes]], None],
+        closed: threading.Event,
     ) -> Container:
+        if closed.is_set():
+            raise ConnectionAbortedError(errno.ECONNABORTED, "the fake was reset")
         process = subprocess.Popen(
             command,
             env=environment,
@@ -174,7 +183,9 @@ class Runtime:
             stderr=subprocess.DEVNULL if self.mode == NAMESPACES else subprocess.STDOUT,
             start_new_session=True,
         )
-        return Container(process, self.mode, output)
+        container = Container(process, self.mode, output)
+        self._started = [one for one in self._started if one.code is None] + [container]
+        return container
 
 
 def tethered() -> list[str]:

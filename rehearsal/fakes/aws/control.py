@@ -94,6 +94,7 @@ class Control:
     def _post_reset(self, _given: dict[str, Any]) -> dict[str, Any]:
         self._faults.clear()
         self._sagemaker.lag.clear()
+        self._sagemaker.metrics.clear()
         self._world.forget()
         self._world.constraints.reset()
         self._reset_moto()

@@ -32,7 +32,7 @@ class Endpoint(Record):
         return {self.config, *([self.candidate.config] if self.candidate else [])}
 
     def choose(self, variant: str = "") -> Server:
-        """The server for the next request.
+        """The server for the next request, counted in: whoever asks it calls its ``release`` afterwards.
 
         :raises Refused: where nothing serves, or there is no such variant.
         """
@@ -46,8 +46,8 @@ class Endpoint(Record):
                 taken = point < self.share
                 fleet = self.candidate if taken else self.fleet
                 point = point / self.share if taken else (point - self.share) / (1 - self.share)
-            if not variant:
-                return fleet.choose(point)
-            if variant not in fleet.servers:
+            if variant and variant not in fleet.servers:
                 raise invalid(f"Variant {variant} is not found for Endpoint {self.name}.")
-            return fleet.servers[variant]
+            server = fleet.servers[variant] if variant else fleet.choose(point)
+            server.take()
+            return server

@@ -133,6 +133,7 @@ def _create(endpoint: Endpoint, request: dict[str, Any]) -> None:
     except Failed as error:
         fleet.stop()
         with endpoint.region.lock:
+            endpoint.fleet = None
             if endpoint.status == "Creating":
                 endpoint.to("Failed", str(error))
         return
@@ -152,8 +153,8 @@ def _weigh(endpoint: Endpoint, fleet: Fleet, wanted: list[dict[str, Any]]) -> No
 
 
 def _delete(endpoint: Endpoint) -> None:
-    scaling = endpoint.region.world.client("application-autoscaling", endpoint.region.name)
     for variant in _scalable_variants(endpoint.region, endpoint.name):
+        scaling = endpoint.region.world.client("application-autoscaling", endpoint.region.name)
         scaling.deregister_scalable_target(**_SCALES, ResourceId=f"endpoint/{endpoint.name}/variant/{variant}")
     for fleet in (endpoint.fleet, endpoint.candidate):
         if fleet is not None:
@@ -188,6 +189,8 @@ def _check_scaled(endpoint: Endpoint, config: Record, targets: list[str]) -> Non
 
 
 def _scalable_variants(region: Region, endpoint: str) -> list[str]:
+    if not region.world.scaling:
+        return []
     scaling = region.world.client("application-autoscaling", region.name)
     found = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
     begin = f"endpoint/{endpoint}/variant/"

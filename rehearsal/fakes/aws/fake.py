@@ -16,9 +16,11 @@ from urllib.request import ProxyHandler, Request, build_opener
 from trivet.core.errors import ConfigError, PlatformError
 from trivet.rehearsal.fakes.aws import credentials
 from trivet.rehearsal.fakes.aws.containers import tethered
+from trivet.rehearsal.fakes.aws.images import Images
+from trivet.rehearsal.fakes.aws.settings import Settings
 
 REGION = "eu-central-1"
-LOG, IMAGES = "fake.log", "images.json"
+_LOG, _TABLE = "fake.log", "images.json"
 _OPENER = build_opener(ProxyHandler({}))  # loopback is asked directly, whatever proxy the environment names
 
 
@@ -35,23 +37,25 @@ class Fake(AbstractContextManager["Fake"]):
         self, folder: Path, images: Mapping[str, Any], *, region: str = REGION, mode: str = "", **settings: Any
     ) -> None:
         """:raises ConfigError: where a setting or an image is wrong. :raises PlatformError: where it does not start."""
+        Images(images)
+        Settings().change(settings)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.region = region
-        (folder / IMAGES).write_text(json.dumps(dict(images)))
+        (folder / _TABLE).write_text(json.dumps(dict(images)))
         reader, writer = os.pipe()
         command = [
             *(sys.executable, "-P", "-m", "trivet.rehearsal.fakes.aws"),
-            *("--folder", str(folder / "containers"), "--images", str(folder / IMAGES)),
+            *("--folder", str(folder / "containers"), "--images", str(folder / _TABLE)),
             *("--settings", json.dumps(settings), "--mode", mode, "--ready-fd", str(writer)),
         ]
-        with os.fdopen(reader) as ready, (folder / LOG).open("wb") as log:
+        with os.fdopen(reader) as ready, (folder / _LOG).open("wb") as log:
             self._process = self._start(command, writer, log)
             port = ready.readline().strip()
         if not port:
             self._process.wait()
-            said = (folder / LOG).read_text(errors="replace").strip().splitlines() or ["It said nothing."]
-            raise PlatformError(f"The fake of AWS did not start: {said[-1]}", f"Read {folder / LOG}.")
+            said = (folder / _LOG).read_text(errors="replace").strip().splitlines() or ["It said nothing."]
+            raise PlatformError(f"The fake of AWS did not start: {said[-1]}", f"Read {folder / _LOG}.")
         self.pid = self._process.pid
         self.endpoint = f"http://127.0.0.1:{port}"
 
@@ -160,4 +164,4 @@ class Fake(AbstractContextManager["Fake"]):
                 said = json.load(error)
             raise ConfigError(said.get("message") or f"The fake of AWS answered {error.code}.") from error
         except OSError as error:
-            raise PlatformError("The fake of AWS does not answer.", f"Read {self.folder / LOG}.") from error
+            raise PlatformError("The fake of AWS does not answer.", f"Read {self.folder / _LOG}.") from error

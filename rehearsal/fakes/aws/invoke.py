@@ -9,7 +9,8 @@ from typing import Any
 
 from trivet.rehearsal.fakes.aws.endpoint import KIND, Endpoint
 from trivet.rehearsal.fakes.aws.metrics import Metrics
-from trivet.rehearsal.fakes.aws.refusals import Answer, Refused
+from trivet.rehearsal.fakes.aws.models import CONFIG
+from trivet.rehearsal.fakes.aws.refusals import Answer, Refused, invalid
 from trivet.rehearsal.fakes.aws.serving import Reply, Server
 from trivet.rehearsal.fakes.aws.state import ACCOUNT, Region
 
@@ -41,19 +42,34 @@ def invoke_endpoint(region: Region, request: dict[str, Any], metrics: Metrics) -
         request["EndpointName"],
         f"Endpoint {request['EndpointName']} of account {ACCOUNT} not found.",
     )
+    config = region.find(CONFIG, endpoint.config)
+    if config is not None and "AsyncInferenceConfig" in config.request:
+        raise invalid(f"Endpoint {endpoint.name} is asynchronous: it takes InvokeEndpointAsync only.")
     server = endpoint.choose(request.get("TargetVariant", ""))
+    try:
+        return _pass_on(region, endpoint, server, request, metrics)
+    finally:
+        server.release()
+
+
+def _pass_on(region: Region, endpoint: Endpoint, server: Server, request: dict[str, Any], metrics: Metrics) -> Answer:
     body = request.get("Body", b"")
     largest = _SERVERLESS if "ServerlessConfig" in server.variant else LARGEST
     region.world.constraints.demand(
         "invocation-body", len(body) <= largest, f"Request body of {len(body)} bytes exceeds the limit of {largest}."
     )
-    headers = {name: str(request[member]) for member, name in _PASSED.items() if member in request}
+    headers = headers_of(request)
     _copy_to_shadows(endpoint, headers, body)
     reply = _timed(region, endpoint, server, metrics, headers, body)
     if not 200 <= reply.status < 300:
         raise _model_error(region, endpoint, server, reply.status, reply.body.decode(errors="replace"))
     passed = [(name, reply.headers[name]) for name in _RETURNED if name in reply.headers]
     return 200, [*passed, ("x-Amzn-Invoked-Production-Variant", server.name)], reply.body
+
+
+def headers_of(request: dict[str, Any]) -> dict[str, str]:
+    """The headers that a container gets of a request."""
+    return {name: str(request[member]) for member, name in _PASSED.items() if member in request}
 
 
 def _timed(
@@ -72,7 +88,7 @@ def _timed(
     except (OSError, http.client.HTTPException) as error:
         raise _model_error(region, endpoint, server, 0, "The container ended before it had answered.") from error
     finally:
-        metrics.invoked(region.name, endpoint.name, server.name, status, time.monotonic() - begun)
+        metrics.invoked(region.name, endpoint.name, server.config, server.name, status, time.monotonic() - begun)
 
 
 def _copy_to_shadows(endpoint: Endpoint, headers: dict[str, str], body: bytes) -> None:

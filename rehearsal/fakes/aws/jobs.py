@@ -134,6 +134,9 @@ def _check(region: Region, request: Request) -> None:
         demand("spot-wait", wait is None, "MaxWaitTimeInSeconds is only supported with EnableManagedSpotTraining.")
     if request["ResourceConfig"].get("InstanceCount", 1) != 1 or request["ResourceConfig"].get("InstanceGroups"):
         raise invalid("This fake of SageMaker runs a training job on one instance: set InstanceCount to 1.")
+    local = request.get("CheckpointConfig", {}).get("LocalPath", "/opt/ml/checkpoints")
+    if not f"{local}/".startswith("/opt/ml/"):
+        raise invalid("This fake of SageMaker keeps checkpoints below /opt/ml: leave LocalPath out.")
     _check_channels(region, request)
 
 

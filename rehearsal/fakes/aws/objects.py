@@ -55,7 +55,7 @@ def download(s3: Any, place: Place, folder: Path) -> int:
     for key in keys(s3, place):
         if key.endswith("/"):
             continue
-        target = folder / _relative(key, place.key)
+        target = folder / relative(key, place.key)
         if not target.resolve().is_relative_to(folder.resolve()):
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,8 @@ def unpack(data: bytes, folder: Path) -> None:
         archive.extractall(folder, filter="data")
 
 
-def _relative(key: str, prefix: str) -> str:
+def relative(key: str, prefix: str) -> str:
+    """The name of an object within the prefix that it was found by."""
     if key == prefix:
         return key.rpartition("/")[2]
     if key.startswith(f"{prefix}/"):

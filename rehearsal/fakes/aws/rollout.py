@@ -129,7 +129,7 @@ class Rollout:
     def _end(self, reason: str) -> None:
         with self._region.lock:
             if self._endpoint.status in ("Updating", "RollingBack"):
-                self._endpoint.to("InService", reason)
+                self._endpoint.to("InService" if self._endpoint.fleet else "Failed", reason)
 
     def _retain(self, fleet: Fleet) -> None:
         """Keep weights and counts of variants that there are already, where the update asks for that."""

@@ -12,7 +12,9 @@ from urllib.parse import unquote
 import botocore.session
 from botocore.validate import ParamValidator
 
-from trivet.rehearsal.fakes.aws import endpoints, jobs, models, packages, tags
+from trivet.rehearsal.fakes.aws import endpoints, jobs, models, packages, tags, transform
+from trivet.rehearsal.fakes.aws.alarms import evaluate
+from trivet.rehearsal.fakes.aws.asynchronous import invoke_endpoint_async
 from trivet.rehearsal.fakes.aws.calls import body
 from trivet.rehearsal.fakes.aws.constraints import STRICT
 from trivet.rehearsal.fakes.aws.faults import Lag
@@ -29,9 +31,10 @@ OPERATIONS: dict[str, Handler] = {
     **models.OPERATIONS,
     **endpoints.OPERATIONS,
     **packages.OPERATIONS,
+    **transform.OPERATIONS,
     **tags.OPERATIONS,
 }
-_INVOCATION = re.compile(r"/endpoints/([^/]+)/(invocations)$")
+_INVOCATION = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations)$")
 _WRITE = re.compile(r"(?:Create|Update)(TrainingJob|Model|EndpointConfig|Endpoint|ModelPackageGroup|TransformJob)$")
 
 
@@ -40,7 +43,7 @@ class SageMaker:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.metrics = Metrics(world)
+        self.metrics = Metrics(world, self._evaluate)
         self.lag = Lag()
         session = botocore.session.Session()
         self._control: Any = session.get_service_model("sagemaker")
@@ -66,7 +69,12 @@ class SageMaker:
         here = self.world.region(region)
         if handler is None or (handler in tags.OPERATIONS.values() and request.get("ResourceArn") not in here.tags):
             return None
-        answer = self._lagging(here, operation, request, handler)
+        try:
+            answer = self._lagging(here, operation, request, handler)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if self.world.constraints.holds(STRICT):
+                raise
+            raise Refused("InternalFailure", f"This request breaks the service model: {error!r}.", 500) from error
         return 200, [("Content-Type", "application/x-amz-json-1.1")], self._written(answer, model)
 
     def runtime(self, region: str, environ: dict[str, Any]) -> Answer | None:
@@ -77,17 +85,23 @@ class SageMaker:
         found = _INVOCATION.fullmatch(environ["PATH_INFO"])
         if not found:
             return None
-        model = self._runtime.operation_model("InvokeEndpoint")
+        waits = found.group(2) == "invocations"
+        model = self._runtime.operation_model("InvokeEndpoint" if waits else "InvokeEndpointAsync")
         request: dict[str, Any] = {"EndpointName": unquote(found.group(1)), "Body": body(environ)}
         for member, shape in model.input_shape.members.items():
             name = shape.serialization.get("name", "")
             key = name.upper().replace("-", "_")
             value = environ.get("CONTENT_TYPE" if key == "CONTENT_TYPE" else f"HTTP_{key}")
             if shape.serialization.get("location") == "header" and value:
-                request[member] = value
+                request[member] = int(value) if shape.type_name == "integer" and value.isdecimal() else value
         # The body's length is a constraint of its own, which can be switched off by itself.
-        self._check({**request, "Body": b""}, model)
-        return invoke_endpoint(self.world.region(region), request, self.metrics)
+        self._check({**request, "Body": b""} if waits else request, model)
+        here = self.world.region(region)
+        return invoke_endpoint(here, request, self.metrics) if waits else invoke_endpoint_async(here, request)
+
+    def _evaluate(self) -> None:
+        if self.world.settings.evaluate:
+            evaluate(self.world, self.metrics.recent())
 
     def _check(self, request: Request, model: Any) -> None:
         if not self.world.constraints.holds(STRICT):

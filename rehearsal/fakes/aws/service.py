@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import socket
-import struct
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -22,7 +21,6 @@ from trivet.rehearsal.fakes.aws.world import OWN_KEY, World
 
 HOST = "127.0.0.1"
 _RESET = "/moto-api/reset"
-_LINGER_NOT = struct.pack("ii", 1, 0)
 Start = Callable[..., Any]
 
 
@@ -79,6 +77,7 @@ class Service:
 
     def _answer(self, call: Call, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         if call.service != "sagemaker":
+            self._world.scaling |= call.service == "application-autoscaling"
             return self._moto(environ, start)
         try:
             if call.protocol == "json":
@@ -110,12 +109,11 @@ def _send(answer: Answer, start: Start) -> Iterable[bytes]:
 
 
 def _cut(environ: dict[str, Any]) -> Iterable[bytes]:
-    """End the connection with a reset.
+    """End the connection without an answer.
 
     :raises ConnectionAbortedError: which the server takes for a client that has left.
     """
     connection: socket.socket = environ["werkzeug.socket"]
     with suppress(OSError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
-        connection.close()
+        connection.shutdown(socket.SHUT_RDWR)
     raise ConnectionAbortedError

@@ -45,15 +45,30 @@ class Reply(NamedTuple):
 class Server:
     """One container of one variant."""
 
-    def __init__(self, region: Region, endpoint: str, variant: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        region: Region,
+        endpoint: str,
+        config: str,
+        variant: dict[str, Any],
+        group: str = "",
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        """
+        :param group: of its log, where that is not the endpoint's.
+        :param environment: what its model does not say.
+        """
         self.variant = variant
+        self.config = config
         self.name: str = variant["VariantName"]
         self._region = region
         self._world = region.world
-        self._endpoint = endpoint
         self._folder = region.world.scratch(f"{endpoint}-{self.name}")
         self._container: Container | None = None
         self._definition: dict[str, Any] = {}
+        self._group = group or f"/aws/sagemaker/Endpoints/{endpoint}"
+        self._more = environment or {}
+        self._users, self._idle = 0, threading.Condition()
         self._leaving = threading.Event()
         self._port = 0
         self.log = self._new_log()
@@ -110,8 +125,21 @@ class Server:
         """
         return self._ask("POST", "/invocations", headers, body, seconds)
 
+    def take(self) -> None:
+        """Count one more request that is on its way to it, so that it is not stopped meanwhile."""
+        with self._idle:
+            self._users += 1
+
+    def release(self) -> None:
+        """Count one less."""
+        with self._idle:
+            self._users -= 1
+            self._idle.notify_all()
+
     def stop(self) -> None:
         """Have it finish and leave."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._users == 0, self._world.settings.invocation)
         self._leaving.set()
         if self._container is not None:
             self._container.stop(GRACE * self._world.settings.grace)
@@ -157,12 +185,15 @@ class Server:
             **self._image.environment,
             **credentials.of_role(self._world, self._role, self._region.name),
             **self._definition.get("Environment", {}),
+            **self._more,
             "SAGEMAKER_BIND_TO_PORT": str(self._port),
             "TRIVET_HOST": "127.0.0.1",  # in a container, all addresses are the container's own
         }
         argv = [*self._image.argv, "serve"]
         try:
-            self._container = self._world.runtime.start(self._folder, argv, environment, self.log.write, serving=True)
+            self._container = self._world.runtime.start(
+                self._folder, argv, environment, self.log.write, self._region.closed, serving=True
+            )
         except OSError as error:
             raise Failed(
                 f"The primary container for production variant {self.name} cannot be started: {error}"
@@ -182,9 +213,8 @@ class Server:
             self._leaving.wait(1)  # so that one that ends at once does not keep this machine busy
 
     def _new_log(self) -> LogStream:
-        group = f"/aws/sagemaker/Endpoints/{self._endpoint}"
         instance = f"i-{time.time_ns():017x}"[:19]
-        return LogStream(self._world, self._region.name, group, f"{self.name}/{instance}")
+        return LogStream(self._world, self._region.name, self._group, f"{self.name}/{instance}")
 
     def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=seconds)
@@ -203,9 +233,11 @@ class Fleet:
     def __init__(self, region: Region, endpoint: str, config: str, request: dict[str, Any]) -> None:
         self.config = config
         self.request = request
-        self.servers = {one["VariantName"]: Server(region, endpoint, one) for one in request["ProductionVariants"]}
+        self.servers = {
+            one["VariantName"]: Server(region, endpoint, config, one) for one in request["ProductionVariants"]
+        }
         shadows = request.get("ShadowProductionVariants", [])
-        self.shadows = {one["VariantName"]: Server(region, endpoint, one) for one in shadows}
+        self.shadows = {one["VariantName"]: Server(region, endpoint, config, one) for one in shadows}
         self.weights = {name: server.variant.get("InitialVariantWeight", 1.0) for name, server in self.servers.items()}
         every = {**self.servers, **self.shadows}
         self.counts = {name: server.variant.get("InitialInstanceCount", 1) for name, server in every.items()}

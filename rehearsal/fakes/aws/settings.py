@@ -28,6 +28,9 @@ class Settings:
     restarts: bool = True
     """Whether a container that ends by itself, in an endpoint that serves, is started again."""
 
+    evaluate: bool = False
+    """Whether alarms on endpoints get their state from the endpoints' metrics; else it is as a test has set it."""
+
     def change(self, given: dict[str, Any]) -> None:
         """Set some of them.
 

@@ -52,6 +52,11 @@ class _Report(ValidationErrors):
         super().__init__()
         self.broken: list[str] = []
 
+    def report(self, name: str, reason: str, **kwargs: Any) -> None:
+        """Note a problem, unless it is one of size: :func:`broken` finds those, and in AWS's words."""
+        if reason not in ("invalid range", "invalid length"):
+            super().report(name, reason, **kwargs)
+
 
 def broken(value: Any, shape: Shape) -> list[str]:
     """The rules of a shape that a value of its type breaks; values of another type are reported elsewhere."""

@@ -29,6 +29,7 @@ class World:
         self.constraints = Constraints()
         self.runtime = Runtime(mode)
         self.endpoint = ""
+        self.scaling = False  # whether anything was ever asked of application auto scaling; its start takes long
         self.principals: dict[str, str] = {}  # access key: the role whose container has it
         self._folder = folder
         self._lock = threading.Lock()

@@ -3,27 +3,70 @@
 from __future__ import annotations
 
 import copy
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from trivet.core.errors import PlatformError
 from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins.aws.account import AwsAccount
+from trivet.rehearsal.plugins.aws.clients import is_gone
 from trivet.rehearsal.plugins.aws.moto import Moto
 from trivet.rehearsal.plugins.aws.tagging import Tagging
 from trivet.rehearsal.plugins.kinds import Account
 
+_BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
+_TICK, _PATIENCE = 0.05, 600.0  # seconds; the provider gives up after ten minutes, too
+
 
 @dataclass(frozen=True)
 class Endpoint(Moto):
-    """An endpoint."""
+    """An endpoint: whatever is done to it is waited for, as the provider does."""
 
     def settle(self, account: AwsAccount, identity: str, inputs: Properties, changed: Any) -> None:
-        """See :class:`Moto`; moto 5.2.5 fails on UpdateEndpoint, so the endpoint is made again under its name."""
+        """See :class:`Moto`; moto 5.2.5 fails on UpdateEndpoint: there the endpoint is made again under its name."""
         live = self.live(account, identity, inputs) or {}
         if live.get("EndpointConfigName") != inputs["endpointConfigName"]:
-            self.undo(account, {**self.bag(account, inputs), "id": identity})
-            self.call(account, self.make, self.bag(account, inputs), {})
+            bag = {**self.bag(account, inputs), "id": identity}
+            try:
+                self.call(account, "UpdateEndpoint", bag, self.keys)
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+                    raise
+                self.undo(account, bag)
+                self.call(account, self.make, bag, {})
         super().settle(account, identity, inputs, changed)
+
+    def call(
+        self, account: AwsAccount, operation: str, bag: Properties, members: Mapping[str, str], *, inputs: bool = True
+    ) -> Properties:
+        """See :class:`Moto`.
+
+        :raises PlatformError: when what was asked for did not come about.
+        """
+        answer = super().call(account, operation, bag, members, inputs=inputs)
+        if operation in (self.make, self.remove, "UpdateEndpoint"):
+            self._wait(account, bag.get("id") or bag["name"], bag)
+        return answer
+
+    def _wait(self, account: AwsAccount, name: str, bag: Properties) -> None:
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            try:
+                found = account.clients.call(self.service, self.get, {"EndpointName": name}, bag.get("region", ""))
+            except ClientError as error:
+                if is_gone(error):
+                    return
+                raise
+            if found["EndpointStatus"] not in _BUSY:
+                if reason := found.get("FailureReason"):
+                    raise PlatformError(f"The endpoint {name} is {found['EndpointStatus']}: {reason}")
+                return
+            time.sleep(_TICK)
+        raise PlatformError(f"The endpoint {name} did not settle within {_PATIENCE:.0f} s.", "Look at its logs.")
 
 
 @dataclass(frozen=True)
