@@ -91,6 +91,10 @@ def running(there: dict[str, str]) -> Examples:
             },
             RETAG,
         ),
+        "sagemaker:ModelPackageGroup": (
+            {"modelPackageGroupName": "made", "modelPackageGroupDescription": "a", **TAGS},
+            RETAG,
+        ),
         "sagemaker:EndpointConfiguration": (
             {
                 "name": "made",

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from trivet.core.waiting import wait_for
+
 Inputs = dict[str, Any]
 Examples = dict[str, tuple[Inputs, Inputs]]
 """By token without package and module: inputs, and those of them that are then changed in place."""
@@ -49,6 +51,11 @@ def world(client: Callable[[str], Any]) -> dict[str, str]:
     for name in ("there", "other"):
         ml.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
     ml.create_endpoint(EndpointName="there", EndpointConfigName="there")
+    wait_for(
+        lambda: ml.describe_endpoint(EndpointName="there")["EndpointStatus"] == "InService" or None,
+        "The endpoint",
+        seconds=60,
+    )
     client("rds").create_db_subnet_group(
         DBSubnetGroupName="there", DBSubnetGroupDescription="there", SubnetIds=[first, second]
     )

@@ -22,6 +22,7 @@ from trivet.rehearsal.plugins.path import rehearsing
 from trivet.rehearsal.plugins.store import Store
 
 REGION = "eu-central-1"
+TOY = Path(__file__).parents[1] / "fakes" / "aws" / "toy.py"  # what every image runs
 CONFIG = {
     "trivet:cloud": "aws",
     "aws:region": REGION,
@@ -111,7 +112,8 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of the fake of AWS: moto, and SageMaker as moto has it not."""
-    with Fake(tmp_path_factory.mktemp("aws"), {"*": ["true"]}) as fake:
+    with Fake(tmp_path_factory.mktemp("aws"), {"*": [sys.executable, str(TOY)]}) as fake:
+        fake.switch("input-exists", False)  # what a model holds is not the point here
         yield fake.endpoint
 
 
