@@ -322,6 +322,12 @@ def test_a_database_that_nobody_runs_is_named(tmp_path: Path) -> None:
         verify(Ledger(PostgreSQL("postgresql://127.0.0.1:1/trivet"), FolderStore(tmp_path)))
 
 
+def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigError, match=r"pip install 'trivet\[postgresql\]'"):
+        PostgreSQL("postgresql://localhost/trivet")
+
+
 # --- object store
 
 
