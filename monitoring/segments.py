@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -85,14 +85,15 @@ class Records(ABC):
         """The document of that name; ``None`` before there is one."""
 
 
-def records_at(url: str, home: Path) -> Records:
+def records_at(url: str, home: Path, store: Callable[[str], Store] = ObjectStore) -> Records:
     """The records that a URL of a stack's outputs names: ``file:``, relative to ``home``, or an object store's.
 
+    :param store: opens an object store by its URL.
     :raises ConfigError: when it names neither.
     """
     if urlsplit(url).scheme == "file":
         return FolderRecords(home / path_of(url))
-    return StoreRecords(ObjectStore(url))
+    return StoreRecords(store(url))
 
 
 class FolderRecords(Records):

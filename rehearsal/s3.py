@@ -13,12 +13,12 @@ from contextlib import nullcontext
 from typing import Any
 
 HOST, REGION = "127.0.0.1", "eu-central-1"
-BUSY = "503 Slow Down"
+BUSY, FAILED = "503 Slow Down", "500 Internal Server Error"
 
 
 class S3:
     """The service. ``delay`` are seconds before each answer, ``refuses`` whether it says that it is busy; of the next
-    ``loses`` requests that write, the work is done and the answer is lost."""
+    ``loses`` requests that write, the work is done and the answer says that it failed."""
 
     def __init__(self) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -82,12 +82,14 @@ class S3:
         if self.refuses:
             start_response(BUSY, [("Content-Length", "0")])
             return [b""]
+        loses = self.loses > 0 and environ["REQUEST_METHOD"] == "PUT"
         with self._one_at_a_time if environ.get("HTTP_IF_NONE_MATCH") == "*" else nullcontext():
-            answer = self._app(environ, start_response)
-        if self.loses and environ["REQUEST_METHOD"] == "PUT":
-            self.loses -= 1
-            raise ConnectionAbortedError("lost on purpose")
-        return answer
+            answer = self._app(environ, (lambda *_, **__: lambda _: None) if loses else start_response)
+        if not loses:
+            return answer
+        self.loses -= 1
+        start_response(FAILED, [("Content-Length", "0")])
+        return [b""]
 
     def __enter__(self) -> S3:
         self._thread.start()

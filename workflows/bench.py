@@ -60,6 +60,7 @@ def workbench(
     """
     with connect(stack, outputs, root) as platform:
         home = stack_home(root, platform.outputs.stack)
-        backend = backend_at(platform.outputs.ledger, home, platform.database_login())
-        ledger, records = Ledger(backend, platform.store), records_at(platform.outputs.records, home)
+        backend = backend_at(platform.outputs.ledger, home, platform.database_login(), platform.store_at)
+        ledger = Ledger(backend, platform.store)
+        records = records_at(platform.outputs.records, home, platform.store_at)
         yield Bench(platform, root, home, ledger, records, current_actor(), progress or Silent())

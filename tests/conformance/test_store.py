@@ -51,10 +51,14 @@ def test_of_those_who_create_one_key_at_once_one_is_told_that_it_did(platform: P
 
 
 def test_list_is_sorted_and_by_prefix_not_by_folder(platform: Platform) -> None:
-    for key in ("list/b/1", "list/a", "list/bc", "other/b"):
+    for key in ("list/b/1", "list/a", "list/bc", "list/bcd", "list/bd", "list/\u00e9t\u00e9", "other/b"):
         platform.store.put(key, b"")
-    assert list(platform.store.list("list/")) == ["list/a", "list/b/1", "list/bc"]
-    assert list(platform.store.list("list/b")) == ["list/b/1", "list/bc"]
+    assert list(platform.store.list("list/")) == [
+        *("list/a", "list/b/1", "list/bc", "list/bcd", "list/bd", "list/\u00e9t\u00e9")
+    ]
+    assert list(platform.store.list("list/b")) == ["list/b/1", "list/bc", "list/bcd", "list/bd"]
+    assert list(platform.store.list("list/bc")) == ["list/bc", "list/bcd"]
+    assert list(platform.store.list("list/\u00e9t")) == ["list/\u00e9t\u00e9"]
     assert list(platform.store.list("list/nothing")) == []
     assert "other/b" in platform.store.list("")
 

@@ -4,8 +4,8 @@ obstore is Rust, which no guard in Python sees: so this runs in a network namesp
 loopback it brings up. Its first line says whether an address outside can be reached. Then, for each line with a
 question, it stores objects, calls ``located`` and answers what became of it.
 
-S3 is moto's server. Google's and Azure's services are made here, for list and get alone, after what obstore asks of
-them: they prove paths, pages and names, neither credentials nor signatures.
+S3 is moto's server. Google's and Azure's services are made here, for list, get and put alone, after what obstore asks
+of them: they prove paths, pages and names, neither credentials nor signatures.
 """
 
 from __future__ import annotations
@@ -63,6 +63,14 @@ class Fake(BaseHTTPRequestHandler):
             self.answer(200, azure_page(objects, query))
         else:
             self.answer(200, google_page(objects, query))
+
+    def do_PUT(self) -> None:
+        """Take an object."""
+        path = unquote(urlsplit(self.path).path)
+        bucket, _, key = path.lstrip("/").removeprefix("devstoreaccount1/").partition("/")
+        data = self.rfile.read(int(self.headers["content-length"]))
+        self.buckets.setdefault(bucket, {})[key] = Blob(data, len(data))
+        self.answer(201 if "x-ms-version" in self.headers else 200, b"")
 
     def send_object(self, data: bytes) -> None:
         """What of an object was asked for."""
@@ -148,21 +156,20 @@ def serve_s3() -> Any:
     return boto3.client("s3", endpoint_url=f"http://{host}:{port}")
 
 
-def serve_others(folder: Path) -> tuple[str, int]:
-    """Google's and Azure's, as their own settings name them."""
+def serve_others(folder: Path) -> tuple[tuple[str, int], dict[str, str]]:
+    """Google's and Azure's: where they are, and the variables with which a client comes there."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Fake)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     account = {"gcs_base_url": url, "disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""}
     (folder / "account.json").write_text(json.dumps(account))
-    os.environ |= {
+    return ("127.0.0.1", server.server_port), {
         "GOOGLE_SERVICE_ACCOUNT": str(folder / "account.json"),
         "AZURE_STORAGE_ACCOUNT_NAME": "devstoreaccount1",
         "AZURE_STORAGE_ACCOUNT_KEY": base64.b64encode(b"key").decode(),
         "AZURE_STORAGE_ENDPOINT": f"{url}/devstoreaccount1",
         "AZURE_ALLOW_HTTP": "true",
     }
-    return "127.0.0.1", server.server_port
 
 
 def store(s3: Any, cloud: str, bucket: str, objects: list[list[Any]]) -> None:
@@ -221,7 +228,9 @@ class Clouds:
 def main(folder: Path) -> None:
     """Answer questions until there are none."""
     bring_up_loopback()
-    s3, others = serve_s3(), serve_others(folder)
+    s3 = serve_s3()
+    others, environment = serve_others(folder)
+    os.environ |= environment
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what moto prints goes to the log
     print(json.dumps({"outside": reachable(OUTSIDE), "inside": reachable(others)}), file=answers, flush=True)

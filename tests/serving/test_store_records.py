@@ -18,7 +18,7 @@ from trivet.core.modelpackage import PROFILE, Profile
 from trivet.core.records import Prediction, parse_record, segment_time
 from trivet.rehearsal.s3 import S3
 
-from . import containers
+from . import cloudstores, containers
 from .rawhttp import wait_for
 
 NUMBERS = count()
@@ -255,6 +255,19 @@ def test_a_container_is_told_by_its_environment(run, made, client, bucket):
     assert bucket.ids() == ["r"]
     [key] = bucket.objects()
     assert key.startswith("team/predictions/loans/")
+
+
+@pytest.mark.parametrize("scheme", ["gs", "az"])
+def test_other_clouds_stores_take_the_same_objects(start, made, client, tmp_path, monkeypatch, scheme):
+    _, environment = cloudstores.serve_others(tmp_path)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    server = start(made, records=f"{scheme}://bucket-{scheme}/team")
+    client.post(f"{server.model}/infer", json=made.request(2, request_id="r"))
+    assert server.stop() == 0
+    [(key, blob)] = cloudstores.Fake.buckets[f"bucket-{scheme}"].items()
+    assert KEY.fullmatch(key.removeprefix("team/"))
+    assert [parse_record(line).id for line in blob.data.splitlines(keepends=True)] == ["r#0", "r#1"]
 
 
 @pytest.mark.parametrize("url", ["http://host/records", "s3://", "s3://key@bucket", "gs://bucket?token=x", "s4://b"])

@@ -2,7 +2,8 @@
 
 Locations are URLs. On ``local`` they are folders relative (``file:store``) to ``native.home``, itself relative to the
 project root, so that a checkout may move; ``models``, ``metrics`` and ``ledger`` hold ``registry.db``, ``metrics.db``
-and ``ledger.db``, and ``workflows`` holds ``jobs/`` and ``workflows/``.
+and ``ledger.db``, and ``workflows`` holds ``jobs/`` and ``workflows/``. ``ledger`` may also name a PostgreSQL database,
+and ``ledger`` and ``records`` an object store.
 """
 
 from __future__ import annotations

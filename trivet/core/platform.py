@@ -228,6 +228,10 @@ class Platform(ABC):
         return None
 
     @abstractmethod
+    def store_at(self, url: str) -> Store:
+        """Another store than the stack's own, such as that of its records, opened with the same identity."""
+
+    @abstractmethod
     def clear(self) -> None:
         """Remove what the runtime made and the stack does not own, so that the stack can be destroyed."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from trivet.core.faults import point
 from trivet.core.platform import Store
 
 MAX_KEY = 1024  # bytes of UTF-8; the limit of S3 and of Google Cloud Storage
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{2,}")
 MAX_SEGMENT = 240  # a file name has 255 bytes, of which obstore adds some while it writes
 # A separator elsewhere; obstore's mark of a half-written file; what it takes for a drive's letter; a quote in logs.
 _FORBIDDEN = frozenset('\\#:|"')
@@ -67,12 +69,14 @@ class ObjectStore(Store):
             return obstore.get(self._store, key).bytes().to_bytes()
 
     def list(self, prefix: str) -> Sequence[str]:
-        # obstore matches whole segments only, so the folder is listed and the rest matched here.
-        folder, _, _ = prefix.rpartition("/")
+        # obstore matches whole segments only, so the folder is listed, from about there, and the rest matched here.
+        folder, _, leaf = prefix.rpartition("/")
         if folder:
             check_key(folder)
+        before = prefix[:-1] if _PLAIN.fullmatch(leaf) else None
         with self._told(prefix):
-            found = [item["path"] for page in obstore.list(self._store, folder or None) for item in page]
+            pages = obstore.list(self._store, folder or None, offset=before)
+            found = [item["path"] for page in pages for item in page]
         return sorted(key for key in found if key.startswith(prefix))
 
     def delete(self, key: str) -> None:

@@ -28,6 +28,10 @@ def test_signatures_are_those_of_the_interface(rig: LocalRig, adapter: str) -> N
         assert list(wanted.parameters.values()) == list(given.parameters.values()), name
 
 
+def test_a_machine_has_no_database_to_log_in_to(rig: LocalRig) -> None:
+    assert rig.platform.database_login() is None
+
+
 def test_a_rig_names_what_it_could_not_take_down(tmp_path: Path) -> None:
     rig = LocalRig(tmp_path)
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], cwd=tmp_path) as process:

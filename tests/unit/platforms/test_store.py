@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from trivet.core.canonical import digest
 from trivet.core.errors import ConfigError, NotFound, PlatformError
 from trivet.platforms.store import ObjectStore, check_key, get_folder, path_of, put_folder
+from trivet.rehearsal.s3 import S3
 
 SEGMENTS = st.text(st.characters(categories=("L", "M", "N", "P", "S", "Zs")), min_size=1, max_size=20)
 KEYS = st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join)
@@ -140,3 +142,33 @@ def test_a_folder_with_anything_but_files_is_refused(
     with pytest.raises(ConfigError, match="odd"):
         put_folder(store, tmp_path / "from", "prefix")
     assert list(store.list("prefix")) == []
+
+
+@pytest.fixture
+def s3_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+    with S3() as s3:
+        for name, value in s3.environment.items():
+            monkeypatch.setenv(name, value)
+        yield ObjectStore(f"{s3.make_bucket('bucket')}/folder")
+
+
+def test_of_those_who_create_one_object_of_s3_at_once_one_is_told_that_it_did(s3_store: ObjectStore) -> None:
+    together = Barrier(16)
+
+    def create(number: int, turn: int) -> bool:
+        together.wait()
+        return s3_store.create(f"race/{turn}", b"%d" % number)
+
+    with ThreadPoolExecutor(16) as pool:
+        for turn in range(5):
+            told = list(pool.map(create, range(16), [turn] * 16))
+            assert told.count(True) == 1
+            assert s3_store.get(f"race/{turn}") == b"%d" % told.index(True)
+
+
+def test_s3_lists_by_prefix_as_a_folder_does(s3_store: ObjectStore) -> None:
+    keys = ["list/a", "list/b/1", "list/bc", "list/bcd", "list/bd", "list/été"]
+    for key in keys:
+        s3_store.put(key, b"")
+    for prefix in ("", "list/", "list/b", "list/bc", "list/b/", "list/ét", "list/zz", "l"):
+        assert list(s3_store.list(prefix)) == [key for key in keys if key.startswith(prefix)]

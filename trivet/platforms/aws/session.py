@@ -14,9 +14,10 @@ from trivet.clouds import cloud
 from trivet.core.checkup import Check
 from trivet.core.errors import ConfigError
 from trivet.core.outputs import AwsNative, Outputs
-from trivet.core.platform import Platform
+from trivet.core.platform import Login, Platform, Store
 from trivet.platforms.aws.clearing import clear
 from trivet.platforms.aws.clients import Clients
+from trivet.platforms.aws.database import login
 from trivet.platforms.aws.doctor import examine
 from trivet.platforms.aws.endpoints import AwsEndpoints
 from trivet.platforms.aws.images import SERVING, image
@@ -48,7 +49,7 @@ class AwsPlatform(Platform):
         self.outputs = outputs
         self._native = native
         self.clients = clients = clients or Clients(native.account, outputs.region, outputs.stack)
-        self.store = ObjectStore(outputs.store, **reaching(clients, outputs.region))
+        self.store = self.store_at(outputs.store)
         self.jobs = AwsJobs(clients, outputs, native, self.store, self.check)
         self.models = AwsModels(
             clients,
@@ -60,6 +61,12 @@ class AwsPlatform(Platform):
         self.endpoints = AwsEndpoints(clients, outputs, native, self.store, self.check)
         self.workflows = NoWorkflows(self.cloud)
         self.metrics = AwsMetrics(clients, outputs.metrics.removeprefix(NAMESPACE))
+
+    def store_at(self, url: str) -> Store:
+        return ObjectStore(url, **reaching(self.clients, self.outputs.region))
+
+    def database_login(self) -> Login | None:
+        return login(self.clients, self.outputs.ledger, self.outputs.region)
 
     def clear(self) -> None:
         clear(self.clients, self.outputs, self._native, self.endpoints)

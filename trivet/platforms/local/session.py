@@ -9,7 +9,7 @@ from trivet.clouds import cloud
 from trivet.core.checkup import Check
 from trivet.core.errors import ConfigError, NotReady
 from trivet.core.outputs import LocalNative, Outputs
-from trivet.core.platform import Platform
+from trivet.core.platform import Platform, Store
 from trivet.platforms.local.doctor import examine
 from trivet.platforms.local.endpoints import LocalEndpoints
 from trivet.platforms.local.jobs import JOBS, WORKFLOWS, LocalJobs
@@ -57,6 +57,9 @@ class LocalPlatform(Platform):
             outputs.endpoints, root, self.store, records, outputs.signing.public_key, self.check
         )
         self.metrics = LocalMetrics(at(outputs.metrics) / METRICS_DB)
+
+    def store_at(self, url: str) -> Store:
+        return ObjectStore(url)
 
     def clear(self) -> None:
         """Nothing: whatever runs belongs to a shell or a folder of the stack."""
