@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from trivet.infra.engine.limits import LIMITS
 from trivet.infra.engine.monitor import FEATURES, OPTIONS
 from trivet.infra.profiles import PROFILES
 from trivet.infra.settings import Settings
+from trivet.infra.stacks.aws import grants
 from trivet.rehearsal.plugins import listing
 from trivet.serving.config import ServerConfig
 from trivet.serving.presets import PRESETS, Preset
@@ -41,9 +43,10 @@ def parity() -> str:
     text = (
         "`native`: the cloud's own service. `emulated`: Trivet does it on top of what the cloud has. `refused`: it "
         "cannot be had; asking for it raises `Unsupported` with this sentence. Each claim has a test in "
-        "`tests/conformance`; the evidence for `local` is the real thing."
+        "`tests/conformance`, the same for every cloud; `trivet parity` prints this table."
     )
-    return "\n".join([NOTICE, "# Parity\n", text, "", *head, *rows, ""])
+    evidence = "| evidence | " + " | ".join(cloud.evidence for cloud in CLOUDS.values()) + " |"
+    return "\n".join([NOTICE, "# Parity\n", text, "", *head, *rows, evidence, ""])
 
 
 def config() -> str:
@@ -222,7 +225,40 @@ def costs() -> str:
     return "\n".join([NOTICE, "# Costs\n", text, *rows, ""])
 
 
+def rights() -> str:
+    """What each role of a stack on AWS may do."""
+    place = grants.Place("aws", "ACCOUNT", "REGION", "PREFIX", "Trivet/PREFIX")
+    known = grants.Known(
+        place=place,
+        store="arn:aws:s3:::STORE",
+        records="arn:aws:s3:::RECORDS",
+        key=place.arn("kms", "key/DATA"),
+        signing=place.arn("kms", "key/SIGNING"),
+        versions=place.arn("sagemaker", "model-package/PREFIX-models/*"),
+        group=place.arn("sagemaker", "model-package-group/PREFIX-models"),
+        image_repository=place.arn("ecr", "repository/PREFIX-images"),
+        subnets=["SUBNET"],
+        security_group="GROUP",
+        database=place.arn("rds-db", "dbuser:DATABASE/trivet"),
+    )
+    parts = [NOTICE, "# What each role on AWS may do\n"]
+    parts.append(
+        "`PREFIX` is what the stack's names begin with, by default `PROJECT-STACK`. `*` as a resource stands only for "
+        "actions of which AWS knows no narrower one. Beside these, the deployer and the workflow may hand the stack's "
+        "roles to SageMaker, and to nobody else (`iam:PassRole`).\n"
+    )
+    for role in (grants.trainer, grants.server, grants.monitor, grants.workflow, grants.scheduler, grants.deployer):
+        parts += [f"## {role.__name__}\n", str(role.__doc__) + "\n", "| for | actions | on |", "| --- | --- | --- |"]
+        for one in role(known):
+            only = "; only where " + json.dumps(one["Condition"]) if "Condition" in one else ""
+            actions = ", ".join(f"`{action}`" for action in one["Action"])
+            parts.append(f"| {one['Sid']} | {actions} | {', '.join(f'`{each}`' for each in one['Resource'])}{only} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
 PAGES = {
+    "aws-rights.md": rights,
     "costs.md": costs,
     "parity.md": parity,
     "config.md": config,

@@ -33,6 +33,24 @@ def rehearse(
     show(life.rehearse(cloud, Progress(json), keep and keep.resolve()), json, _draw)
 
 
+def parity(json: Json = False) -> None:
+    """Show what each cloud can do: natively, emulated, or refused with the reason."""
+    from trivet.clouds import CLOUDS
+    from trivet.core.capabilities import Capability
+
+    claims = {
+        cloud.name: {
+            str(one): {"support": str(claim.support), "note": claim.note} for one, claim in cloud.claims.items()
+        }
+        | {"evidence": cloud.evidence}
+        for cloud in CLOUDS.values()
+    }
+    rows = [(str(one), *(cloud.claims[one].support for cloud in CLOUDS.values())) for one in Capability]
+    evidence = ("evidence", *(cloud.evidence for cloud in CLOUDS.values()))
+    names = [cloud.title for cloud in CLOUDS.values()]
+    show(claims, json, lambda _: table("capability", *names, rows=[*rows, evidence]))
+
+
 def _draw(report: Rehearsal) -> None:
     table("step", "what it showed", "s", rows=[(one.step, one.showed, f"{one.seconds:.1f}") for one in report.steps])
     pairs(
@@ -48,4 +66,4 @@ def _draw(report: Rehearsal) -> None:
     say(f"This was a REHEARSAL, not {report.title}: what it signed, no other stack takes.")
 
 
-COMMANDS = (rehearse,)
+COMMANDS = (rehearse, parity)

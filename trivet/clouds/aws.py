@@ -23,6 +23,7 @@ AWS = Cloud(
     extra="aws",
     regions=REGIONS,
     platform="trivet.platforms.aws.session:connect",
+    evidence="a strict fake: moto, botocore's service models, real containers' processes. On a real account: never",
     naming=NAMING,
     left="trivet.platforms.aws.left:audit",
     claims=MappingProxyType(

@@ -12,6 +12,7 @@ LOCAL = Cloud(
     extra="local",
     regions=("local",),
     platform="trivet.platforms.local.session:connect",
+    evidence="the real thing: this machine",
     left="trivet.platforms.local.left:audit",
     claims=MappingProxyType(
         {

@@ -54,6 +54,7 @@ class Cloud:
     regions: tuple[str, ...]
     platform: str = field(metadata={"help": "import path of the function that makes the Platform"})
     claims: Mapping[Capability, Claim]
+    evidence: str = field(metadata={"help": "on what the claims were shown, and whether ever on a real account"})
     naming: Naming | None = field(default=None, metadata={"help": "rules of names and accounts; none: any will do"})
     left: str | None = field(
         default=None, metadata={"help": "import path of a core.leftovers.Auditor; none: the cloud cannot tell"}

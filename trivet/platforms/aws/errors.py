@@ -93,7 +93,7 @@ def _of(what: str, error: ClientError) -> Exception:
         return ConfigError(f"{what}: AWS does not accept the credentials ({said(error)}).", LOG_IN)
     if code in DENIED:
         action = error.operation_name
-        return PlatformError(sentence, f"Ask for the right to {action}; docs/aws.md lists what each role needs.")
+        return PlatformError(sentence, f"Ask for the right to {action}; docs/aws-rights.md lists what each role needs.")
     if code in BUSY:
         return NotReady(sentence, "AWS has too much to do: try again in a minute.")
     if code in QUOTA:
