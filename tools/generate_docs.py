@@ -202,7 +202,7 @@ A regulated stack has its database in every environment, keeps and protects more
 ## Prices
 
 List prices of AWS on demand, in US dollars. What is not here is `unknown` to `trivet preview --cost` and to the cost
-cap of jobs.
+cap of jobs. A key that rotates is counted as it costs from its second rotation on, which is the most: three keys.
 
 | item | unit | region | USD | as of | page of AWS |
 | --- | --- | --- | --- | --- | --- |"""

@@ -61,7 +61,7 @@ class Estimate(Document):
     rows: tuple[CostRow, ...]
     known: Decimal = Field(description="The sum of what is known.")
     complete: bool = Field(description="Whether nothing is unknown.")
-    ceiling: int | None = Field(description="What the environment promises it to be at most; none: nothing.")
+    ceiling: int | None = Field(description="What the environment's defaults cost at most; none: nothing.")
 
     @computed_field
     @property
@@ -73,7 +73,9 @@ class Estimate(Document):
     def sentence(self) -> str:
         """The total with what it means, and the ceiling where there is one."""
         told = f"Idle: {self.total} a month in {self.region}, list prices without free tiers and taxes"
-        return told + (f"; at most {self.currency} {self.ceiling} is promised." if self.ceiling else ".")
+        return told + (
+            f"; the ceiling of the environment's defaults is {self.currency} {self.ceiling}." if self.ceiling else "."
+        )
 
 
 Charge = Callable[[Listed, str], Iterable[Cost] | None]

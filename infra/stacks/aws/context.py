@@ -84,11 +84,10 @@ class Context:
             pulumi.ResourceOptions(protect=self.profile.protects, depends_on=list(depends_on)),
         )
 
-    def keeping(self, options: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
-        """The same for what cannot be deleted, or not be missed, while locked records are there: it outlives a
-        regulated stack."""
-        keeps = pulumi.ResourceOptions(retain_on_delete=True if self.settings.regulated else None)
-        return pulumi.ResourceOptions.merge(options, keeps)
+    def keeping(self, options: pulumi.ResourceOptions, *, keeps: bool) -> pulumi.ResourceOptions:
+        """The same options, of what outlives the stack where ``keeps``."""
+        kept = pulumi.ResourceOptions(retain_on_delete=True if keeps else None)
+        return pulumi.ResourceOptions.merge(options, kept)
 
     def after(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
         """Options of what can only be made when these are."""

@@ -53,10 +53,16 @@ def _data_key(context: Context) -> aws.kms.Key:
         rotation_period_in_days=_ROTATION_DAYS,
         deletion_window_in_days=context.profile.key_window_days,
         policy=document(_administration(context), _services(context), _logs(context)),
-        opts=context.keeping(context.holding()),
+        opts=context.keeping(context.holding(), keeps=_is_needed_later(context)),
     )
     aws.kms.Alias("data-alias", name=f"alias/{context.name('data')}", target_key_id=key.key_id, opts=context.options)
     return key
+
+
+def _is_needed_later(context: Context) -> bool:
+    """Whether something outlives the stack that only this key opens: locked records, or a snapshot of the database."""
+    settings = context.settings
+    return settings.regulated or (settings.database.mode == "create" and context.profile.last_backup)
 
 
 def _administration(context: Context) -> dict[str, Any]:

@@ -53,11 +53,11 @@ def _bucket(
         bucket=context.unique(what),
         object_lock_enabled=locked,
         force_destroy=not context.profile.protects,
-        opts=context.keeping(context.holding()) if locked else context.holding(),
+        # Nobody can delete what is locked before its time, so that the bucket stays, and so does what guards it.
+        opts=context.keeping(context.holding(), keeps=locked),
     )
     inside = context.under(bucket)
-    if locked:  # nobody can delete what is in it before its time, so that it stays, and so does what guards it
-        inside = replace(inside, options=context.keeping(inside.options))
+    inside = replace(inside, options=context.keeping(inside.options, keeps=locked))
     closed = aws.s3.BucketPublicAccessBlock(
         f"{what}-closed",
         bucket=bucket.bucket,

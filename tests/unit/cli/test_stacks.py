@@ -35,7 +35,7 @@ def test_a_preview_shows_what_is_known_what_is_not_and_the_total(capsys, monkeyp
     assert ["S3", "storage", "0", "GB-month", "0.0245", "0.00", "by", "use", "2025-06-01"] in lines
     assert " ".join(lines[-1]) == (
         "Idle: at least USD 3.00 a month in eu-central-1, list prices without free tiers and taxes; "
-        "at most USD 35 is promised."
+        "the ceiling of the environment's defaults is USD 35."
     )
 
 

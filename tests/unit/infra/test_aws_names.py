@@ -23,6 +23,7 @@ from trivet.clouds.awsnames import NAMING
 
 from .graphs import DEFAULT
 
+pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("mocked_aws.py")
 MODELLED = {
     "cloudtrail/trail:Trail.name": ("cloudtrail", "CreateTrail", "Name"),

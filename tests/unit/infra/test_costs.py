@@ -32,7 +32,7 @@ def test_dev_stays_below_its_ceiling_and_nothing_in_it_is_unknown(region):
     assert found.complete and not found.total.startswith("at least")
     assert 0 < found.known <= PROFILES["dev"].idle_usd
     assert sum(one.monthly for one in found.rows) == found.known
-    assert f"at most USD {PROFILES['dev'].idle_usd} is promised" in found.sentence
+    assert f"the ceiling of the environment's defaults is USD {PROFILES['dev'].idle_usd}" in found.sentence
 
 
 def test_what_is_off_or_shared_in_dev_is_what_makes_it_cheap():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
+from trivet.clouds import CLOUDS
 from trivet.core.errors import ConfigError
 from trivet.infra import names
 from trivet.infra.settings import ComponentSettings, EndpointSettings, Settings
@@ -15,6 +18,13 @@ def test_config_values_are_text_and_become_settings() -> None:
     settings = Settings.of({**GOOD, "regulated": "true", "endpoints": '["loan", {"name": "churn", "port": 8123}]'})
     assert settings.regulated
     assert settings.endpoints == (EndpointSettings(name="loan"), EndpointSettings(name="churn", port=8123))
+
+
+def test_every_cloud_says_which_names_it_takes_and_can_tell_what_is_left() -> None:
+    for cloud in CLOUDS.values():
+        assert (cloud.naming is None) == (cloud.name == "local"), cloud.name
+        module, _, function = str(cloud.left).partition(":")
+        assert callable(getattr(import_module(module), function)), cloud.name
 
 
 def test_every_mistake_is_told_at_once() -> None:

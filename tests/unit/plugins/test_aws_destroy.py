@@ -17,6 +17,8 @@ from trivet.workflows import stack as stacks
 from .aws_project import ACCOUNT, CONFIG, STACK, write_project
 from .conftest import client
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def root(fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -57,7 +59,8 @@ def test_destroy_lists_what_is_protected_then_what_is_left_and_until_when(root: 
     assert ("store", "it may hold objects") in blocking and ("images", "it may hold images") in blocking
     assert ("database", "RDS protects it from deletion") in blocking
     outliving = {one["resource"]: one["why"] for one in holds if not one["blocks"]}
-    assert outliving["data-key"].startswith("it is deleted 30 days later")
+    assert outliving["signing-key"].startswith("it is deleted 30 days later")
+    assert outliving["data-key"] == "kept when the stack is destroyed"  # it opens the snapshot
     assert all(one["release"] and one["id"] for one in holds)
     assert stacks.preview(root, STACK).changes.keys() == {"same"}
 
@@ -69,9 +72,9 @@ def test_destroy_lists_what_is_protected_then_what_is_left_and_until_when(root: 
 
     commands.destroy(stack=STACK, audit=True, json=True)
     left = told(capsys)
-    keys = [one for one in left if one["kind"] == "KMS key"]
-    assert {one["state"] for one in keys} == {"pending deletion"} and len(keys) == 2
-    until = datetime.fromisoformat(keys[0]["until"])
+    keys = {one["state"]: one for one in left if one["kind"] == "KMS key"}
+    assert keys.keys() == {"pending deletion", "in use"}
+    until = datetime.fromisoformat(keys["pending deletion"]["until"])
     assert timedelta(days=29) < until - datetime.now(UTC) < timedelta(days=31)
     [snapshot] = [one for one in left if one["kind"] == "RDS snapshot"]
     assert snapshot["id"].endswith(f"lending-{STACK}-database-final") and "stays until" in snapshot["note"]
