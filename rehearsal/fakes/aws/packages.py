@@ -79,7 +79,7 @@ def create_model_package(region: Region, request: Request) -> dict[str, Any]:
     if given == (False, False):
         raise invalid("A model package names ModelPackageName or ModelPackageGroupName.")
     region.world.constraints.demand(
-        "package-unused-name", given != (True, True), "Only one of ModelPackageName and ModelPackageGroupName is taken."
+        "package-one-name", given != (True, True), "Only one of ModelPackageName and ModelPackageGroupName is taken."
     )
     token = request.get("ClientToken", "")
     with region.lock:

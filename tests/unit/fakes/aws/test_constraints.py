@@ -228,7 +228,7 @@ def test_a_group_is_empty_before_it_goes(aws: Account):
     aws.sagemaker.create_model_package_group(ModelPackageGroupName="g")
     both = {"ModelPackageName": "p", "ModelPackageGroupName": "g"}
     assert "Only one of" in refused(lambda: aws.sagemaker.create_model_package(**both))
-    aws.fake.switch("package-unused-name", False)
+    aws.fake.switch("package-one-name", False)
     assert not refused(lambda: aws.sagemaker.create_model_package(**both))
     delete = lambda: aws.sagemaker.delete_model_package_group(ModelPackageGroupName="g")  # noqa: E731
     assert "still contains Model Packages" in refused(delete)
