@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from trivet.core.errors import ConfigError
-from trivet.rehearsal.fakes.aws.refusals import invalid
+from trivet.rehearsal.fakes.aws.refusals import Refused
 
 
 class Constraint(NamedTuple):
@@ -129,10 +129,10 @@ class Constraints:
             raise KeyError(name)
         return name not in self._off
 
-    def demand(self, name: str, met: bool, message: str) -> None:
+    def demand(self, name: str, met: bool, message: str, code: str = "ValidationException") -> None:
         """:raises Refused: where the constraint holds and is not met."""
         if self.holds(name) and not met:
-            raise invalid(message)
+            raise Refused(code, message)
 
     def states(self) -> dict[str, bool]:
         """Every constraint, and whether it is on."""

@@ -42,7 +42,7 @@ def test_names_are_taken_once(aws: Account):
 def test_a_job_name_is_used_once_for_ever(aws: Account):
     aws.job("one", {"fail": "at once"})
     aws.ended("one")
-    assert "must be unique" in refused(lambda: aws.job("one"))
+    assert "(ResourceInUse)" in (said := refused(lambda: aws.job("one"))) and "must be unique" in said
     aws.fake.switch("job-names-for-ever", False)
     assert not refused(lambda: aws.job("one"))
     assert aws.ended("one")["TrainingJobStatus"] == "Completed"
