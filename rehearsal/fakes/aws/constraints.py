@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from trivet.core.errors import ConfigError
-from trivet.rehearsal.fakes.aws.refusals import invalid
+from trivet.rehearsal.fakes.aws.refusals import Refused
 
 
 class Constraint(NamedTuple):
@@ -31,7 +31,7 @@ TABLE = MappingProxyType(
         "names-taken": Constraint(
             "Models, endpoint configurations, endpoints and package groups cannot be made twice; the first two cannot"
             " be changed either.",
-            'seen: aws/amazon-sagemaker-examples, "Cannot create already existing endpoint configuration"',
+            'seen: awslabs/spot-tagging-bot-for-digital-assets#2, "Cannot create already existing endpoint …"',
         ),
         "job-names-for-ever": Constraint(
             "The name of a training or transform job cannot be used again in a region of an account.",
@@ -97,7 +97,7 @@ TABLE = MappingProxyType(
         "group-empty": Constraint(
             "A group of model packages is deleted only when it is empty.", "api DeleteModelPackageGroup"
         ),
-        "package-unused-name": Constraint(
+        "package-one-name": Constraint(
             "A model package names either itself or its group.", "api CreateModelPackage, ModelPackageGroupName"
         ),
     }
@@ -129,10 +129,10 @@ class Constraints:
             raise KeyError(name)
         return name not in self._off
 
-    def demand(self, name: str, met: bool, message: str) -> None:
+    def demand(self, name: str, met: bool, message: str, code: str = "ValidationException") -> None:
         """:raises Refused: where the constraint holds and is not met."""
         if self.holds(name) and not met:
-            raise invalid(message)
+            raise Refused(code, message)
 
     def states(self) -> dict[str, bool]:
         """Every constraint, and whether it is on."""

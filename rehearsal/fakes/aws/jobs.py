@@ -48,7 +48,9 @@ def create_training_job(region: Region, request: Request) -> dict[str, Any]:
         region.world.constraints.demand(
             "job-names-for-ever",
             not taken,
-            f"Job name must be unique within an AWS account and region: {arn}",
+            "Training job names must be unique within an AWS account and region, and a training job with this name"
+            f" already exists ({arn})",
+            "ResourceInUse",
         )
         region.retired.add(arn)
         job = TrainingJob(KIND, name, arn, request, region=region)

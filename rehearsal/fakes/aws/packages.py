@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from trivet.rehearsal.fakes.aws.refusals import Refused, invalid
+from trivet.rehearsal.fakes.aws.refusals import invalid
 from trivet.rehearsal.fakes.aws.state import ACCOUNT, Record, Region, Request, listing, now
 
 GROUP, PACKAGE = "model-package-group", "model-package"
@@ -66,9 +66,8 @@ def delete_model_package_group(region: Region, request: Request) -> dict[str, An
     with region.lock:
         group = _group(region, request["ModelPackageGroupName"])
         held = [package for package in region.all(PACKAGE).values() if package.group == group.name]
-        if held and region.world.constraints.holds("group-empty"):
-            said = "Model Package Group cannot be deleted because it still contains Model Packages"
-            raise Refused("ConflictException", said)
+        said = "Model Package Group cannot be deleted because it still contains Model Packages"
+        region.world.constraints.demand("group-empty", not held, said, "ConflictException")
         region.remove(group)
     return {}
 
@@ -79,7 +78,7 @@ def create_model_package(region: Region, request: Request) -> dict[str, Any]:
     if given == (False, False):
         raise invalid("A model package names ModelPackageName or ModelPackageGroupName.")
     region.world.constraints.demand(
-        "package-unused-name", given != (True, True), "Only one of ModelPackageName and ModelPackageGroupName is taken."
+        "package-one-name", given != (True, True), "Only one of ModelPackageName and ModelPackageGroupName is taken."
     )
     token = request.get("ClientToken", "")
     with region.lock:

@@ -94,10 +94,15 @@ class SageMaker:
             value = environ.get("CONTENT_TYPE" if key == "CONTENT_TYPE" else f"HTTP_{key}")
             if shape.serialization.get("location") == "header" and value:
                 request[member] = int(value) if shape.type_name == "integer" and value.isdecimal() else value
-        # The body's length is a constraint of its own, which can be switched off by itself.
-        self._check({**request, "Body": b""} if waits else request, model)
         here = self.world.region(region)
-        return invoke_endpoint(here, request, self.metrics) if waits else invoke_endpoint_async(here, request)
+        try:
+            # The body's length is a constraint of its own, which can be switched off by itself.
+            self._check({**request, "Body": b""} if waits else request, model)
+            return invoke_endpoint(here, request, self.metrics) if waits else invoke_endpoint_async(here, request)
+        except Refused as refused:
+            if refused.code == "ValidationException":
+                refused.code = "ValidationError"  # this plane's own word
+            raise
 
     def _evaluate(self) -> None:
         if self.world.settings.evaluate:

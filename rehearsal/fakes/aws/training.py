@@ -273,7 +273,7 @@ class TrainingJob(Record):
 
 
 def _failure(folder: Path) -> str:
-    """What the job wrote about its failure; its first 1024 characters become the reason."""
+    """What the job wrote about its failure; the reason takes 1024 characters of it."""
     with suppress(OSError):
-        return (folder / "output/failure").read_text(errors="replace")[:1024]
+        return (folder / "output/failure").read_text(errors="replace")
     return ""

@@ -124,7 +124,11 @@ def create_transform_job(region: Region, request: Request) -> dict[str, Any]:
     found = objects.keys(region.world.client("s3", region.name), Place.of(source["S3Uri"]))
     demand("input-exists", bool(found), f'No S3 objects found under S3 URL "{source["S3Uri"]}".')
     with region.lock:
-        demand("job-names-for-ever", arn not in region.retired, f"Job name must be unique within an account: {arn}")
+        taken = (
+            "Transform job names must be unique within an AWS account and region, and a transform job with this name"
+        )
+        unused = arn not in region.retired
+        demand("job-names-for-ever", unused, f"{taken} already exists ({arn})", "ResourceInUse")
         region.retired.add(arn)
         job = TransformJob(KIND, name, arn, request, region=region)
         region.add(job, request.get("Tags", []))

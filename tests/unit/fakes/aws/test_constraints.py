@@ -42,7 +42,7 @@ def test_names_are_taken_once(aws: Account):
 def test_a_job_name_is_used_once_for_ever(aws: Account):
     aws.job("one", {"fail": "at once"})
     aws.ended("one")
-    assert "must be unique" in refused(lambda: aws.job("one"))
+    assert "(ResourceInUse)" in (said := refused(lambda: aws.job("one"))) and "must be unique" in said
     aws.fake.switch("job-names-for-ever", False)
     assert not refused(lambda: aws.job("one"))
     assert aws.ended("one")["TrainingJobStatus"] == "Completed"
@@ -228,7 +228,7 @@ def test_a_group_is_empty_before_it_goes(aws: Account):
     aws.sagemaker.create_model_package_group(ModelPackageGroupName="g")
     both = {"ModelPackageName": "p", "ModelPackageGroupName": "g"}
     assert "Only one of" in refused(lambda: aws.sagemaker.create_model_package(**both))
-    aws.fake.switch("package-unused-name", False)
+    aws.fake.switch("package-one-name", False)
     assert not refused(lambda: aws.sagemaker.create_model_package(**both))
     delete = lambda: aws.sagemaker.delete_model_package_group(ModelPackageGroupName="g")  # noqa: E731
     assert "still contains Model Packages" in refused(delete)

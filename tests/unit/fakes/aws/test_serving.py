@@ -205,5 +205,5 @@ def test_a_deleted_endpoint_is_gone_with_its_containers(aws: Account):
     assert aws.fake.processes() == []
     with pytest.raises(ClientError, match="Could not find endpoint"):
         aws.sagemaker.describe_endpoint(EndpointName="loan")
-    with pytest.raises(ClientError, match="Endpoint loan of account 123456789012 not found"):
+    with pytest.raises(ClientError, match=r"\(ValidationError\).* Endpoint loan of account 123456789012 not found"):
         aws.ask()
