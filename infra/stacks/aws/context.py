@@ -91,6 +91,12 @@ class Context:
         """Options of what can only be made when these are."""
         return pulumi.ResourceOptions.merge(self.options, pulumi.ResourceOptions(depends_on=list(depends_on)))
 
+    def asking(self, *depends_on: pulumi.Resource) -> pulumi.InvokeOutputOptions:
+        """Options of a question to AWS, which is asked in the stack's own account and region as everything is made."""
+        return pulumi.InvokeOutputOptions(
+            parent=self.options.parent, provider=self.options.provider, depends_on=list(depends_on)
+        )
+
     def under(self, parent: pulumi.Resource) -> Context:
         """The same for what belongs to ``parent``."""
         return replace(self, options=pulumi.ResourceOptions.merge(self.options, pulumi.ResourceOptions(parent=parent)))

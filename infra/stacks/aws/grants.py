@@ -22,7 +22,6 @@ WILDCARDS = {
     "ec2:DescribeDhcpOptions": "describing takes no resource",
     "ec2:DescribeNetworkInterfaces": "describing takes no resource",
     "sagemaker:ListTrainingJobs": "listing takes no resource",
-    "sagemaker:ListModelPackages": "listing takes no resource",
     "sagemaker:ListEndpoints": "listing takes no resource",
 }
 """The only actions that are allowed on ``*``."""
@@ -191,6 +190,7 @@ def deployer(known: Known) -> list[Statement]:
                 "sagemaker:CreateModelPackage",
                 "sagemaker:DescribeModelPackage",
                 "sagemaker:UpdateModelPackage",
+                "sagemaker:ListModelPackages",
                 "sagemaker:DescribeModelPackageGroup",
                 "sagemaker:AddTags",
                 "sagemaker:ListTags",
@@ -209,7 +209,7 @@ def deployer(known: Known) -> list[Statement]:
             ],
             *named("pipeline"),
         ),
-        _allow("List", ["sagemaker:ListTrainingJobs", "sagemaker:ListModelPackages", "sagemaker:ListEndpoints"], "*"),
+        _allow("List", ["sagemaker:ListTrainingJobs", "sagemaker:ListEndpoints"], "*"),
         _allow(
             "Read", ["logs:GetLogEvents", "logs:DescribeLogStreams"], place.arn("logs", "log-group:/aws/sagemaker/*")
         ),

@@ -41,9 +41,7 @@ def create(context: Context) -> Keys:
     aws.kms.Alias(
         "signing-alias", name=f"alias/{context.name('signing')}", target_key_id=signing.key_id, opts=context.options
     )
-    public = aws.kms.get_public_key_output(
-        key_id=signing.key_id, opts=pulumi.InvokeOutputOptions(parent=context.options.parent, depends_on=[signing])
-    )
+    public = aws.kms.get_public_key_output(key_id=signing.key_id, opts=context.asking(signing))
     return Keys(data, signing.arn, public.public_key)
 
 

@@ -106,9 +106,7 @@ def _group(context: Context, vpc: aws.ec2.Vpc) -> aws.ec2.SecurityGroup:
     aws.vpc.SecurityGroupEgressRule(
         "tls-out", **within, referenced_security_group_id=group.id, description="TLS within", opts=context.options
     )
-    lists = aws.ec2.get_managed_prefix_list_output(
-        name=f"com.amazonaws.{context.region}.s3", opts=pulumi.InvokeOutputOptions(parent=vpc)
-    )
+    lists = aws.ec2.get_managed_prefix_list_output(name=f"com.amazonaws.{context.region}.s3", opts=context.asking())
     aws.vpc.SecurityGroupEgressRule(
         "s3-out", **within, prefix_list_id=lists.id, description="S3 by its gateway", opts=context.options
     )
