@@ -1,8 +1,9 @@
 """A stack's graph as Terraform's HCL, for scanners that read nothing else.
 
 Pulumi's provider for AWS is made from Terraform's, so types and properties have Terraform's names in another spelling:
-camel case for snake case, plural for the singular of a repeated block. What does not follow is in two tables. The SDK's
-own declarations say which value is a block and which is a map.
+camel case for snake case, plural for the singular of a repeated block. What does not follow is in tables; every name of
+the AWS stack and of the seeded faults was looked up in cdktf-cdktf-provider-aws 21.22, which is made from Terraform's
+own schema. The SDK's declarations say which value is a block and which is a map.
 """
 
 from __future__ import annotations
@@ -32,6 +33,12 @@ _SINGULAR = {
     "endsWiths": "ends_with",
 }
 """Lists of plain values whose plural is Pulumi's, and those that only look so."""
+_RENAMED = {
+    "aws:cloudwatch/metricAlarm:MetricAlarm": {"name": "alarm_name"},
+    "aws:sagemaker/endpointConfiguration:EndpointConfiguration": {"productionVariants": "production_variants"},
+    "aws:sns/topicSubscription:TopicSubscription": {"topic": "topic_arn"},
+}
+"""Properties whose name in Terraform is another one."""
 _IDENTIFYING = ("bucket", "name", "identifier", "arn", "id", "keyId", "resourceId", "endpoint", "repositoryUrl")
 """Properties by which one resource names another, the likeliest first."""
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -93,7 +100,7 @@ def address(node: Node) -> str:
 
 def _resource(node: Node, nodes: Mapping[str, Node]) -> str:
     known = _known(node, nodes)
-    body = _body(node.inputs, sdk.declared(node.type).inputs, known, 1)
+    body = _body(node.inputs, sdk.declared(node.type).inputs, known, _RENAMED.get(node.type, {}))
     return "\n".join([f'resource "{type_name(node.type)}" "{_label(node.name)}" {{', *body, "}", ""])
 
 
@@ -110,7 +117,11 @@ def _known(node: Node, nodes: Mapping[str, Node]) -> dict[str, dict[str, str]]:
 
 
 def _body(
-    values: Mapping[str, Any], fields: Mapping[str, Any], known: Mapping[str, Mapping[str, str]], depth: int
+    values: Mapping[str, Any],
+    fields: Mapping[str, Any],
+    known: Mapping[str, Mapping[str, str]],
+    renamed: Mapping[str, str],
+    depth: int = 1,
 ) -> Iterator[str]:
     indent = _INDENT * depth
     for name, value in sorted(values.items()):
@@ -118,13 +129,13 @@ def _body(
             continue
         inner, names = _block(fields.get(name)), known.get(name, {})
         if inner is None or isinstance(value, str):  # a policy's document is declared as an object, too
-            label = _SINGULAR.get(name, _snake(name))
+            label = renamed.get(name) or _SINGULAR.get(name, _snake(name))
             yield f"{indent}{label} = {_value(_referring(value, names))}"
             continue
-        label = _snake(name) if isinstance(value, Mapping) else _singular(_snake(name))
+        label = renamed.get(name) or (_snake(name) if isinstance(value, Mapping) else _singular(_snake(name)))
         for one in [value] if isinstance(value, Mapping) else value:
             yield f"{indent}{label} {{"
-            yield from _body(one, inner, dict.fromkeys(one, names), depth + 1)
+            yield from _body(one, inner, dict.fromkeys(one, names), {}, depth + 1)
             yield f"{indent}}}"
 
 

@@ -27,7 +27,7 @@ from pulumi_policy.proxy import UnknownValueError  # pyright: ignore[reportMissi
 
 HERE = Path(__file__).resolve()
 # In a checkout and in an installation alike; last, so that the pack's own packages come first.
-sys.path += [str(folder) for folder in (HERE.parents[2], HERE.parents[3]) if (folder / "trivet").is_dir()]
+sys.path += [str(folder) for folder in HERE.parents[2:4] if (folder / "trivet").is_dir()]
 
 from trivet.governance.rules import RULES, Graph, Resource, Rule, Setting  # noqa: E402
 

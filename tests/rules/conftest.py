@@ -12,7 +12,7 @@ from .mutations import MUTATIONS
 from .scanning import Scan, scanned
 
 GOLDEN = Path(__file__).with_name("golden")
-Scans = tuple[dict[str, Scan], set[str]]
+Scans = dict[str, Scan]
 
 
 def hold(name: str, text: str) -> None:

@@ -42,6 +42,7 @@ class Scan:
 
     failed: list[Finding]
     passed: int
+    checked: list[str]
     resources: list[str]
     errors: list[str] = field(default_factory=list)
 
@@ -50,8 +51,8 @@ def waivers(path: Path = FOLDER / "waivers.yaml") -> list[Waiver]:
     return [Waiver(**one) for one in yaml.safe_load(path.read_text())]
 
 
-def scanned(graphs: Mapping[str, str], folder: Path) -> tuple[dict[str, Scan], set[str]]:
-    """Scan each text of HCL by itself; with the types for which Checkov has a check."""
+def scanned(graphs: Mapping[str, str], folder: Path) -> dict[str, Scan]:
+    """Scan each text of HCL by itself."""
     for name, text in graphs.items():
         place = folder / name
         place.mkdir(parents=True)
@@ -59,8 +60,7 @@ def scanned(graphs: Mapping[str, str], folder: Path) -> tuple[dict[str, Scan], s
     places = {str(folder / name): name for name in graphs}
     command = [python(), "-W", "ignore", str(FOLDER / "scan.py"), *places]
     answer = json.loads(offline(command).stdout)
-    found = {places[place]: Scan(**_tuples(one)) for place, one in answer["folders"].items()}
-    return found, set(answer["known"])
+    return {places[place]: Scan(**_tuples(one)) for place, one in answer.items()}
 
 
 def offline(command: list[str]) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from trivet.governance.rules import RULES, Resource, Setting, violations
-from trivet.governance.rules.aws import database, identity
+from trivet.governance.rules.aws import database, identity, network
 from trivet.governance.rules.documents import statements
 
 from .graphs import PROFILES, graph
@@ -104,6 +104,64 @@ def test_what_takes_no_resource_is_what_the_stack_s_roles_list():
 def test_who_a_statement_is_for(said, anybody):
     [one] = statements({"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", **said}})
     assert one.is_for_anybody is anybody
+
+
+def policy(*said: dict) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **one} for one in said]})
+
+
+def wrong(type_: str, **inputs: object) -> set[str]:
+    """Which rules over one resource it violates."""
+    return {one.rule.id for one in violations(RULES, [Resource(type_, "x", inputs)], Setting("prod")) if one.resource}
+
+
+@pytest.mark.parametrize(
+    ("said", "rules"),
+    [
+        ({"Action": "s3:GetObject", "Resource": "arn:aws:s3:::data/*"}, set()),
+        ({"Action": "s3:GetObject", "Resource": "arn:aws:s3:::*"}, {"iam-resources"}),
+        ({"Action": "s3:Get?bject", "Resource": "arn:aws:s3:::data/*"}, {"iam-actions"}),
+        ({"NotAction": "iam:CreateUser", "Resource": "arn:aws:s3:::data"}, {"iam-actions"}),
+        ({"Action": ["ecr:GetAuthorizationToken"], "Resource": "*"}, set()),
+        ({"Action": ["ecr:GetAuthorizationToken", "ecr:PutImage"], "Resource": "*"}, {"iam-resources"}),
+    ],
+)
+@pytest.mark.parametrize("way", ["policy", "inline"])
+def test_what_a_policy_may_say(said, rules, way):
+    if way == "policy":
+        assert wrong(identity.POLICY, policy=policy(said)) == rules
+    else:
+        trust = policy({"Principal": {"AWS": "arn:aws:iam::1:root"}, "Action": "sts:AssumeRole"})
+        assert wrong(identity.ROLE, assumeRolePolicy=trust, inlinePolicies=[{"policy": policy(said)}]) == rules
+
+
+@pytest.mark.parametrize(
+    ("condition", "fine"),
+    [
+        ({"StringEquals": {"gh:sub": "repo:a/b:environment:prod", "gh:aud": "sts"}}, True),
+        ({"StringEquals": {"gh:sub": "repo:a/b:ref:x", "gh:aud": "sts"}, "StringLike": {"gh:sub": "repo:*"}}, True),
+        ({"StringLike": {"gh:sub": "repo:a/b:*"}, "StringEquals": {"gh:aud": "sts"}}, False),
+        ({"StringEquals": {"gh:sub": "repo:a/b:*", "gh:aud": "sts"}}, False),
+        ({"StringEquals": {"gh:sub": "repo:a/b:environment:prod"}}, False),
+        ({"StringEquals": {"gh:aud": "sts"}}, False),
+        ({}, False),
+    ],
+)
+@pytest.mark.parametrize("action", ["sts:AssumeRoleWithWebIdentity", "sts:*"])
+def test_whose_token_becomes_a_role(condition, fine, action):
+    said = {"Principal": {"Federated": "arn:aws:iam::1:oidc-provider/gh"}, "Action": action, "Condition": condition}
+    assert ("iam-oidc" not in wrong(identity.ROLE, assumeRolePolicy=policy(said))) is fine
+
+
+@pytest.mark.parametrize(
+    ("range_", "open_"),
+    [("0.0.0.0/0", True), ("128.0.0.0/1", True), ("::/0", True), ("10.0.0.0/8", False), ("10.80.0.0/16", False)],
+)
+def test_how_wide_a_range_may_be(range_, open_):
+    field = "cidrIpv6" if ":" in range_ else "cidrIpv4"
+    assert ("vpc-groups" in wrong(network.INGRESS, **{field: range_})) is open_
+    inline = {"ipv6CidrBlocks" if ":" in range_ else "cidrBlocks": [range_]}
+    assert ("vpc-groups" in wrong(network.GROUP, ingress=[inline])) is open_
 
 
 def test_rules_need_nothing_but_the_standard_library():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 
 from trivet.governance.rules.base import Graph, Resource, Setting, rule, stack_rule
 from trivet.governance.rules.documents import statements
@@ -21,7 +22,7 @@ GATEWAYS = (
     "aws:ec2/natGateway:NatGateway",
     "aws:ec2/egressOnlyInternetGateway:EgressOnlyInternetGateway",
 )
-_WORLD = ("0.0.0.0/0", "::/0")
+_WIDEST_BITS = 8  # no network of one's own is wider; half of the world is two rules away from all of it
 
 
 @rule("vpc-groups", "No security group is open to the world", "Security Hub EC2.13, EC2.14; CIS AWS 7.0 6.3, 6.4",
@@ -33,7 +34,7 @@ def groups(resource: Resource, _: Setting) -> Iterator[str]:
     for part in parts:
         ranges = [part.get("cidrIpv4"), part.get("cidrIpv6")]
         ranges += [*(part.get("cidrBlocks") or []), *(part.get("ipv6CidrBlocks") or [])]
-        if any(one in _WORLD for one in ranges):
+        if any(_is_world(one) for one in ranges if one):
             yield "it is open to the world"
 
 
@@ -80,3 +81,10 @@ def emptied(graph: Graph, _: Setting) -> Iterator[tuple[Resource | None, str]]:
     for vpc in graph.of(VPC):
         if not graph.around(vpc, DEFAULT_GROUP, "vpcId"):
             yield vpc, "its default security group is as AWS made it"
+
+
+def _is_world(text: str) -> bool:
+    try:
+        return ip_network(text, strict=False).prefixlen < _WIDEST_BITS
+    except ValueError:  # AWS will say so
+        return False
