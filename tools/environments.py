@@ -29,7 +29,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".environments"
-FOLDERS = ["benchmarks/peers", "tools/clients"]
+FOLDERS = ["benchmarks/peers", "tools/clients", "tools"]
 STAMP = "trivet-environment.json"
 PIN = re.compile(r"^([A-Za-z0-9][^=\s]*)==.*(?:\n[ ]+.*)*\n?", re.MULTILINE)
 UNBUILT = re.compile(r"^--no-binary (\S+)$", re.MULTILINE)

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from trivet.clouds import CLOUDS, awsprices
 from trivet.core.capabilities import Capability
 from trivet.core.datacontract import DataContract
 from trivet.core.errors import ExitCode
 from trivet.core.policy import Policy
 from trivet.core.project import Project
+from trivet.governance.rules import RULES
 from trivet.infra.engine.arguments import command_lines
 from trivet.infra.engine.limits import LIMITS
 from trivet.infra.engine.monitor import FEATURES, OPTIONS
@@ -25,7 +28,8 @@ from trivet.rehearsal.plugins import listing
 from trivet.serving.config import ServerConfig
 from trivet.serving.presets import PRESETS, Preset
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 NOTICE = "<!-- Written by `make docs` from the code: change it there. -->\n"
 
 
@@ -296,6 +300,42 @@ response streams are refused or moto's. Where no message of AWS's is known, the 
     return "\n".join([NOTICE, "# The fake of AWS\n", text, fakes.page()])
 
 
+def rules() -> str:
+    """The rules of the policy pack, what proves them, and what Checkov finds that is left as it is."""
+    text = """\
+`governance/rules` has what a stack's resources are held to: plain functions, without Pulumi, without a cloud. They run
+
+- as a Pulumi policy pack, in both engines: `trivet up --policy-pack governance/policy`, or `pulumi up --policy-pack`
+  with the same folder. Mandatory where the stack's config says `staging`, `prod` or `regulated`, else advisory. A rule
+  over one resource is held before that is made; one over the whole stack (marked so below) by the preview, which comes
+  first. `--policy-pack-config` of Pulumi sets single rules: `{"rds-backups": "advisory"}`;
+- over any list of resources, with nothing but Python:
+  `violations(RULES, [Resource(TYPE, NAME, INPUTS), ...], Setting("prod"))` of `trivet.governance.rules`;
+- over the graph of every profile of the AWS stack under mocks, in `tests/rules`.
+
+The pack's environment: `.venv/bin/python tools/environments.py policy`. Outside of a checkout copy the folder, make an
+environment with `pip install trivet pulumi-policy`, and name it in the copy's `PulumiPolicy.yaml`.
+"""
+    parts = [NOTICE, "# Rules for stacks\n", text]
+    parts += ["| rule | demands | of | severity | source |", "| --- | --- | --- | --- | --- |"]
+    for rule in RULES:
+        of = ", ".join(dict.fromkeys(type_.rpartition(":")[2] for type_ in rule.types)) or "the whole stack"
+        parts.append(f"| `{rule.id}` | {rule.sentence} | {of} | {rule.severity} | {rule.control} |")
+    parts.append(
+        "\n## Checkov\n\n`rehearsal/terraform.py` writes the same graphs as Terraform's HCL, and Checkov scans them "
+        "in an environment of its own (`tools/checkov`), without a network. What it finds and we leave as it is, is in "
+        "`tools/checkov/waivers.yaml`; a waiver that is expired or that nothing needs fails the tests.\n"
+    )
+    parts += ["| check | resource | profiles | until | why |", "| --- | --- | --- | --- | --- |"]
+    for one in yaml.safe_load((ROOT / "tools" / "checkov" / "waivers.yaml").read_text()):
+        profiles = one.get("profile", "all").replace("*", "\\*")
+        resource = one["resource"].replace("*", "\\*")
+        parts.append(f"| {one['check']} | {resource} | {profiles} | {one['until']} | {one['reason']} |")
+    faults = (ROOT / "tests" / "rules" / "golden" / "faults.md").read_text()
+    parts.append("\n## Seeded faults, and what finds each\n\nOurs stop it before it is made.\n")
+    return "\n".join([*parts, faults])
+
+
 PAGES = {
     "aws-rights.md": rights,
     "costs.md": costs,
@@ -305,6 +345,7 @@ PAGES = {
     "engine.md": engine,
     "rehearsals.md": rehearsals,
     "fake-aws.md": fake_aws,
+    "rules.md": rules,
 }
 
 

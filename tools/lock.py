@@ -27,7 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT, VENV = Path("pyproject.toml"), Path("requirements/venv.in")
 DEV, LOCAL = Path("requirements/dev.txt"), Path("requirements/local.txt")
-FOLDERS = ["benchmarks/peers/*/requirements.in", "tools/clients/*/requirements.in"]
+FOLDERS = ["benchmarks/peers/*/requirements.in", "tools/clients/*/requirements.in", "tools/*/requirements.in"]
 
 # What loads or runs a model has one version everywhere, so that the same model is compared.
 SHARED = ["joblib", "numpy", "onnxruntime", "scikit-learn", "scipy", "threadpoolctl"]

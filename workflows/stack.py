@@ -133,6 +133,8 @@ def up(
     configure(root, stack, projects, config)
     driver = driver_of(root, stack)
     with (progress or Silent()).step(f"Provision stack {stack} with {driver.engine}") as note:
+        if options and options.packs:  # what only the whole stack shows is refused before anything is made
+            driver.preview(options=options)
         change = StackChange(stack=stack, engine=driver.engine, changes=driver.up(options=options))
         note(change.summary.partition(": ")[2].rstrip("."))
     estimated = _estimate(root, stack, driver.listed()) if cost else None

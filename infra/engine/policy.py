@@ -206,7 +206,10 @@ def _python(folder: Path, runtime: dict[str, Any]) -> str:
         return sys.executable
     python = folder / environment / "bin" / "python"
     if not python.exists():
-        raise ConfigError(f"The policy pack {folder} names the environment '{environment}', which is not there.")
+        raise ConfigError(
+            f"The policy pack {folder} names the environment '{environment}', which is not there.",
+            "Make it and install pulumi-policy there, or name another one in its PulumiPolicy.yaml.",
+        )
     return str(python)
 
 

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from trivet.core.errors import ConfigError
 from trivet.infra.settings import HOW
-from trivet.infra.stacks.aws.context import Context
+from trivet.infra.stacks.aws.context import Context, document
 from trivet.infra.stacks.aws.network import Network
 
 ENGINE, FAMILY = "17", "postgres17"
@@ -18,6 +18,7 @@ USER = "trivet"  # whom identities log in as; the administrator makes it once
 _CLASSES = {1: "db.t4g.micro", 2: "db.t4g.medium"}
 _GIB, _MOST_GIB = 20, 200
 _SLOW_MS = "1000"
+_METRICS_S = 60  # of the operating system below the database
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,42 @@ def _instance(context: Context, key: pulumi.Input[str], network: Network) -> aws
         enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
         performance_insights_enabled=True,
         performance_insights_kms_key_id=key,
+        monitoring_interval=_METRICS_S if profile.protects else 0,
+        monitoring_role_arn=_metrics_role(context).arn if profile.protects else None,
         apply_immediately=not profile.protects,
         opts=context.holding(),
     )
+
+
+def _metrics_role(context: Context) -> aws.iam.Role:
+    """As which RDS writes what it sees of the operating system: AWS's own policy for it, without its wildcards."""
+    role = aws.iam.Role(
+        "database-metrics",
+        name=context.name("database-metrics", 64),
+        path=context.settings.role_path,
+        permissions_boundary=context.settings.boundary,
+        assume_role_policy=document(
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "monitoring.rds.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"aws:SourceAccount": context.account}},
+            }
+        ),
+        opts=context.options,
+    )
+    group = context.arn("logs", "log-group:RDSOSMetrics")
+    streams = ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams", "logs:GetLogEvents"]
+    aws.iam.RolePolicy(
+        "database-metrics-rights",
+        role=role.name,
+        policy=document(
+            {"Effect": "Allow", "Action": ["logs:CreateLogGroup", "logs:PutRetentionPolicy"], "Resource": group},
+            {"Effect": "Allow", "Action": streams, "Resource": f"{group}:log-stream:*"},
+        ),
+        opts=context.under(role).options,
+    )
+    return role
 
 
 def _group(context: Context, network: Network) -> aws.ec2.SecurityGroup:

@@ -91,6 +91,8 @@ def _bucket(
         opts=inside.after(closed),
     )
     _lifecycle(inside, what, bucket, versioning)
+    # What happens in a bucket can start something, or be watched, without another change of the bucket.
+    aws.s3.BucketNotification(f"{what}-events", bucket=bucket.bucket, eventbridge=True, opts=inside.options)
     if locked:
         aws.s3.BucketObjectLockConfiguration(
             f"{what}-lock",

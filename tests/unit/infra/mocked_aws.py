@@ -11,6 +11,7 @@ from typing import Any
 
 import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
+from pulumi.runtime.mocks import MockMonitor
 
 from trivet.core.errors import ConfigError
 from trivet.infra.export import export
@@ -24,6 +25,7 @@ class Recorder(Mocks):
 
     def __init__(self) -> None:
         self.resources: dict[str, dict[str, Any]] = {}
+        self.outputs: dict[str, dict[str, Any]] = {}
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.resources[f"{args.typ}::{args.name}"] = {"type": args.typ, **args.inputs}
@@ -35,6 +37,9 @@ class Recorder(Mocks):
             known["repositoryUrl"] = f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/{args.inputs['name']}"
         if args.typ == "aws:kms/key:Key":
             known["keyId"] = f"id-of-{args.name}"
+        if args.typ == "aws:iam/openIdConnectProvider:OpenIdConnectProvider":
+            known["arn"] = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{args.inputs['url'].removeprefix('https://')}"
+        self.outputs[f"{args.typ}::{args.name}"] = {"id": f"{args.name}-id", **known}
         return f"{args.name}-id", {**known, **args.inputs}
 
     def call(self, args: MockCallArgs) -> dict[str, Any]:
@@ -45,10 +50,34 @@ class Recorder(Mocks):
         raise AssertionError(f"the stack calls nothing else, yet {args.token}")
 
 
+class Monitor(MockMonitor):
+    """Remembers, too, from which resources each input comes, and what the engine is asked besides."""
+
+    def __init__(self, mocks: Mocks) -> None:
+        super().__init__(mocks)
+        self.keys: dict[str, str] = {}
+        self.refers: dict[str, dict[str, list[str]]] = {}
+        self.options: dict[str, dict[str, Any]] = {}
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+        key = f"{request.type}::{request.name}"
+        found = {
+            name: sorted({self.keys[urn] for urn in one.urns if urn in self.keys})
+            for name, one in request.propertyDependencies.items()
+        }
+        self.refers[key] = {name: keys for name, keys in sorted(found.items()) if keys}
+        options = {"protect": request.protect, "ignoreChanges": list(request.ignoreChanges)}
+        self.options[key] = {name: value for name, value in options.items() if value}
+        answer = super().RegisterResource(request)
+        self.keys[answer.urn] = key
+        return answer
+
+
 def build(project: str, stack: str, config: str, *, preview: bool) -> dict[str, Any]:
     """The graph and the output of one stack."""
     mocks, output = Recorder(), {}
-    pulumi.runtime.set_mocks(mocks, project=project, stack=stack, preview=preview)
+    monitor = Monitor(mocks)
+    pulumi.runtime.set_mocks(mocks, project=project, stack=stack, preview=preview, monitor=monitor)
 
     @pulumi.runtime.test
     def body() -> Any:
@@ -57,7 +86,9 @@ def build(project: str, stack: str, config: str, *, preview: bool) -> dict[str, 
         return export(Stack(stack, Settings.of(json.loads(config)))).apply(output.update)
 
     body()
-    return {"resources": mocks.resources, "output": output}
+    graph = {"resources": mocks.resources, "outputs": mocks.outputs, "refers": monitor.refers, "output": output}
+    graph["options"] = monitor.options
+    return graph
 
 
 def serve() -> None:

@@ -65,7 +65,7 @@ class Checkout:
 
     def __init__(self, root: Path) -> None:
         self.root, self.index, self.folder = root, root / "index", root / "tools/clients/one"
-        shutil.copytree(REPOSITORY / "tools", root / "tools", ignore=shutil.ignore_patterns("clients"))
+        shutil.copytree(REPOSITORY / "tools", root / "tools", ignore=shutil.ignore_patterns("clients", "checkov"))
         self.index.mkdir()
         self.folder.mkdir(parents=True)
         (self.folder / "requirements.in").write_text("small>=1  # the test\n")

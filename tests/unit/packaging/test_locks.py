@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 LOCKS = ["requirements/dev.txt", "requirements/local.txt"]
-FOLDERS = ["benchmarks/peers", "tools/clients"]
+FOLDERS = ["benchmarks/peers", "tools/clients", "tools"]
 OWN = sorted(
     str(path.with_suffix(".txt").relative_to(REPOSITORY))
     for folder in FOLDERS

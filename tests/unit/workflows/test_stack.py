@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from trivet.core.errors import ConfigError, NotFound
+from trivet.core.errors import ConfigError, GateRefused, NotFound
+from trivet.infra.driver import Options
 from trivet.workflows.init import scaffold
 from trivet.workflows.project import ProjectFiles
-from trivet.workflows.stack import audit, configure, destroy, environment, held, preview, read_config
+from trivet.workflows.stack import audit, configure, destroy, environment, held, preview, read_config, up
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "loan_approval"
+REPOSITORY = Path(__file__).resolve().parents[3]
+EXAMPLE = REPOSITORY / "examples" / "loan_approval"
+PACK = """
+from pulumi_policy import EnforcementLevel, PolicyPack, StackValidationPolicy
+
+def small(args, report):
+    if len(args.resources) > 2:
+        report(f"{len(args.resources)} resources")
+
+PolicyPack("size", [StackValidationPolicy("small", "Stacks are small.", small, EnforcementLevel.MANDATORY)])
+"""
 
 
 @pytest.fixture
@@ -133,3 +146,23 @@ def test_a_stack_named_after_another_cloud_is_not_written(root: Path) -> None:
     with pytest.raises(ConfigError, match="named after aws, and its cloud is local"):
         configure(root, "aws-dev", config=told)
     assert list(root.glob("Pulumi.*.yaml")) == []
+
+
+@pytest.mark.slow
+def test_what_only_the_whole_stack_shows_is_refused_before_anything_is_made(root: Path, monkeypatch) -> None:
+    """The engine holds such a policy once everything else is done: so what is held to packs is previewed first."""
+    command = [sys.executable, str(REPOSITORY / "tools" / "environments.py"), "policy"]
+    python = Path(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    pack = root / "size"
+    pack.mkdir()
+    runtime = {"name": "python", "options": {"virtualenv": str(python.parent.parent)}}
+    (pack / "PulumiPolicy.yaml").write_text(yaml.safe_dump({"runtime": runtime}))
+    (pack / "__main__.py").write_text(PACK)
+    with pytest.raises(GateRefused, match="resources"):
+        up(root, "local", options=Options((pack,)))
+    assert not (root / ".trivet" / "local" / "store").exists()
+    (pack / "__main__.py").write_text(PACK.replace("> 2", "> 99"))
+    assert up(root, "local", options=Options((pack,))).changes["create"] > 2
+    assert (root / ".trivet" / "local" / "store").is_dir()
+    destroy(root, "local")

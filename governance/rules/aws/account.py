@@ -1,0 +1,44 @@
+"""Where everything is made, under which tags, and up to which cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trivet.governance.rules.base import Graph, Resource, Setting, rule, stack_rule
+
+PROVIDER = "pulumi:providers:aws"
+BUDGET = "aws:budgets/budget:Budget"
+OWN_TAGS = ("trivet:stack", "trivet:environment", "trivet:managed-by")
+
+
+@rule("account-tags", "Everything carries the required tags", "AWS Well-Architected COST03-BP02", "medium", PROVIDER)
+def tags(resource: Resource, setting: Setting) -> Iterator[str]:
+    """Tags are the provider's default ones, so that no resource can be without."""
+    default = _object(resource.inputs.get("defaultTags"))
+    present = _object(default.get("tags"))
+    if missing := [name for name in (*OWN_TAGS, *setting.required_tags) if not present.get(name)]:
+        yield f"the default tags lack {', '.join(missing)}"
+
+
+@rule("account-fixed", "Nothing is made in another account", "AWS Well-Architected SEC01-BP01", "high", PROVIDER)
+def fixed(resource: Resource, _: Setting) -> Iterator[str]:
+    if not _object(resource.inputs.get("allowedAccountIds")):
+        yield "the provider does not say which accounts are allowed"
+
+
+@stack_rule("budget-there", "A stack that matters has a budget that tells somebody", "AWS Well-Architected COST02-BP05",
+            "medium")  # fmt: skip
+def budget(graph: Graph, setting: Setting) -> Iterator[tuple[Resource | None, str]]:
+    budgets = graph.of(BUDGET)
+    if setting.environment == "prod" and graph.has_package("aws") and not budgets:
+        yield None, "there is no budget"
+    for one in budgets:
+        if not one.inputs.get("notifications"):
+            yield one, "nobody is told when it is spent"
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """A provider's inputs travel as JSON within text."""
+    return json.loads(value) if isinstance(value, str) else (value or {})

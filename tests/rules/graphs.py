@@ -1,0 +1,135 @@
+"""The graphs of the AWS stack, for each profile, under Pulumi's mocks."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trivet.governance.rules import RULES, Resource, Setting, Violation, violations
+from trivet.rehearsal.terraform import Node, written
+
+PROGRAM = Path(__file__).resolve().parents[1] / "unit" / "infra" / "mocked_aws.py"
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
+PROVIDER = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+BASE = {
+    "cloud": "aws",
+    "environment": "prod",
+    "region": "eu-central-1",
+    "account": "123456789012",
+    "endpoints": '[{"name": "loan", "team": "credit", "budget": 100}, "fraud"]',
+    "alert_emails": '["ml@example.com"]',
+    "repository": "acme/models",
+    "budget": "1000",
+    "tags": '{"owner": "credit"}',
+    "required_tags": '["owner"]',
+}
+REGULATED = {"regulated": "true", "owns_job_logs": "true"}
+PROFILES = {
+    "dev": {"environment": "dev"},
+    "dev-regulated": {"environment": "dev", **REGULATED},
+    "staging": {"environment": "staging"},
+    "staging-regulated": {"environment": "staging", **REGULATED},
+    "prod": {},
+    "prod-regulated": REGULATED,
+    "off": {
+        "environment": "dev",
+        **dict.fromkeys(("network", "database", "images", "oidc", "audit", "catalog"), "off"),
+    },
+    "use": {
+        "network": '{"vpc": "vpc-1", "subnets": ["subnet-1", "subnet-2"], "security_group": "sg-1"}',
+        "key": json.dumps({"arn": KEY}),
+        "database": '{"url": "postgresql://db:5432/trivet", "resource_id": "db-1"}',
+        "images": '{"url": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shared"}',
+        "oidc": json.dumps({"arn": PROVIDER}),
+        "audit": "off",
+        "catalog": "off",
+    },
+}
+
+
+@dataclass
+class Stack:
+    """What a profile makes; :meth:`copy` before changing it.
+
+    :param resources: inputs by key, which is type and name.
+    """
+
+    profile: str
+    setting: Setting
+    resources: dict[str, dict[str, Any]]
+    outputs: dict[str, dict[str, Any]]
+    refers: dict[str, dict[str, list[str]]]
+    options: dict[str, dict[str, Any]]
+
+    def copy(self) -> Stack:
+        return copy.deepcopy(self)
+
+    def find(self, type_: str, name: str) -> dict[str, Any]:
+        """The inputs of one resource, by the last part of its type."""
+        [found] = [self.resources[key] for key in self.keys(type_) if key.endswith(f"::{name}")]
+        return found
+
+    def keys(self, type_: str) -> list[str]:
+        return [key for key in self.resources if key.partition("::")[0].endswith(f":{type_}")]
+
+    def text(self) -> str:
+        """The same to be read: resources in the order of their names, policy documents as what they say."""
+        shown = {
+            key: {**({"(options)": self.options[key]} if self.options.get(key) else {}), **_opened(inputs)}
+            for key, inputs in sorted(self.resources.items())
+        }
+        return yaml.safe_dump(shown, sort_keys=False, width=120, default_flow_style=None, allow_unicode=True)
+
+    def violations(self) -> list[Violation]:
+        """What our rules say of it."""
+        found = [
+            Resource(key.partition("::")[0], key.partition("::")[2], inputs, key, self.refers.get(key, {}))
+            for key, inputs in self.resources.items()
+        ]
+        return violations(RULES, found, self.setting)
+
+    def terraform(self) -> str:
+        """The same as HCL."""
+        return written(
+            {
+                key: Node(*key.split("::"), inputs, self.outputs.get(key, {}), self.refers.get(key, {}))
+                for key, inputs in self.resources.items()
+            }
+        )
+
+
+def _opened(value: Any) -> Any:
+    """JSON within text as what it says, and keys in order."""
+    if isinstance(value, dict):
+        return {key: _opened(one) for key, one in sorted(value.items())}
+    if isinstance(value, list):
+        return [_opened(one) for one in value]
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        return _opened(json.loads(value))
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@cache
+def graph(profile: str) -> Stack:
+    """The graph of a profile, once."""
+    config = BASE | PROFILES[profile]
+    environment = {**os.environ, "TRIVET_HOME": tempfile.gettempdir()}
+    command = [sys.executable, str(PROGRAM), profile, json.dumps(config), "up"]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+    resources = {
+        key: {name: value for name, value in inputs.items() if name != "type"}
+        for key, inputs in found["resources"].items()
+    }
+    required = tuple(json.loads(config["required_tags"]))
+    setting = Setting(config["environment"], config.get("regulated") == "true", required)
+    return Stack(profile, setting, resources, found["outputs"], found["refers"], found["options"])

@@ -1,0 +1,105 @@
+"""Checkov on the stack's graph as HCL: nothing that is not waived, and every fault is found by it or by our rules."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import date
+
+import pytest
+
+from trivet.rehearsal import terraform
+
+from .conftest import Scans, hold
+from .graphs import PROFILES, graph
+from .mutations import MUTATIONS
+from .scanning import Finding, offline, python, waivers
+
+pytestmark = pytest.mark.slow  # its environment is made first
+
+UNCHECKED = {
+    "aws_budgets_budget",
+    "aws_cloudwatch_dashboard",
+    "aws_db_parameter_group",
+    "aws_db_subnet_group",
+    "aws_default_security_group",
+    "aws_ecr_lifecycle_policy",
+    "aws_flow_log",
+    "aws_glue_catalog_database",
+    "aws_iam_openid_connect_provider",
+    "aws_kms_alias",
+    "aws_route_table_association",
+    "aws_s3_bucket_logging",
+    "aws_s3_bucket_notification",
+    "aws_s3_bucket_object_lock_configuration",
+    "aws_s3_bucket_server_side_encryption_configuration",
+    "aws_s3_bucket_versioning",
+    "aws_sagemaker_model_package_group",
+    "aws_sns_topic_subscription",
+    "aws_vpc_endpoint",
+}
+"""Types of which Checkov says nothing; some it reads for what they do to another, as a bucket's versions."""
+
+
+def waived(profile: str, finding: Finding) -> bool:
+    return any(one.covers(profile, finding) for one in waivers())
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_nothing_is_found_that_is_not_waived(scans: Scans, profile):
+    scan = scans[profile]
+    assert scan.errors == [] and [one for one in scan.failed if not waived(profile, one)] == []
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_checkov_reads_every_resource(scans: Scans, profile):
+    written = {
+        terraform.address(terraform.Node(*key.split("::"), {}, {}, {}))
+        for key in graph(profile).resources
+        if terraform.is_written(key)
+    }
+    assert {one.rpartition(":")[2] for one in scans[profile].resources} == written
+    assert scans[profile].passed > 100
+
+
+def test_no_waiver_is_expired_or_unneeded(scans: Scans):
+    for one in waivers():
+        assert one.until >= date.today() and one.reason.endswith(".")  # noqa: DTZ011
+        found = [finding for profile in PROFILES for finding in scans[profile].failed if one.covers(profile, finding)]
+        assert found, f"nothing needs the waiver of {one.check} for {one.resource}"
+
+
+def new(scans: Scans, profile: str, number: int) -> set[Finding]:
+    """What Checkov finds in the graph with a fault and not in the one without."""
+    return {*scans[str(number)].failed} - {*scans[profile].failed}
+
+
+def test_every_fault_is_found(scans: Scans):
+    """The table says by which: ours stop it before it is made, Checkov's is a second opinion."""
+    rows = []
+    for number, mutation in enumerate(MUTATIONS):
+        ours = sorted({one.rule.id for one in mutation.seeded().violations()})
+        assert not scans[str(number)].errors
+        theirs = sorted({check for check, _, _ in new(scans, mutation.profile, number)})
+        assert ours or theirs
+        rows.append(f"| {mutation.name} | {', '.join(ours)} | {', '.join(theirs)} |")
+    assert len(rows) >= 15
+    head = ["| fault | our rules | Checkov |", "| --- | --- | --- |"]
+    hold("faults.md", "\n".join([*head, *rows, ""]))
+
+
+def test_what_checkov_knows_nothing_about_is_known(scans: Scans):
+    kinds = {key.partition("::")[0] for key in graph("prod-regulated").resources}
+    written = {terraform.type_name(kind) for kind in kinds if terraform.is_written(kind)}
+    assert written - set(scans["prod-regulated"].checked) == UNCHECKED
+
+
+def test_the_scan_has_no_network():
+    """The control: the same interpreter reaches the loopback of this process only without the namespace."""
+    script = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5).close()"
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        command = [python(), "-c", script, str(server.getsockname()[1])]
+        subprocess.run(command, check=True, capture_output=True)
+        with pytest.raises(subprocess.CalledProcessError):
+            offline(command)
