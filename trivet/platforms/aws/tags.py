@@ -5,12 +5,13 @@ from __future__ import annotations
 from trivet.core.outputs import Outputs
 
 Tags = list[dict[str, str]]
+STACK = "trivet:stack"
 
 
 def tags(outputs: Outputs, **more: str) -> Tags:
     """The stack's tags, and ``more`` under ``trivet:``."""
     named = {
-        "trivet:stack": outputs.stack,
+        STACK: outputs.stack,
         "trivet:environment": outputs.environment,
         "trivet:managed-by": "trivet",
         **{f"trivet:{name.replace('_', '-')}": value for name, value in more.items()},
