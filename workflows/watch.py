@@ -15,11 +15,14 @@ from trivet.core.errors import IntegrityError, NotFound
 from trivet.core.findings import Finding
 from trivet.core.modelpackage import PROFILE, Profile, package_key
 from trivet.core.project import Drift
-from trivet.core.specs import EndpointState
+from trivet.core.refs import ModelRef
+from trivet.core.specs import EndpointState, ModelVersion, Release
 from trivet.governance.ledger import Entry
 from trivet.governance.verification import Verification, verify
 from trivet.infra.driver import record_of
 from trivet.monitoring import capture, drift
+from trivet.monitoring.coverage import MONITOR as COVERAGE
+from trivet.monitoring.coverage import coverage
 from trivet.monitoring.heartbeat import heartbeat
 from trivet.monitoring.labels import add_labels
 from trivet.monitoring.publish import publish
@@ -91,11 +94,13 @@ def status(bench: Bench) -> Status:
     """What serves now and what was found last."""
     head = bench.ledger.head()
     engine = record_of(bench.home)
+    states = [bench.platform.endpoints.state(name) for name in sorted(bench.platform.outputs.endpoints)]
+    covered = [_covered(bench, state) for state in states if state.releases]
     return Status(
         stack=bench.platform.outputs.stack,
         engine=engine.read_text().strip() if engine.is_file() else "unknown",
-        endpoints=tuple(bench.platform.endpoints.state(name) for name in sorted(bench.platform.outputs.endpoints)),
-        findings=last_findings(bench),
+        endpoints=tuple(states),
+        findings=(*covered, *(one for one in last_findings(bench) if one.monitor != COVERAGE)),
         ledger=f"{head.seq} entries, head {head.hash[:19]}" if head else "empty",
     )
 
@@ -127,7 +132,18 @@ def _watch(bench: Bench, name: str) -> Sequence[Finding]:
     profile = Profile.model_validate_json(bench.platform.store.get(f"{package_key(digest)}/{PROFILE}"))
     window = drift.sample(profile, capture.predictions(bench.records, name, start, now, digest))
     alive = heartbeat(capture.last_prediction(bench.records, name, now), state, settings.window, now)
-    return [alive, *drift.findings(profile, window, settings, start, now, now)]
+    return [_covered(bench, state), alive, *drift.findings(profile, window, settings, start, now, now)]
+
+
+def _covered(bench: Bench, state: EndpointState) -> Finding:
+    return coverage(state, [_registered(bench, release) for release in state.releases], bench.now())
+
+
+def _registered(bench: Bench, release: Release) -> ModelVersion | None:
+    try:
+        return bench.platform.models.get(ModelRef(release.model, release.version))
+    except NotFound:
+        return None
 
 
 def _settings(bench: Bench, digest: str) -> Drift:

@@ -27,6 +27,7 @@ FREE = frozenset(
         "kms/alias:Alias",
         "rds/parameterGroup:ParameterGroup", "rds/subnetGroup:SubnetGroup",
         "s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "s3/bucketLogging:BucketLogging",
+        "s3/bucketNotification:BucketNotification",
         "s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
         "s3/bucketOwnershipControls:BucketOwnershipControls", "s3/bucketPolicy:BucketPolicy",
         "s3/bucketPublicAccessBlock:BucketPublicAccessBlock",

@@ -14,11 +14,11 @@ KIND = "endpoint"
 _GOLDEN = 0.6180339887498949  # multiples of it fill [0, 1) evenly, so that few requests already show a split
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Endpoint(Record):
     """One endpoint: the fleet that serves, and the one that is to follow it."""
 
-    region: Region = None  # type: ignore[assignment]  # dataclass order; always given
+    region: Region
     config: str = ""
     fleet: Fleet | None = None
     candidate: Fleet | None = None

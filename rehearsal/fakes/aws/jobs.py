@@ -101,6 +101,7 @@ def list_training_jobs(region: Region, request: Request) -> dict[str, Any]:
                 "TrainingJobStatus": job.status,
                 "SecondaryStatus": job.secondary,
             },
+            "Ascending",
         )
 
 

@@ -58,7 +58,7 @@ def describe_model_package_group(region: Region, request: Request) -> dict[str, 
 def list_model_package_groups(region: Region, request: Request) -> dict[str, Any]:
     """Their names."""
     with region.lock:
-        return listing(region.all(GROUP).values(), request, "ModelPackageGroupSummaryList", _group_summary)
+        return listing(region.all(GROUP).values(), request, "ModelPackageGroupSummaryList", _group_summary, "Ascending")
 
 
 def delete_model_package_group(region: Region, request: Request) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def list_model_packages(region: Region, request: Request) -> dict[str, Any]:
             and (kind == "Both" or (kind == "Versioned") == bool(package.group))
             and status in (None, package.request.get("ModelApprovalStatus"))
         ]
-        return listing(found, request, "ModelPackageSummaryList", _package_summary)
+        return listing(found, request, "ModelPackageSummaryList", _package_summary, "Ascending")
 
 
 def delete_model_package(region: Region, request: Request) -> dict[str, Any]:

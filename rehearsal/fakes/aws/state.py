@@ -96,15 +96,25 @@ class Region:
 
 
 def listing(
-    found: Iterable[Record], request: Request, answer: str, summary: Callable[[Any], dict[str, Any]]
+    found: Iterable[Record],
+    request: Request,
+    answer: str,
+    summary: Callable[[Any], dict[str, Any]],
+    usual_order: str = "Descending",
 ) -> dict[str, Any]:
-    """A page of a list: filtered, sorted and cut as List operations of SageMaker do, ten at a time by default."""
+    """A page of a list: filtered, sorted and cut as List operations of SageMaker do, ten at a time by default.
+
+    :raises Refused: for a token that no page gave.
+    """
     kept = [record for record in found if _wanted(record, request)]
     by = {"Name": _name, "Status": _status, "LastModifiedTime": _modified}.get(request.get("SortBy", ""), _created)
-    kept.sort(key=by, reverse=request.get("SortOrder", "Descending") == "Descending")
-    start = int(request.get("NextToken", "0")) if request.get("NextToken", "0").isdecimal() else len(kept)
-    end = start + request.get("MaxResults", 10)
-    page = {answer: [summary(record) for record in kept[start:end]]}
+    reverse = request.get("SortOrder", usual_order) == "Descending"
+    kept = [record for _, record in sorted(enumerate(kept), key=lambda pair: (by(pair[1]), pair[0]), reverse=reverse)]
+    token = request.get("NextToken", "0")
+    if not token.isdecimal():
+        raise invalid(f"Invalid pagination token {token}.")
+    end = int(token) + request.get("MaxResults", 10)
+    page = {answer: [summary(record) for record in kept[int(token) : end]]}
     return page | ({"NextToken": str(end)} if end < len(kept) else {})
 
 

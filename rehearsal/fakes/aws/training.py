@@ -36,11 +36,11 @@ class _End(Exception):
         self.outcome = status, secondary, reason
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TrainingJob(Record):
     """One job and the thread in which it runs."""
 
-    region: Region = None  # type: ignore[assignment]  # dataclass order; always given
+    region: Region
     secondary: str = ""
     transitions: list[dict[str, Any]] = field(default_factory=list)
     artifacts: str = ""

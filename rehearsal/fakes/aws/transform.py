@@ -24,11 +24,11 @@ _PAYLOAD = 6  # MB, where neither the request nor the container says otherwise
 _TIMEOUT = 600  # seconds; ModelClientConfig, InvocationsTimeoutInSeconds
 
 
-@dataclass
+@dataclass(kw_only=True)
 class TransformJob(Record):
     """One job and the thread in which it runs."""
 
-    region: Region = None  # type: ignore[assignment]  # dataclass order; always given
+    region: Region
     began: datetime | None = None
     ended: datetime | None = None
     stopping: threading.Event = field(default_factory=threading.Event)

@@ -12,9 +12,9 @@ from trivet.core.errors import IntegrityError
 from trivet.core.findings import Level
 from trivet.core.inference import request_of
 from trivet.core.layout import OUTPUTS_FILE, PROJECT_FILE
-from trivet.core.modelpackage import PROFILE, FeatureProfile, Profile, seal
+from trivet.core.modelpackage import PROFILE, FeatureProfile, Package, Profile, seal
 from trivet.core.platform import Login
-from trivet.core.specs import EndpointSpec, Release
+from trivet.core.specs import Approval, EndpointSpec, Release
 from trivet.monitoring import capture
 from trivet.platforms.local.session import LocalPlatform
 from trivet.rehearsal import postgresql
@@ -111,7 +111,8 @@ def test_what_was_served_is_watched_sealed_and_verified(
 
     found = monitor(bench, outcomes)
 
-    [alive, *drift] = found["first"]
+    [covered, alive, *drift] = found["first"]
+    assert (covered.monitor, covered.level) == ("approval", Level.ALARM)
     assert (alive.monitor, alive.level, alive.sample) == ("records", Level.OK, 1)
     assert {finding.sample for finding in drift} == {3}
     assert found["second"] == []
@@ -124,6 +125,24 @@ def test_what_was_served_is_watched_sealed_and_verified(
     assert verify_ledger(bench).entries == 1  # nothing was recorded since
     assert not any(path.is_file() for path in (stack.rig.home / "records").rglob("*"))
     assert status(bench).ledger.startswith("1 entries")
+
+
+def test_what_is_served_without_an_approval_alarms_until_somebody_approves_it(
+    stack: Stack, bench: Bench, package: Path
+) -> None:
+    def told() -> tuple[Level, str]:
+        [found] = [one for one in status(bench).findings if one.monitor == "approval"]
+        return found.level, found.note
+
+    stack.serve(package)
+    assert told() == (Level.ALARM, f"loan/1 {Package(package).digest[:19]} was approved by nobody")
+    version = bench.platform.models.get("loan/1")
+    for word, level in (("rejected", Level.ALARM), ("approved", Level.OK)):
+        said = Approval(actor="grace", status=word, reason="as seen", identity="login", time=bench.now())
+        bench.platform.models.tag(version, approval=said)
+        assert told()[0] is level
+    monitor(bench)
+    assert told()[0] is Level.OK
 
 
 def test_records_that_were_changed_or_removed_are_named(stack: Stack, bench: Bench, package: Path) -> None:

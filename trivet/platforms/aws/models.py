@@ -80,7 +80,8 @@ class AwsModels(Models):
 
     def get(self, ref: ModelRef | str) -> ModelVersion:
         wanted = ModelRef.parse(ref) if isinstance(ref, str) else ref
-        return find(wanted, self.list(wanted.name))
+        title = "" if wanted.version is None else _title(wanted.name, wanted.version)
+        return find(wanted, [self._version(one) for one in self._described(wanted.name, title)])
 
     def list(self, name: str = "") -> Sequence[ModelVersion]:
         found = [self._version(one) for one in self._described(name)]
@@ -166,10 +167,10 @@ class AwsModels(Models):
             for page in pages:
                 yield from page["ModelPackageSummaryList"]
 
-    def _described(self, name: str) -> Iterator[Mapping[str, Any]]:
+    def _described(self, name: str, only: str = "") -> Iterator[Mapping[str, Any]]:
         for one in self._summaries():
             title = one.get("ModelPackageDescription", "")
-            if name and not title.startswith(f"{name}/"):
+            if (name and not title.startswith(f"{name}/")) or (only and title != only):
                 continue
             with told(f"Model {title}"):
                 try:

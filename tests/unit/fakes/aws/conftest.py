@@ -60,7 +60,7 @@ class Account:
     def job(self, name: str, hyperparameters: dict[str, str] | None = None, **request: Any) -> None:
         self.sagemaker.create_training_job(**job(name, HyperParameters=hyperparameters or {}, **request))
 
-    def ended(self, name: str, seconds: float = 20) -> dict[str, Any]:
+    def ended(self, name: str, seconds: float = 60) -> dict[str, Any]:
         """The job once it has ended."""
         ended = ("Completed", "Failed", "Stopped")
         return until(
@@ -97,7 +97,7 @@ class Account:
         self.config(name)
         assert self.endpoint(name, name)["EndpointStatus"] == "InService"
 
-    def settled(self, name: str, seconds: float = 30) -> dict[str, Any]:
+    def settled(self, name: str, seconds: float = 60) -> dict[str, Any]:
         busy = ("Creating", "Updating", "RollingBack")
         return until(
             lambda: self.sagemaker.describe_endpoint(EndpointName=name),
@@ -152,7 +152,7 @@ def tarball(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def until(ask: Callable[[], Any], good: Callable[[Any], bool], seconds: float = 20) -> Any:
+def until(ask: Callable[[], Any], good: Callable[[Any], bool], seconds: float = 60) -> Any:
     """The first answer that is good."""
     end = time.monotonic() + seconds
     while not good(found := ask()):

@@ -107,6 +107,26 @@ def test_linear_steps_grow(two: Account):
     assert two.settled("loan")["EndpointConfigName"] == "new" and names(two, 10) == {"new": 10}
 
 
+def test_batches_roll(two: Account):
+    two.fake.set(speed=60)
+    size = {"Type": "CAPACITY_PERCENT", "Value": 50}
+    update(two, "new", {"RollingUpdatePolicy": {"MaximumBatchSize": size, "WaitIntervalInSeconds": 60}})
+    until(lambda: names(two, 10), lambda counted: 3 <= counted["new"] <= 7)
+    assert two.settled("loan")["EndpointConfigName"] == "new" and names(two, 10) == {"new": 10}
+
+
+def test_what_is_retained_of_an_earlier_deployment_is_used_again(two: Account):
+    two.fake.set(speed=60)
+    update(two, "new", policy("CANARY", 0, CanarySize=50))
+    two.settled("loan")
+    alone = policy("CANARY", 60, CanarySize=50)
+    with pytest.raises(ClientError, match="Only one of DeploymentConfig and RetainDeploymentConfig"):
+        update(two, "old", alone, RetainDeploymentConfig=True)
+    update(two, "old", RetainDeploymentConfig=True)
+    kept = two.settled("loan")["LastDeploymentConfig"]["BlueGreenUpdatePolicy"]
+    assert kept["TrafficRoutingConfiguration"]["CanarySize"] == {"Type": "CAPACITY_PERCENT", "Value": 50}
+
+
 def test_an_alarm_takes_a_canary_back(two: Account):
     two.fake.set(speed=10)
     alarm(two, "errors", "OK")
