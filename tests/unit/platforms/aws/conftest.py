@@ -24,6 +24,7 @@ from trivet.rehearsal.rigs.package import make_package
 ATTEMPTS = 3
 LAGGING = ("TrainingJob", "Model", "EndpointConfig", "Endpoint")
 PATIENCE = 60.0  # seconds
+SPEED = 600.0  # a minute in which a release is watched passes in a tenth of a second
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +56,7 @@ def quick() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def rig(quick: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsRig]:
     with AwsRig(tmp_path_factory.mktemp("aws")) as ready:
+        ready.fake.set(speed=SPEED)
         yield ready
 
 

@@ -323,7 +323,7 @@ def test_an_alarm_about_the_new_machines_takes_a_release_back(
         with alarm(rig, console, word), pytest.raises(NotReady, match=r"went back .*alarm"):
             platform.endpoints.apply(spec_of(1, 2, traffic=(90, 10), native=CAREFUL))
     finally:
-        rig.fake.set(speed=60.0)
+        rig.fake.set(speed=600.0)
     assert platform.endpoints.state(empty).releases == good.releases
     assert held() == before
     assert rig.client("cloudwatch").describe_alarms()["MetricAlarms"] == []

@@ -111,8 +111,6 @@ def _endpoints(rig: AwsRig, platform: Any, specs: dict[int, EndpointSpec]) -> No
     list(platform.endpoints.logs(name))
     platform.endpoints.pause(name)
     platform.endpoints.resume(name)
-    for number in (1, 2, 1):
-        platform.endpoints.apply(specs[number].model_copy(update={"native": careful}))
     platform.endpoints.delete(name)
 
 
