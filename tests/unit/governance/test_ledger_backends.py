@@ -279,6 +279,14 @@ def test_the_guide_has_the_statements_for_an_administrator() -> None:
     assert all(f"{statement};\n" in guide for statement in SCHEMA)
 
 
+def test_an_entry_is_durable_whatever_the_server_s_default(server: postgresql.Server, database: str) -> None:
+    server.execute(f"ALTER DATABASE {database} SET synchronous_commit TO off")
+    backend = PostgreSQL(server.url(USER, PASSWORD, database))
+    for _ in range(2):  # the first makes the table
+        with backend._connection() as connection:
+            assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
+
+
 def test_each_connection_asks_for_a_token_of_its_own(server: postgresql.Server, database: str) -> None:
     tokens = [PASSWORD, PASSWORD, "stale"]
     backend = PostgreSQL(server.url(database=database), Login(USER, tokens.pop))
