@@ -39,19 +39,48 @@ class ContainerTask(Document):
     output: str
 
 
+class Ending:
+    """Passes on to the command, and to all that it started, that the cloud wants the job to end.
+
+    As the first process of a container this one gets no signal that it does not handle, so it does from the beginning:
+    what comes while the source is still on its way reaches the command as soon as there is one.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._process: subprocess.Popen[bytes] | None = None
+        signal.signal(signal.SIGTERM, self._told)
+
+    def concerns(self, process: subprocess.Popen[bytes]) -> None:
+        """From now on this is the command."""
+        self._process = process
+        if self.asked:
+            self.send(signal.SIGTERM)
+
+    def send(self, number: int) -> None:
+        """Send a signal to the command's whole group."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _told(self, number: int, _frame: object) -> None:
+        self.asked = True
+        self.send(number)
+
+
 def main(arguments: list[str]) -> int:
     """Run the task; returns the exit code."""
     root = Path(os.environ.get(ROOT, SAGEMAKER))
     try:
         if arguments != ["train"]:
             raise ConfigError(f"{' '.join(arguments) or 'Nothing'} is not what a container is told.", "Say train.")
-        _run(root)
+        _run(root, Ending())
     except TrivetError as error:
         return _failed(root, error)
     return ExitCode.OK
 
 
-def _run(root: Path) -> None:
+def _run(root: Path, ending: Ending) -> None:
     for name in (STORE, TASK):
         if name not in os.environ:
             raise ConfigError(f"{name} is not set: this runs inside a job of a cloud.", "Use `trivet train`.")
@@ -63,7 +92,7 @@ def _run(root: Path) -> None:
         source, output = Path(scratch, "source"), Path(scratch, "output")
         unpack(store.get(task.source), source)
         output.mkdir()
-        _command(task, source, _places(root, output))
+        _command(task, source, _places(root, output), ending)
         if _is_first(root):
             _store(store, output, task.output)
 
@@ -90,10 +119,10 @@ def _places(root: Path, output: Path) -> dict[str, str]:
     return places | ({"TRIVET_CHECKPOINTS": str(checkpoints)} if checkpoints.is_dir() else {})
 
 
-def _command(task: ContainerTask, source: Path, places: Mapping[str, str]) -> None:
-    """Run the command, and pass on to it and all that it started that the cloud wants it to end.
+def _command(task: ContainerTask, source: Path, places: Mapping[str, str], ending: Ending) -> None:
+    """Run the command.
 
-    :raises JobFailed: when it fails.
+    :raises JobFailed: when it fails, and when the cloud has ended it: what it left then is no result.
     """
     program = sys.executable if task.command[0] == "python" else task.command[0]
     environment = {**os.environ, **REPRODUCIBLE, **task.environment, **places}
@@ -103,14 +132,13 @@ def _command(task: ContainerTask, source: Path, places: Mapping[str, str]) -> No
         )
     except OSError as error:
         raise JobFailed(f"The command {task.command[0]} cannot be run: {error.strerror}.") from error
-
-    def leave(number: int, _frame: object) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-
-    signal.signal(signal.SIGTERM, leave)
+    ending.concerns(process)
     code = process.wait()
-    leave(signal.SIGKILL, None)
+    ending.send(signal.SIGKILL)
+    if ending.asked:
+        raise JobFailed(
+            "The cloud has ended the job.", "It was cancelled, its time was over, or its machine was taken away."
+        )
     if code:
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         raise JobFailed(f"The command ended with {how}.", "Its log says why.")

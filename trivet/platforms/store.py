@@ -17,9 +17,10 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
 from trivet.core.canonical import digest, digest_file
-from trivet.core.errors import ConfigError, NotFound, PlatformError
+from trivet.core.errors import ConfigError, NotFound
 from trivet.core.faults import point
 from trivet.core.platform import Store
+from trivet.platforms.storeerrors import failure
 
 MAX_KEY = 1024  # bytes of UTF-8; the limit of S3 and of Google Cloud Storage
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{2,}")
@@ -105,7 +106,7 @@ class ObjectStore(Store):
         except FileNotFoundError as error:
             raise NotFound(f"The store has no {key!r}.") from error
         except (BaseError, OSError) as error:
-            raise PlatformError(f"The store {self.url} failed at {key!r}: {_first_line(error)}.") from error
+            raise failure(self.url, key, error) from error
 
 
 def check_key(key: str) -> str:

@@ -201,6 +201,7 @@ def deployer(known: Known) -> list[Statement]:
                 "sagemaker:DeleteEndpointConfig",
                 "sagemaker:CreateEndpoint",
                 "sagemaker:UpdateEndpoint",
+                "sagemaker:UpdateEndpointWeightsAndCapacities",
                 "sagemaker:DescribeEndpoint",
                 "sagemaker:DeleteEndpoint",
                 "sagemaker:InvokeEndpoint",
@@ -218,17 +219,6 @@ def deployer(known: Known) -> list[Statement]:
             ],
             known.group,
             known.versions,
-        ),
-        _allow(
-            "Pipelines",
-            [
-                "sagemaker:StartPipelineExecution",
-                "sagemaker:DescribePipelineExecution",
-                "sagemaker:ListPipelineExecutionSteps",
-                "sagemaker:CreatePipeline",
-                "sagemaker:UpdatePipeline",
-            ],
-            *named("pipeline"),
         ),
         _allow("List", [name for name in WILDCARDS if ":List" in name or name in _LOOKS], "*"),
         _allow(

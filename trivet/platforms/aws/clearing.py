@@ -6,10 +6,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from trivet.core.leftovers import STACK_TAG
 from trivet.core.outputs import AwsNative, Outputs
 from trivet.core.platform import Endpoints
 from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.errors import is_missing, told
+from trivet.platforms.aws.tags import Tags
 
 
 def clear(clients: Clients, outputs: Outputs, native: AwsNative, endpoints: Endpoints) -> None:
@@ -24,14 +26,19 @@ def clear(clients: Clients, outputs: Outputs, native: AwsNative, endpoints: Endp
         pages = sagemaker.get_paginator("list_training_jobs").paginate(
             NameContains=f"{native.prefix}-", StatusEquals="InProgress"
         )
-        for name in [one["TrainingJobName"] for page in pages for one in page["TrainingJobSummaries"]]:
-            if name.startswith(f"{native.prefix}-"):
-                _unless_gone(lambda name=name: sagemaker.stop_training_job(TrainingJobName=name))
+        for one in [one for page in pages for one in page["TrainingJobSummaries"]]:
+            # Another stack's prefix may begin with this one's.
+            if _is_of(outputs, sagemaker.list_tags(ResourceArn=one["TrainingJobArn"])["Tags"]):
+                _unless_gone(lambda name=one["TrainingJobName"]: sagemaker.stop_training_job(TrainingJobName=name))
     group = outputs.models.rpartition("/")[2]
     with told(f"The model packages of {group}"):
         pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
         for arn in [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]]:
             _unless_gone(lambda arn=arn: sagemaker.delete_model_package(ModelPackageName=arn))
+
+
+def _is_of(outputs: Outputs, tags: Tags) -> bool:
+    return {"Key": STACK_TAG, "Value": outputs.stack} in tags
 
 
 def _unless_gone(call: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from trivet.core.document import Document
-from trivet.core.errors import ConfigError, NotFound, NotReady, PlatformError
+from trivet.core.errors import ConfigError, Locked, NotFound, NotReady, PlatformError, TrivetError
 from trivet.core.faults import point
 from trivet.core.outputs import AwsNative, EndpointShell, Outputs
 from trivet.core.platform import Endpoints, Store
@@ -19,7 +19,16 @@ from trivet.core.specs import EndpointSpec, EndpointState, EndpointStatus, Relea
 from trivet.core.waiting import wait_for
 from trivet.platforms.aws import rollout, scaling
 from trivet.platforms.aws.clients import Clients
-from trivet.platforms.aws.errors import code_of, is_missing, once_the_role_is_known, said, told
+from trivet.platforms.aws.errors import (
+    PROPAGATION_SECONDS,
+    code_of,
+    is_missing,
+    is_taken,
+    once_the_role_is_known,
+    said,
+    told,
+)
+from trivet.platforms.aws.hosted import LOST, SETTLE_SECONDS, UNSETTLED, Described, Hosted, serves
 from trivet.platforms.aws.leftovers import tidy
 from trivet.platforms.aws.logs import last_error, lines
 from trivet.platforms.aws.tags import tags
@@ -38,15 +47,9 @@ STATES = {
     "UpdateRollbackFailed": EndpointStatus.FAILED,
     "Deleting": EndpointStatus.EMPTY,
 }
-UNSETTLED = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
-LOST = ("Failed", "OutOfService", "UpdateRollbackFailed")  # such an endpoint takes no update: it is made again
 BUSY = (429, 503, 504)
 MOST_BODY = 6_291_456  # bytes of a request; the API's own model says so
-DELETE_SECONDS = RESUME_SECONDS = 1800.0
-SETTLE_SECONDS = 3600.0
-LONGEST_PAUSE = 15.0
-
-Described = Mapping[str, Any]
+RESUME_SECONDS = 1800.0
 
 
 class Paused(Document):
@@ -75,32 +78,29 @@ class AwsEndpoints(Endpoints):
 
     def apply(self, spec: EndpointSpec) -> EndpointState:
         self._check(spec)
-        shell = self._shell(spec.name)
+        shell, hosted = self._shell(spec.name), self._hosted(spec.name)
         self._verify(spec)
         plan = plan_of(spec, shell, self._outputs, self._native)
         self._prepare(plan)
         point("endpoint.prepared")
-        there = self._settled(shell)
-        if there and there["EndpointStatus"] in LOST:
-            self._remove(shell)
-            there = None
-        if there is None:
-            self._create(shell, plan.name)
-        elif there["EndpointConfigName"] != plan.name:
-            self._update(shell, plan, spec)
+        scaled = scaling.bounds(self._scaling, shell.name)
+        before = wait_for(lambda: self._asked(hosted, plan, spec), f"Endpoint {shell.name}", seconds=SETTLE_SECONDS)[0]
         point("endpoint.asked")
-        self._arrived(shell, plan.name, rollout.patience(spec))
         self._store.delete(_paused_key(spec.name))
+        there = hosted.changed(plan.name, before, rollout.patience(spec))
+        if not serves(there, plan.name):
+            self._restore(shell, there, before, plan, scaled)
+            raise self._not_reached(hosted.name, there, before)
         with told(f"Endpoint {spec.name}"):
-            scaling.scale(self._clients("application-autoscaling"), shell.name, plan.variants, spec)
+            scaling.scale(self._scaling, shell.name, plan.variants, spec)
             tidy(self._clients, shell, kept=plan.name)
         return self.state(spec.name)
 
     def state(self, name: str) -> EndpointState:
         shell = self._shell(name)
         url = f"https://{shell.host}/endpoints/{shell.name}/invocations"
-        there = self._described(shell)
-        if there is None:
+        there = self._hosted(name).described()
+        if there is None or there["EndpointStatus"] == "Deleting":
             paused = self._paused(name)
             status = EndpointStatus.STOPPED if paused else EndpointStatus.EMPTY
             reason = f"It was paused; `trivet resume {name}` serves again." if paused else ""
@@ -113,7 +113,7 @@ class AwsEndpoints(Endpoints):
             name=name,
             status=status,
             url=url,
-            reason=self._reason(shell, there),
+            reason=self._reason(there),
             since=there["LastModifiedTime"],
             releases=self._releases(there) if status is EndpointStatus.READY else (),
         )
@@ -125,59 +125,75 @@ class AwsEndpoints(Endpoints):
             raise ConfigError(
                 f"The request has {len(body)} bytes, and SageMaker takes {MOST_BODY}.", "Send fewer rows at a time."
             )
-        try:
-            answer = self._clients("sagemaker-runtime").invoke_endpoint(
-                EndpointName=shell.name, Body=body, ContentType="application/json", Accept="application/json"
-            )
-            return json.loads(answer["Body"].read())
-        except ClientError as error:
-            if code_of(error) == "ModelError":
-                raise _of_the_model(name, error) from error
-            if is_missing(error):
-                raise NotReady(f"The endpoint {name} serves nothing.", "Deploy a release first.") from error
-            with told(f"Endpoint {name}"):
+        with told(f"Endpoint {name}"):
+            try:
+                answer = self._clients("sagemaker-runtime").invoke_endpoint(
+                    EndpointName=shell.name, Body=body, ContentType="application/json", Accept="application/json"
+                )
+                content = answer["Body"].read()
+            except ClientError as error:
+                if code_of(error) == "ModelError":
+                    raise _of_the_model(name, error) from error
+                if is_missing(error) or "not in service" in said(error):
+                    raise NotReady(f"The endpoint {name} serves nothing.", "Deploy a release first.") from error
                 raise
+        try:
+            return json.loads(content)
         except ValueError as error:
             raise PlatformError(f"What answers as endpoint {name} is not Trivet's server.") from error
 
     def delete(self, name: str) -> None:
         shell = self._shell(name)
-        if self._settled(shell):
-            self._remove(shell)
+        self._hosted(name).remove()
         self._store.delete(_paused_key(name))
         point("endpoint.removed")
         with told(f"Endpoint {name}"):
             tidy(self._clients, shell)
 
     def pause(self, name: str) -> EndpointState:
-        shell = self._shell(name)
-        there = self._settled(shell)
+        hosted = self._hosted(name)
+        there = hosted.settled()
         if there and there["EndpointStatus"] == "InService":
-            paused = Paused.of(there, scaling.bounds(self._clients("application-autoscaling"), shell.name))
+            paused = Paused.of(there, scaling.bounds(self._scaling, hosted.name))
             self._store.put(_paused_key(name), paused.canonical())
             point("endpoint.pausing")
-            self._remove(shell)  # its configuration and models stay
+            hosted.remove()  # its configuration and models stay
         return self.state(name)
 
     def resume(self, name: str) -> EndpointState:
-        shell = self._shell(name)
-        if self._settled(shell) is None:
-            paused = self._paused(name)
-            if paused is None:
+        hosted, paused = self._hosted(name), self._paused(name)
+        before = hosted.settled()
+        if paused is None:
+            if before is None:
                 raise NotReady(f"The endpoint {name} was not paused.", "Deploy a release.")
-            self._create(shell, paused.config)
+            return self.state(name)
+        if before and before["EndpointStatus"] in LOST and before["EndpointConfigName"] == paused.config:
+            hosted.remove()  # an earlier call has tried
+            before = None
+        if before is None:
+            hosted.create(paused.config, tags(self._outputs))
+        if before is None or before["EndpointConfigName"] == paused.config:
             point("endpoint.resuming")
-            self._arrived(shell, paused.config, RESUME_SECONDS)
-            scaling.restore(self._clients("application-autoscaling"), shell.name, paused.scaling)
-        self._store.delete(_paused_key(name))
+            there = hosted.changed(paused.config, before, RESUME_SECONDS)
+            if not serves(there, paused.config):
+                raise self._not_reached(hosted.name, there, before)
+            scaling.restore(self._scaling, hosted.name, paused.scaling)
+        self._store.delete(_paused_key(name))  # else a release was deployed since
         return self.state(name)
 
     def logs(self, name: str) -> Iterator[str]:
-        return lines(self._clients("logs"), self._log(self._shell(name)))
+        return lines(self._clients("logs"), _log(self._shell(name).name))
 
     @property
     def _sagemaker(self) -> Any:
         return self._clients("sagemaker")
+
+    @property
+    def _scaling(self) -> Any:
+        return self._clients("application-autoscaling")
+
+    def _hosted(self, name: str) -> Hosted:
+        return Hosted(self._clients, self._shell(name).name)
 
     def _shell(self, name: str) -> EndpointShell:
         if name not in self._outputs.endpoints:
@@ -208,93 +224,111 @@ class AwsEndpoints(Endpoints):
         )
 
     def _ensure(self, describe: Callable[[], object], create: Callable[[], object], what: str) -> None:
-        """Make what is not there; what is there under this name says the same."""
+        """Make what is not there, and wait until it is seen; what is there under this name says the same."""
         with told(what):
+            if _is_there(describe):
+                return
             try:
-                describe()
-            except ClientError as error:
-                if not is_missing(error):
-                    raise
                 once_the_role_is_known(create, what)
-
-    def _create(self, shell: EndpointShell, config: str) -> None:
-        with told(f"Endpoint {shell.name}"):
-            try:
-                self._sagemaker.create_endpoint(
-                    EndpointName=shell.name, EndpointConfigName=config, Tags=tags(self._outputs)
-                )
             except ClientError as error:
-                if "already exist" not in said(error):  # somebody else was first; what is there is looked at below
+                if not is_taken(error):
                     raise
+            wait_for(lambda: _is_there(describe) or None, what, seconds=PROPAGATION_SECONDS)
 
-    def _update(self, shell: EndpointShell, plan: Plan, spec: EndpointSpec) -> None:
-        with told(f"Endpoint {shell.name}"):
-            if rollout.guarded(spec):
-                for alarm in rollout.alarms_of(plan.name, shell.name, plan.variants[0]):
-                    self._clients("cloudwatch").put_metric_alarm(**alarm, Tags=tags(self._outputs))
-                point("endpoint.alarms")
-            # A variant that scales cannot be taken off; those that stay keep the machines that they have.
-            scaling.forget(self._clients("application-autoscaling"), shell.name, plan.variants)
-            self._sagemaker.update_endpoint(
-                EndpointName=shell.name,
-                EndpointConfigName=plan.name,
-                RetainAllVariantProperties=spec.maximum_instances > spec.minimum_instances,
-                ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredWeight"}],
-                DeploymentConfig=rollout.deployment(spec, plan.name),
-            )
+    def _asked(self, hosted: Hosted, plan: Plan, spec: EndpointSpec) -> tuple[Described | None] | None:
+        """What was there before SageMaker was asked for the plan; None when something else happened just then."""
+        there = hosted.settled()
+        held = self._held(there) if there else None
+        if there and (there["EndpointStatus"] in LOST or held is None):
+            hosted.remove()
+            there = None
+        if there is None or held is None:
+            return (None,) if hosted.create(plan.name, tags(self._outputs)) else None
+        if there["EndpointConfigName"] != plan.name:
+            return (there,) if self._updated(hosted, held, plan, spec) else None
+        if changed := plan.unlike(there, counts=spec.maximum_instances == spec.minimum_instances):
+            hosted.weigh(changed)
+        return (there,)
 
-    def _arrived(self, shell: EndpointShell, config: str, seconds: float) -> None:
-        """Wait for the end of what was asked for, and look what really is there: SageMaker may have gone back.
-
-        :raises NotReady: when it does not serve what was wanted.
-        """
-        there = self._settled(shell, seconds)
-        if there and there["EndpointStatus"] == "InService" and there["EndpointConfigName"] == config:
-            return
-        word = "is gone" if there is None else f"is {there['EndpointStatus']}"
-        if there and there["EndpointStatus"] == "InService":
-            word = "went back to what it served before"
-        reason = self._reason(shell, there) if there else ""
-        raise NotReady(f"The endpoint {shell.name} {word}: {reason or 'SageMaker gives no reason.'}", "Read its log.")
-
-    def _settled(self, shell: EndpointShell, seconds: float = SETTLE_SECONDS) -> Described | None:
-        """The endpoint, once nothing happens to it any more; None when there is none."""
-
-        def probe() -> tuple[Described | None] | None:
-            there = self._described(shell)
-            return None if there and there["EndpointStatus"] in UNSETTLED else (there,)
-
-        return wait_for(probe, f"Endpoint {shell.name}", seconds=seconds, longest=LONGEST_PAUSE)[0]
-
-    def _described(self, shell: EndpointShell) -> Described | None:
-        with told(f"Endpoint {shell.name}"):
+    def _held(self, there: Described) -> Described | None:
+        """The configuration by which it serves; SageMaker updates no endpoint whose own was deleted."""
+        name = there["EndpointConfigName"]
+        with told(f"The configuration {name}"):
             try:
-                return self._sagemaker.describe_endpoint(EndpointName=shell.name)
+                return self._sagemaker.describe_endpoint_config(EndpointConfigName=name)
             except ClientError as error:
                 if is_missing(error):
                     return None
                 raise
 
-    def _remove(self, shell: EndpointShell) -> None:
-        with told(f"Endpoint {shell.name}"):
-            scaling.forget(self._clients("application-autoscaling"), shell.name)
-            try:
-                self._sagemaker.delete_endpoint(EndpointName=shell.name)
-            except ClientError as error:
-                if not is_missing(error):
-                    raise
-        self._settled(shell, DELETE_SECONDS)
+    def _updated(self, hosted: Hosted, held: Described, plan: Plan, spec: EndpointSpec) -> bool:
+        with told(f"Endpoint {hosted.name}"):
+            if rollout.guarded(spec):
+                for alarm in rollout.alarms_of(plan.name, hosted.name, plan.variants):
+                    self._clients("cloudwatch").put_metric_alarm(**alarm, Tags=tags(self._outputs))
+                point("endpoint.alarms")
+            # A variant that scales can neither be taken off nor get other machines; those that stay keep their number.
+            scaling.forget(self._scaling, hosted.name, plan.alike(held))
+        return hosted.update(
+            EndpointConfigName=plan.name,
+            RetainAllVariantProperties=spec.maximum_instances > spec.minimum_instances,
+            ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredWeight"}],
+            DeploymentConfig=rollout.deployment(spec, plan.name),
+        )
+
+    def _restore(
+        self,
+        shell: EndpointShell,
+        there: Described | None,
+        before: Described | None,
+        plan: Plan,
+        scaled: Sequence[scaling.Bounds],
+    ) -> None:
+        """After a release that was taken back: scale again what serves again, and keep nothing of what was no good."""
+        if before and serves(there, before["EndpointConfigName"]):
+            scaling.restore(self._scaling, shell.name, scaled)
+            with told(f"Endpoint {shell.name}"):
+                tidy(self._clients, shell, kept=before["EndpointConfigName"], bad=plan.name)
+
+    def _not_reached(self, name: str, there: Described | None, before: Described | None) -> TrivetError:
+        """Why it does not serve what was wanted."""
+        if there is None:
+            return NotReady(f"The endpoint {name} was taken away meanwhile.", "Deploy again.")
+        if there["EndpointStatus"] != "InService":
+            word = f"is {there['EndpointStatus']}"
+        elif before and there["EndpointConfigName"] == before["EndpointConfigName"]:
+            word = "went back to what it served before"
+        else:
+            return Locked(
+                f"Another release took over endpoint {name} meanwhile.", "Look who deploys, and deploy again."
+            )
+        reason = self._reason(there) or "SageMaker gives no reason."
+        return NotReady(f"The endpoint {name} {word}: {reason}", "Read its log.")
 
     def _releases(self, there: Described) -> tuple[Release, ...]:
-        variants = there.get("ProductionVariants", ())
-        with told(f"Endpoint {there['EndpointName']}"):
-            config = self._sagemaker.describe_endpoint_config(EndpointConfigName=there["EndpointConfigName"])
-            models = {one["VariantName"]: one["ModelName"] for one in config["ProductionVariants"]}
-            held = [
-                release_of(self._sagemaker.describe_model(ModelName=models[one["VariantName"]])) for one in variants
-            ]
+        """What its variants hold, with the shares that they really get.
+
+        :raises PlatformError: when that cannot be told, since others have deleted or made what it serves by.
+        """
+        name, variants = there["EndpointName"], there.get("ProductionVariants", ())
+        config = self._held(there)
+        models = {one["VariantName"]: one.get("ModelName", "") for one in (config or {}).get("ProductionVariants", ())}
+        if missing := [one["VariantName"] for one in variants if one["VariantName"] not in models]:
+            raise PlatformError(f"What variant {missing[0]} of endpoint {name} serves by was deleted.", "Deploy again.")
+        held = [release_of(self._model(name, models[one["VariantName"]])) for one in variants]
         shares = percent([one.get("CurrentWeight", 0.0) for one in variants])
         return tuple(release.model_copy(update={"traffic": share}) for release, share in zip(held, shares, strict=True))
+
+    def _model(self, endpoint: str, name: str) -> Mapping[str, Any]:
+        with told(f"Endpoint {endpoint}"):
+            try:
+                return self._sagemaker.describe_model(ModelName=name)
+            except ClientError as error:
+                if is_missing(error):
+                    raise PlatformError(
+                        f"Endpoint {endpoint}: its model {name} was deleted.", "Deploy again."
+                    ) from error
+                raise
 
     def _paused(self, name: str) -> Paused | None:
         try:
@@ -302,16 +336,27 @@ class AwsEndpoints(Endpoints):
         except NotFound:
             return None
 
-    def _reason(self, shell: EndpointShell, there: Described) -> str:
+    def _reason(self, there: Described) -> str:
         """What SageMaker says, and what the container itself wrote last, which says more."""
         reason = there.get("FailureReason", "")
         if not reason:
             return "It is being updated." if there["EndpointStatus"] in UNSETTLED else ""
-        wrote = last_error(self._clients("logs"), self._log(shell))
+        wrote = last_error(self._clients("logs"), _log(there["EndpointName"]))
         return f"{reason} The server: {wrote}" if wrote else reason
 
-    def _log(self, shell: EndpointShell) -> str:
-        return f"{LOG_GROUP}/{shell.name}"
+
+def _log(name: str) -> str:
+    return f"{LOG_GROUP}/{name}"
+
+
+def _is_there(describe: Callable[[], object]) -> bool:
+    try:
+        describe()
+    except ClientError as error:
+        if is_missing(error):
+            return False
+        raise
+    return True
 
 
 def _paused_key(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     HTTPClientError,
     NoCredentialsError,
     NoRegionError,
@@ -21,6 +22,7 @@ from botocore.exceptions import (
 from botocore.exceptions import (
     ConnectionError as Unreachable,
 )
+from botocore.parsers import ResponseParserError
 
 from trivet.core.errors import ConfigError, NotFound, NotReady, PlatformError
 from trivet.core.waiting import wait_for
@@ -35,13 +37,19 @@ DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Not
 BUSY = {
     *("Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "RequestLimitExceeded"),
     *("ServiceUnavailable", "ServiceUnavailableException", "InternalFailure", "InternalServerError", "SlowDown"),
+    *("ModelNotReadyException", "InternalDependencyException", "RequestTimeout", "ConcurrentUpdateException"),
 }
 QUOTA = {"ResourceLimitExceeded", "LimitExceededException", "ServiceQuotaExceededException"}
 MISSING = {"ResourceNotFound", "ResourceNotFoundException", "NoSuchEntity", "NoSuchBucket", "NotFoundException"}
+NO_CREDENTIALS = (
+    *(NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, ProfileNotFound, SSOError),
+    TokenRetrievalError,
+)
 LOG_IN = "Log in again, such as by `aws sso login`; `trivet doctor` says who you are."
 # A role that was just made is not known everywhere for some seconds.
 NEW_ROLE = ("could not assume role", "cannot be assumed", "unable to assume", "is invalid or cannot be assumed")
 PROPAGATION_SECONDS = 60.0
+SERVER_ERROR = 500
 
 
 def code_of(error: ClientError) -> str:
@@ -62,6 +70,22 @@ def is_missing(error: ClientError) -> bool:
     )
 
 
+def is_taken(error: ClientError) -> bool:
+    """Whether AWS says that there is one of this name already.
+
+    Names of ours say what they stand for. So it is the same, made by somebody else at the same time, or by our own call
+    whose answer was lost: the SDK has made it again.
+    """
+    return code_of(error) == "ResourceInUse" or any(
+        words in said(error).lower() for words in ("already exist", "must be unique")
+    )
+
+
+def is_changing(error: ClientError) -> bool:
+    """Whether SageMaker refuses because something else happens to the endpoint just now."""
+    return "in-progress endpoint" in said(error).lower()
+
+
 @contextmanager
 def told(what: str) -> Iterator[None]:
     """Raise what AWS refused as one sentence about ``what``.
@@ -75,11 +99,11 @@ def told(what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _of(what, error) from error
-    except (NoCredentialsError, PartialCredentialsError, ProfileNotFound, SSOError, TokenRetrievalError) as error:
+    except NO_CREDENTIALS as error:
         raise ConfigError(f"{what}: there are no credentials for AWS ({_line(error)}).", LOG_IN) from error
     except (NoRegionError, ParamValidationError) as error:
         raise ConfigError(f"{what}: {_line(error)}.") from error
-    except (Unreachable, HTTPClientError) as error:
+    except (Unreachable, HTTPClientError, ResponseParserError) as error:
         raise NotReady(
             f"{what}: AWS cannot be reached ({_line(error)}).", "Look at the network and try again."
         ) from error
@@ -94,7 +118,7 @@ def _of(what: str, error: ClientError) -> Exception:
     if code in DENIED:
         action = error.operation_name
         return PlatformError(sentence, f"Ask for the right to {action}; docs/aws-rights.md lists what each role needs.")
-    if code in BUSY:
+    if code in BUSY or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400) >= SERVER_ERROR:
         return NotReady(sentence, "AWS has too much to do: try again in a minute.")
     if code in QUOTA:
         return PlatformError(sentence, "Ask for more under Service Quotas, or take another instance type.")

@@ -16,14 +16,16 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from trivet.clouds import awsprices
+from trivet.core.canonical import digest
 from trivet.core.errors import ConfigError, NotFound, PlatformError
 from trivet.core.faults import point
 from trivet.core.outputs import AwsNative, Outputs
 from trivet.core.platform import Jobs, Store
 from trivet.core.refs import JobRef
 from trivet.core.specs import AwsJob, JobSpec, JobState
+from trivet.core.waiting import wait_for
 from trivet.platforms.aws.clients import Clients
-from trivet.platforms.aws.errors import code_of, is_missing, once_the_role_is_known, told
+from trivet.platforms.aws.errors import PROPAGATION_SECONDS, is_missing, is_taken, once_the_role_is_known, told
 from trivet.platforms.aws.images import TRAINING, image
 from trivet.platforms.aws.logs import lines
 from trivet.platforms.aws.tags import tags
@@ -71,7 +73,8 @@ class AwsJobs(Jobs):
             return ref
         number = newest.number + 1 if newest else 1
         task = ContainerTask(source=spec.source, command=spec.command, environment=spec.environment, output=spec.output)
-        key = f"jobs/{spec.name}/{number}.json"
+        # Named by what it says: who submits another task under this name at the same time changes nothing of ours.
+        key = f"jobs/{spec.name}/{digest(task.canonical()).removeprefix('sha256:')}.json"
         self._store.put(key, task.canonical())
         point("job.written")
         request = self._request(spec, self._name(ref.id, number), key)
@@ -81,8 +84,9 @@ class AwsJobs(Jobs):
                     lambda: self._sagemaker.create_training_job(**request), f"The role of job {spec.name}"
                 )
             except ClientError as error:
-                if code_of(error) != "ResourceInUse":  # else somebody has just submitted the same
+                if not is_taken(error):
                     raise
+        wait_for(lambda: self._attempt(ref, number), f"Job {spec.name}", seconds=PROPAGATION_SECONDS)
         return ref
 
     def state(self, ref: JobRef) -> JobState:
@@ -117,15 +121,21 @@ class AwsJobs(Jobs):
         """The newest attempt: their numbers have no gaps, and asking by name is consistent where listing is not."""
         found = None
         for number in range(1, 10_000):
-            physical = self._name(ref.id, number)
-            with told(f"Job {ref.id}"):
-                try:
-                    found = Attempt(number, physical, self._sagemaker.describe_training_job(TrainingJobName=physical))
-                except ClientError as error:
-                    if is_missing(error):
-                        return found
-                    raise
+            following = self._attempt(ref, number)
+            if following is None:
+                break
+            found = following
         return found
+
+    def _attempt(self, ref: JobRef, number: int) -> Attempt | None:
+        physical = self._name(ref.id, number)
+        with told(f"Job {ref.id}"):
+            try:
+                return Attempt(number, physical, self._sagemaker.describe_training_job(TrainingJobName=physical))
+            except ClientError as error:
+                if is_missing(error):
+                    return None
+                raise
 
     def _name(self, name: str, attempt: int) -> str:
         whole = f"{self._native.prefix}-{name}"

@@ -5,32 +5,45 @@ The last good configurations stay, so that whoever has to go back can do so by h
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from trivet.core.outputs import EndpointShell
 from trivet.platforms.aws.clients import Clients
-from trivet.platforms.aws.errors import is_missing
+from trivet.platforms.aws.errors import is_missing, said
 from trivet.platforms.aws.rollout import alarm_names
 from trivet.platforms.aws.variants import DIGITS, family
 
 KEPT = 3  # configurations, the one in use among them
 
 
-def tidy(clients: Clients, shell: EndpointShell, *, kept: str = "") -> None:
-    """Delete what the endpoint had; with ``kept``, its configuration in use, that and the last before it stay."""
+def tidy(clients: Clients, shell: EndpointShell, *, kept: str = "", bad: str = "") -> None:
+    """Delete what the endpoint had; with ``kept``, its configuration in use, that and the last before it stay.
+
+    :param bad: a configuration that was tried and is not good: to be deleted too.
+    """
     sagemaker: Any = clients("sagemaker")
     configs = _named(sagemaker, "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName", shell)
-    keep = [kept, *(name for name in configs if name != kept)][:KEPT] if kept else []
+    keep = [kept, *(name for name in configs if name not in (kept, bad))][:KEPT] if kept else []
     used = {model for name in keep for model in _models_of(sagemaker, name)}
     for name in configs:
         if name not in keep:
-            clients("cloudwatch").delete_alarms(AlarmNames=list(alarm_names(name)))
-            sagemaker.delete_endpoint_config(EndpointConfigName=name)
+            clients("cloudwatch").delete_alarms(AlarmNames=alarm_names(name))
+            _unless_gone(lambda name=name: sagemaker.delete_endpoint_config(EndpointConfigName=name))
     for name in _named(sagemaker, "list_models", "Models", "ModelName", shell):
         if name not in used:
-            sagemaker.delete_model(ModelName=name)
+            _unless_gone(lambda name=name: sagemaker.delete_model(ModelName=name))
+
+
+def _unless_gone(call: Callable[[], object]) -> None:
+    """Make a call about what somebody else may have deleted, or begun to use, just now."""
+    try:
+        call()
+    except ClientError as error:
+        if not (is_missing(error) or "in use" in said(error)):
+            raise
 
 
 def _named(sagemaker: Any, verb: str, member: str, field: str, shell: EndpointShell) -> list[str]:

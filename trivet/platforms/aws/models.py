@@ -8,6 +8,7 @@ it: the state of its approval, the author, the digest, tags.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ MOST_TAGS = 50 - 5  # SageMaker takes 50 properties, ours included
 MOST_KEY, MOST_VALUE = 128, 256  # characters
 STATUS = {"approved": "Approved", "rejected": "Rejected"}
 MOST_REASON = 1024
+ALLOWED = "letters, digits, spaces and _ . : / = + - @"
 JSON = "application/json"
 
 
@@ -61,6 +63,7 @@ class AwsModels(Models):
     def register(self, name: str, package: Path, *, author: str, tags: dict[str, str]) -> ModelVersion:
         check_name(name)
         _check_tags(tags, MOST_TAGS)
+        _check_author(author)
         opened = Package(package)
         key = put_package(self._store, opened, self._sign)
         point("register.stored")
@@ -69,9 +72,11 @@ class AwsModels(Models):
         made = self._model_package(name, number)
         if made is None:
             ours = {NAME: name, VERSION: str(number), DIGEST: opened.digest, KEY: key, AUTHOR: author}
-            self._create(name, number, key, {**tags, **ours})
+            made = self._create(name, number, key, {**tags, **ours})
             point("register.created")
-        return self.get(ModelRef(name, number))
+        # By its ARN, under which it is found at once; lists lag behind.
+        with told(f"Model {_title(name, number)}"):
+            return self._version(self._sagemaker.describe_model_package(ModelPackageName=made["ModelPackageArn"]))
 
     def get(self, ref: ModelRef | str) -> ModelVersion:
         wanted = ModelRef.parse(ref) if isinstance(ref, str) else ref
@@ -101,7 +106,7 @@ class AwsModels(Models):
             self._store.put(self._approval_key(now), approval.canonical())
             point("tag.approved")
             changed["ModelApprovalStatus"] = STATUS[approval.status]
-            changed["ApprovalDescription"] = f"{approval.actor}: {approval.reason}"[:MOST_REASON]
+            changed["ApprovalDescription"] = " ".join(f"{approval.actor}: {approval.reason}".split())[:MOST_REASON]
         if changed:
             summary = self._model_package(now.name, now.version)
             if summary is None:
@@ -131,11 +136,11 @@ class AwsModels(Models):
                 return number
             number += 1
 
-    def _create(self, name: str, number: int, key: str, properties: dict[str, str]) -> None:
+    def _create(self, name: str, number: int, key: str, properties: dict[str, str]) -> Mapping[str, Any]:
         url = f"{self._outputs.store}/{key}/"
         source = {"S3Uri": url, "S3DataType": "S3Prefix", "CompressionType": "None"}
         with told(f"Model {name}/{number}"):
-            self._sagemaker.create_model_package(
+            return self._sagemaker.create_model_package(
                 ModelPackageGroupName=self._group.rpartition("/")[2],
                 ModelPackageDescription=_title(name, number),
                 InferenceSpecification={
@@ -215,10 +220,22 @@ def _title(name: str, number: int) -> str:
 
 def _check_tags(tags: Mapping[str, str], most: int) -> None:
     check_tags(tags)
-    long = [key for key, value in tags.items() if not (0 < len(key) <= MOST_KEY and 0 < len(value) <= MOST_VALUE)]
+    long = [key for key, value in tags.items() if not (_fits(key, MOST_KEY) and _fits(value, MOST_VALUE))]
     if long or len(tags) > most:
         what = f"The tag {long[0]!r} is" if long else f"{len(tags)} tags are"
         raise ConfigError(
             f"{what} more than SageMaker takes of a model package.",
-            f"Use up to {most} tags of 1 to {MOST_KEY} characters with values of 1 to {MOST_VALUE}.",
+            f"Use up to {most} tags of 1 to {MOST_KEY} characters with values of 1 to {MOST_VALUE}, {ALLOWED}.",
         )
+
+
+def _check_author(author: str) -> None:
+    if not _fits(author, MOST_VALUE):
+        raise ConfigError(f"SageMaker does not take {author!r} as the author of a model.", f"Use {ALLOWED}.")
+
+
+def _fits(text: str, most: int) -> bool:
+    """Whether SageMaker takes this in the metadata of a model package: CustomerMetadataKey and -Value of its API."""
+    return 0 < len(text) <= most and all(
+        character in "_.:/=+-@" or unicodedata.category(character)[0] in "LZN" for character in text
+    )

@@ -8,6 +8,7 @@ Source: SageMaker Developer Guide, "Auto-rollback configuration and monitoring".
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from trivet.core.specs import EndpointSpec
@@ -15,11 +16,18 @@ from trivet.core.specs import EndpointSpec
 TYPES = {"at once": "ALL_AT_ONCE", "canary": "CANARY", "linear": "LINEAR"}
 MOST_ERRORS, SLOW_US = 1, 1_000_000  # answers with 5xx in a minute; the slowest hundredth, in microseconds
 PERIOD_S = 60
+MOST_WATCHED = 5  # variants: a deployment takes ten alarms
 ENOUGH_S = 3600  # for machines to come up and go, beside the baking
 
 
-def alarms_of(config: str, endpoint: str, variant: str) -> list[dict[str, Any]]:
-    """Requests of CloudWatch's API for the alarms about one configuration."""
+def alarms_of(config: str, endpoint: str, variants: Sequence[str]) -> list[dict[str, Any]]:
+    """Requests of CloudWatch's API for the alarms about one configuration: two for each variant that answers."""
+    names = alarm_names(config)
+    pairs = zip(variants, zip(names[::2], names[1::2], strict=True), strict=False)
+    return [one for variant, names in pairs for one in _pair(config, endpoint, variant, names)]
+
+
+def _pair(config: str, endpoint: str, variant: str, names: tuple[str, str]) -> list[dict[str, Any]]:
     dimensions = [
         {"Name": "EndpointName", "Value": endpoint},
         {"Name": "VariantName", "Value": variant},
@@ -33,7 +41,7 @@ def alarms_of(config: str, endpoint: str, variant: str) -> list[dict[str, Any]]:
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
         "TreatMissingData": "notBreaching",  # no request, no fault
     }
-    errors, latency = alarm_names(config)
+    errors, latency = names
     return [
         {"AlarmName": errors, "MetricName": "Invocation5XXErrors", "Statistic": "Sum", "Threshold": MOST_ERRORS}
         | common,
@@ -41,9 +49,10 @@ def alarms_of(config: str, endpoint: str, variant: str) -> list[dict[str, Any]]:
     ]
 
 
-def alarm_names(config: str) -> tuple[str, str]:
-    """Names of the alarms about a configuration."""
-    return f"{config}-errors", f"{config}-latency"
+def alarm_names(config: str, variants: int = MOST_WATCHED) -> list[str]:
+    """Names of the alarms about a configuration, two for each variant; without a number the most that there may be."""
+    numbers = ("" if number == 1 else f"-{number}" for number in range(1, min(variants, MOST_WATCHED) + 1))
+    return [f"{config}{number}-{what}" for number in numbers for what in ("errors", "latency")]
 
 
 def guarded(spec: EndpointSpec) -> bool:
@@ -66,7 +75,9 @@ def deployment(spec: EndpointSpec, config: str) -> dict[str, Any]:
     }
     made: dict[str, Any] = {"BlueGreenUpdatePolicy": policy}
     if guarded(spec):
-        made["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": name} for name in alarm_names(config)]}
+        made["AutoRollbackConfiguration"] = {
+            "Alarms": [{"AlarmName": name} for name in alarm_names(config, len(spec.releases))]
+        }
     return made
 
 

@@ -22,7 +22,7 @@ class Bounds(Document):
     variant: str
     least: int
     most: int
-    requests: float
+    requests: float | None  # per machine; None where nothing but its bounds is set
 
 
 def scale(scaling: Any, endpoint: str, variants: Iterable[str], spec: EndpointSpec) -> None:
@@ -40,6 +40,8 @@ def restore(scaling: Any, endpoint: str, bounds: Iterable[Bounds]) -> None:
         target = {**KIND, "ResourceId": _id(endpoint, one.variant)}
         with told(f"Autoscaling of {endpoint}"):
             scaling.register_scalable_target(**target, MinCapacity=one.least, MaxCapacity=one.most)
+            if one.requests is None:
+                continue
             scaling.put_scaling_policy(
                 **target,
                 PolicyName=f"{one.variant}-requests",
@@ -82,9 +84,10 @@ def _targets(scaling: Any, endpoint: str) -> list[dict[str, Any]]:
     return [one for one in every if one["ResourceId"].startswith(f"endpoint/{endpoint}/variant/")]
 
 
-def _requests(scaling: Any, name: str) -> float:
+def _requests(scaling: Any, name: str) -> float | None:
     policies = scaling.describe_scaling_policies(**KIND, ResourceId=name)["ScalingPolicies"]
-    return next(one["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for one in policies)
+    targets = (one.get("TargetTrackingScalingPolicyConfiguration") for one in policies)
+    return next((one["TargetValue"] for one in targets if one), None)
 
 
 def _deregister(scaling: Any, name: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from obstore.auth.boto3 import Boto3CredentialProvider
+from botocore.exceptions import NoCredentialsError
 
 from trivet.clouds import cloud
 from trivet.core.checkup import Check
@@ -20,6 +21,7 @@ from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.database import login
 from trivet.platforms.aws.doctor import examine
 from trivet.platforms.aws.endpoints import AwsEndpoints
+from trivet.platforms.aws.errors import told
 from trivet.platforms.aws.images import SERVING, image
 from trivet.platforms.aws.jobs import AwsJobs
 from trivet.platforms.aws.metrics import AwsMetrics
@@ -31,6 +33,10 @@ from trivet.platforms.store import ObjectStore
 NAMESPACE = "cloudwatch:"
 KMS = "awskms:///"
 AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
+# boto3 renews credentials when they have 15 minutes left, or 10 at the latest; what obstore holds must end before.
+HELD = timedelta(minutes=5)
+# As long as boto3 tries again, see clients.CONFIG.
+RETRIES: dict[str, Any] = {"max_retries": 8, "retry_timeout": timedelta(minutes=1)}
 
 
 def connect(outputs: Outputs, root: Path) -> Platform:  # noqa: ARG001  nothing of a stack on AWS lies in the project
@@ -83,8 +89,33 @@ def reaching(clients: Clients, region: str) -> dict[str, Any]:
 
     Where boto3 is led elsewhere than to AWS, by a variable or a profile, obstore goes there too.
     """
-    found: dict[str, Any] = {"credential_provider": Boto3CredentialProvider(clients.session), "region": region}
-    endpoint = clients.address("s3")
+    found: dict[str, Any] = {
+        "credential_provider": credentials(clients),
+        "region": region,
+        "retry_config": RETRIES,
+    }
+    with told("The store"):
+        endpoint = clients.address("s3")
     if not (urlsplit(endpoint).hostname or "").endswith(AMAZON):
         found |= {"endpoint": endpoint, "client_options": {"allow_http": endpoint.startswith("http:")}}
     return found
+
+
+def credentials(clients: Clients) -> Callable[[], dict[str, Any]]:
+    """What obstore asks for credentials: boto3's, looked for when the store is first used."""
+
+    def provide() -> dict[str, Any]:
+        with told("The credentials for AWS"):
+            found = clients.session.get_credentials()
+            if found is None:
+                raise NoCredentialsError
+            frozen = found.get_frozen_credentials()
+        expires = datetime.now(UTC) + HELD
+        return {
+            "access_key_id": frozen.access_key,
+            "secret_access_key": frozen.secret_key,
+            "token": frozen.token,
+            "expires_at": expires,
+        }
+
+    return provide

@@ -43,6 +43,28 @@ class Plan:
         """Names of the variants that answer."""
         return tuple(one["VariantName"] for one in self.config["ProductionVariants"])
 
+    def alike(self, held: Mapping[str, Any]) -> list[str]:
+        """The variants that a configuration has too, on machines of the same type."""
+        there = {one["VariantName"]: one.get("InstanceType") for one in held["ProductionVariants"]}
+        every = self.config["ProductionVariants"]
+        return [one["VariantName"] for one in every if there.get(one["VariantName"]) == one["InstanceType"]]
+
+    def unlike(self, there: Mapping[str, Any], *, counts: bool) -> list[Request]:
+        """What somebody has changed of variants that serve by this plan: how it should be.
+
+        :param counts: whether the number of machines is the plan's, and not left to autoscaling.
+        """
+        held = {one["VariantName"]: one for one in there["ProductionVariants"]}
+        wanted = []
+        for one in self.config["ProductionVariants"]:
+            name, weight, count = one["VariantName"], one["InitialVariantWeight"], one["InitialInstanceCount"]
+            if not math.isclose(held[name]["DesiredWeight"], weight, abs_tol=1e-3) or (
+                counts and held[name]["DesiredInstanceCount"] != count
+            ):
+                found: Request = {"VariantName": name, "DesiredWeight": weight}
+                wanted.append(found | ({"DesiredInstanceCount": count} if counts else {}))
+        return wanted
+
 
 def plan_of(spec: EndpointSpec, shell: EndpointShell, outputs: Outputs, native: AwsNative) -> Plan:
     """The plan of a wanted state."""
@@ -121,8 +143,8 @@ def release_of(model: Mapping[str, Any]) -> Release:
 
     :raises PlatformError: when Trivet did not make it.
     """
-    container = model["PrimaryContainer"]
     try:
+        container = model["PrimaryContainer"]
         environment = container["Environment"]
         url = container["ModelDataSource"]["S3DataSource"]["S3Uri"].rstrip("/")
         prefix = package_key("sha256:")

@@ -1,0 +1,153 @@
+"""What AWS takes: names at their longest, tags, authors; every request fits the service's own model, in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from trivet.clouds.awsnames import NAMING
+from trivet.core.errors import ConfigError
+from trivet.core.outputs import EndpointShell, Outputs
+from trivet.core.platform import Platform
+from trivet.core.specs import NAME, Approval, EndpointSpec, JobSpec, ModelVersion
+from trivet.platforms.aws import rollout
+from trivet.platforms.aws.jobs import AwsJobs
+from trivet.platforms.aws.models import _check_author, _check_tags
+from trivet.platforms.aws.tags import tags
+from trivet.platforms.aws.variants import family, plan_of
+from trivet.rehearsal.fakes.aws.strict import Strict
+from trivet.rehearsal.rigs.aws import AwsRig
+from trivet.rehearsal.rigs.package import make_package
+
+names = st.from_regex(NAME, fullmatch=True)
+longest = st.one_of(names, st.sampled_from(["a" * 63, f"{'a' * 62}-", f"a{'-' * 62}", f"{'a' * 58}-----"]))
+physical = st.from_regex(r"[a-z0-9](-*[a-z0-9]){0,62}", fullmatch=True).filter(lambda text: len(text) <= 63)
+parts = st.one_of(
+    st.from_regex(NAMING.part.pattern, fullmatch=True).filter(lambda text: len(text) <= 63),
+    st.sampled_from(["a" * 63, f"{'a' * 54}-{'b' * 8}", f"{'a' * 58}-{'b' * 4}"]),
+)
+prefixes = st.from_regex(r"[a-z0-9](-*[a-z0-9]){0,45}", fullmatch=True)
+strict = Strict()
+service: Any = botocore.session.Session().get_service_model("sagemaker")
+watching: Any = botocore.session.Session().get_service_model("cloudwatch")
+DIGEST = f"sha256:{'0' * 64}"
+quietly = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+
+
+def problems(operation: str, request: dict[str, Any], model: Any = service) -> list[str]:
+    return strict.problems(request, model.operation_model(operation).input_shape)
+
+
+def prefixed(outputs: Outputs, prefix: str) -> Outputs:
+    return outputs.model_copy(update={"native": outputs.native.model_copy(update={"prefix": prefix})})
+
+
+@quietly
+@given(prefix=prefixes, name=longest, attempt=st.sampled_from([1, 9999]))
+def test_every_name_of_a_job_fits(rig: AwsRig, prefix: str, name: str, attempt: int) -> None:
+    outputs: Any = prefixed(rig.outputs, prefix)
+    jobs = AwsJobs(rig.platform.clients, outputs, outputs.native, rig.platform.store, rig.platform.check)  # type: ignore[attr-defined]
+    spec = JobSpec.model_validate(
+        {
+            "name": name,
+            "source": "source/a",
+            "command": ["python"],
+            "output": "outputs/a",
+            "inputs": {"a" * 64: "data"},
+            "native": {"aws": {"spot": True, "instances": 100, "volume_gb": 16384}},
+        }
+    )
+    request = jobs._request(spec, jobs._name(name, attempt), f"jobs/{name}/{'0' * 64}.json")
+    assert problems("CreateTrainingJob", request) == []
+    assert jobs._name(name, 1) != jobs._name(f"{name}a"[:63], 1) or f"{name}a"[:63] == name
+
+
+@quietly
+@given(shell=physical, name=parts)
+def test_every_name_of_an_endpoint_fits(rig: AwsRig, shell: str, name: str) -> None:
+    release = {"model": "loan", "version": 1, "digest": DIGEST, "traffic": 10}
+    spec = EndpointSpec.model_validate(
+        {
+            "name": name,
+            "releases": [release] * 10,
+            "shadow": {**release, "version": 2},
+            "native": {"aws": {"rollout": "linear", "step": 10, "bake": 3600, "startup": 3600}},
+        }
+    )
+    there = EndpointShell(name=shell, host="host", port=443, folder="s3://store/endpoints/a")
+    outputs: Any = rig.outputs
+    plan = plan_of(spec, there, outputs, outputs.native)
+    for model in plan.models:
+        assert problems("CreateModel", model) == []
+        assert model["ModelName"].startswith(family(there))
+    assert problems("CreateEndpointConfig", plan.config) == []
+    assert len({*plan.variants, *(one["VariantName"] for one in plan.config["ShadowProductionVariants"])}) == 11
+    request = {
+        "EndpointName": shell,
+        "EndpointConfigName": plan.name,
+        "DeploymentConfig": rollout.deployment(spec, plan.name),
+    }
+    assert problems("UpdateEndpoint", request) == []
+    alarms = rollout.alarms_of(plan.name, shell, plan.variants)
+    assert [one["AlarmName"] for one in alarms] == rollout.alarm_names(plan.name, 10)
+    for alarm in alarms:
+        assert problems("PutMetricAlarm", {**alarm, "Tags": tags(outputs)}, watching) == []
+
+
+@quietly
+@given(one=physical, two=physical, name=st.from_regex(r"[0-9a-f]{12}", fullmatch=True))
+def test_what_is_of_one_endpoint_is_of_no_other(one: str, two: str, name: str) -> None:
+    shells = [EndpointShell(name=text, host="host", port=443, folder="folder") for text in (one, two)]
+    mine, others = (family(shell) for shell in shells)
+    theirs = f"{mine}{name}".startswith(others) and len(mine) == len(others)
+    assert theirs == (one == two)
+
+
+@quietly
+@given(key=st.text(max_size=130), value=st.text(max_size=260))
+def test_what_passes_our_check_passes_sagemakers(key: str, value: str) -> None:
+    request = {"ModelPackageArn": "arn:aws:sagemaker:eu-central-1:123456789012:model-package/a/1"}
+    try:
+        _check_tags({key: value}, 45)
+        _check_author(value)
+    except ConfigError:
+        return
+    assert problems("UpdateModelPackage", {**request, "CustomerMetadataProperties": {key: value}}) == []
+
+
+@pytest.mark.parametrize("tag", [{"a": "b, c"}, {"a#": "b"}, {"a": "b\n"}, {"a": ""}, {"a": "x" * 257}], ids=str)
+def test_tags_that_sagemaker_does_not_take_are_refused_before_anything_is_stored(
+    rig: AwsRig, platform: Platform, tag: dict[str, str], tmp_path: Path, version_of: Callable[[int], ModelVersion]
+) -> None:
+    make_package(tmp_path / "package", intercept=7.5)
+    rig.fake.forget_calls()
+    with pytest.raises(ConfigError, match="SageMaker"):
+        platform.models.register("limits", tmp_path / "package", author="ada", tags=tag)
+    assert not [one for one in rig.fake.calls() if one["operation"] in ("PutObject", "CreateModelPackage")]
+    approval = Approval(
+        actor="ada", status="approved", reason="good", identity="a test", time=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    version = version_of(2)
+    with pytest.raises(ConfigError, match="SageMaker"):
+        platform.models.tag(version, tags=tag, approval=approval)
+    assert platform.models.get(str(version)).approval is None
+
+
+def test_an_author_whom_sagemaker_does_not_take_is_refused_before_anything_is_stored(
+    platform: Platform, tmp_path: Path
+) -> None:
+    make_package(tmp_path / "package", intercept=7.6)
+    with pytest.raises(ConfigError, match="author"):
+        platform.models.register("limits", tmp_path / "package", author="Ada <ada@example.org>", tags={})
+    assert list(platform.models.list("limits")) == []
+    version = platform.models.register(
+        "limits", tmp_path / "package", author="Ada Émile @ example.org", tags={"a": "b c"}
+    )
+    assert version.author == "Ada Émile @ example.org"

@@ -1,0 +1,204 @@
+"""Least privilege: what the verbs and the containers ask of AWS, against what the stack's roles are allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trivet.core.errors import NotReady
+from trivet.core.refs import JobRef
+from trivet.core.specs import (
+    Approval,
+    AwsEndpoint,
+    AwsJob,
+    EndpointNative,
+    EndpointSpec,
+    JobNative,
+    JobSpec,
+    MetricPoint,
+)
+from trivet.core.waiting import wait_for
+from trivet.infra.stacks.aws import grants
+from trivet.rehearsal.rigs.aws import ACCOUNT, ENDPOINTS, PREFIX, REGION, AwsRig
+from trivet.rehearsal.rigs.package import make_package
+
+BAD = 9
+OWN = "rehearsal"  # the access key of the rig's session
+FREE = {"sts:GetCallerIdentity"}  # "No permissions are required"; API reference of STS
+ASKED_BESIDE = {
+    "sagemaker:AddTags": "with every Create that has tags",
+    "cloudwatch:TagResource": "with every PutMetricAlarm that has tags",
+}
+"""Rights that AWS asks for beside the call's own, and which therefore no call shows."""
+S3 = {
+    **dict.fromkeys(("ListObjects", "ListObjectsV2", "HeadBucket"), "ListBucket"),
+    "HeadObject": "GetObject",
+    "CopyObject": "PutObject",
+    "DeleteObjects": "DeleteObject",
+    **dict.fromkeys(("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"), "PutObject"),
+}
+"""Operations of S3 whose right has another name; Service Authorization Reference, "Amazon S3"."""
+
+Call = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def calls(
+    rig: AwsRig,
+    job: Callable[..., JobSpec],
+    ended: Callable[[JobRef], Any],
+    spec_of: Callable[..., EndpointSpec],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> list[Call]:
+    """What was asked while every verb was called once, by whom."""
+    specs = {number: spec_of(number) for number in (1, 2, BAD)}
+    rig.fake.forget_calls()
+    with rig.reconnect() as platform:
+        platform.store.put("rights/data/rows", b"1")
+        platform.store.get("rights/data/rows")
+        platform.store.create("ledger/rights", b"1")
+        platform.store.delete("ledger/rights")
+        main = (
+            "import os; open(os.path.join(os.environ['TRIVET_OUTPUT'], 'a'), 'w').write('a'); print('up', flush=True)"
+        )
+        spot = JobNative(aws=AwsJob(spot=True))
+        ref = platform.jobs.submit(job(main, inputs={"data": "rights/data"}, native=spot))
+        ended(ref)
+        assert "up" in list(platform.jobs.logs(ref))
+        slow = platform.jobs.submit(job("import time; time.sleep(600)"))
+        platform.jobs.cancel(slow)
+        _models(platform, tmp_path_factory.mktemp("rights") / "package")
+        _endpoints(rig, platform, specs)
+        now = datetime.now(UTC)
+        platform.metrics.put([MetricPoint(name="rights", value=1.0, time=now)])
+        platform.metrics.query("rights", now - timedelta(minutes=5))
+    return rig.fake.calls()
+
+
+def _models(platform: Any, package: Path) -> None:
+    make_package(package, intercept=8.5)
+    version = platform.models.register("rights", package, author="ada", tags={})
+    approval = Approval(
+        actor="ada", status="approved", reason="good", identity="a test", time=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    platform.models.tag(version, tags={"a": "1"}, approval=approval, alias="champion")
+    platform.models.get("rights@champion")
+
+
+def _endpoints(rig: AwsRig, platform: Any, specs: dict[int, EndpointSpec]) -> None:
+    name = ENDPOINTS[0]
+    careful = EndpointNative(aws=AwsEndpoint(rollout="canary", step=10, bake=timedelta(seconds=60)))
+    platform.endpoints.apply(specs[1].model_copy(update={"maximum_instances": 2}))
+    platform.endpoints.apply(specs[2].model_copy(update={"maximum_instances": 2, "native": careful}))
+    with suppress(NotReady):
+        platform.endpoints.apply(specs[BAD])
+    platform.endpoints.apply(specs[2])
+    wanted = [{"VariantName": name, "DesiredWeight": 7.0}]
+    rig.session.client("sagemaker", endpoint_url=rig.fake.endpoint).update_endpoint_weights_and_capacities(
+        EndpointName=rig.outputs.endpoints[name].name, DesiredWeightsAndCapacities=wanted
+    )
+    platform.endpoints.apply(specs[2])
+    tensor = {"shape": [1, 1], "datatype": "FP32", "data": [50.0]}
+    inputs = [{"name": "amount", **tensor}, {"name": "income", **tensor}]
+    platform.endpoints.invoke(name, {"inputs": inputs})
+    wait_for(lambda: rig.platform.endpoints.state(name).status == "ready" or None, "It", seconds=10)
+    list(platform.endpoints.logs(name))
+    platform.endpoints.pause(name)
+    platform.endpoints.resume(name)
+    for number in (1, 2, 1):
+        platform.endpoints.apply(specs[number].model_copy(update={"native": careful}))
+    platform.endpoints.delete(name)
+
+
+@pytest.fixture(scope="module")
+def known(rig: AwsRig) -> grants.Known:
+    """The ARNs of what a stack like the rig's has."""
+    place = grants.Place("aws", ACCOUNT, REGION, PREFIX, f"Trivet/{PREFIX}")
+    group = rig.outputs.models
+    fields = {
+        "store": f"arn:aws:s3:::{PREFIX}-store",
+        "records": f"arn:aws:s3:::{PREFIX}-records",
+        "key": getattr(rig.outputs.native, "key", ""),
+        "signing": rig.outputs.signing.key_id,
+        "versions": f"{group.replace(':model-package-group/', ':model-package/')}/*",
+        "group": group,
+        "image_repository": None,
+        "subnets": [],
+        "security_group": None,
+        "database": None,
+    }
+    return grants.Known(
+        place=place, **{name: fields.get(name) for name in grants.Known.__dataclass_fields__ if name != "place"}
+    )
+
+
+def action(call: Call) -> str:
+    """The right that a call needs."""
+    operation = S3.get(call["operation"], call["operation"]) if call["service"] == "s3" else call["operation"]
+    return f"{call['service']}:{operation}"
+
+
+def by(calls: list[Call], principal: str) -> list[Call]:
+    return [one for one in calls if one["principal"].endswith(principal)]
+
+
+def test_the_deployer_may_do_what_the_verbs_ask(calls: list[Call], known: grants.Known) -> None:
+    used = {action(one) for one in by(calls, OWN)}
+    assert "sagemaker:CreateTrainingJob" in used
+    assert "s3:PutObject" in used
+    assert used - FREE <= grants.actions_of(grants.deployer(known))
+
+
+@pytest.mark.parametrize(("role", "rights"), [("trainer", grants.trainer), ("server", grants.server)])
+def test_a_container_may_do_what_it_asks(
+    calls: list[Call], known: grants.Known, role: str, rights: Callable[[grants.Known], list[dict[str, Any]]]
+) -> None:
+    used = {action(one) for one in by(calls, f"-{role}")}
+    assert used >= {"s3:PutObject"}
+    assert used <= grants.actions_of(rights(known))
+
+
+@pytest.mark.parametrize(
+    ("principal", "rights"), [(OWN, grants.deployer), ("-trainer", grants.trainer), ("-server", grants.server)]
+)
+def test_every_object_lies_where_its_caller_may_reach_it(
+    calls: list[Call], known: grants.Known, principal: str, rights: Callable[[grants.Known], list[dict[str, Any]]]
+) -> None:
+    statements = rights(known)
+    for one in by(calls, principal):
+        if one["service"] != "s3" or one["operation"] == "DeleteObjects":  # whose keys are not in its address
+            continue
+        arn = f"arn:aws:s3:::{one['resource']}"
+        allowed = [
+            each
+            for each in statements
+            if action(one) in each["Action"] and any(fnmatchcase(arn, r) for r in each["Resource"])
+        ]
+        assert allowed, f"{action(one)} of {arn}"
+
+
+def test_the_deployer_may_do_nothing_in_these_services_that_no_verb_asks(
+    calls: list[Call], known: grants.Known
+) -> None:
+    used = {action(one) for one in by(calls, OWN)}
+    services = ("sagemaker:", "application-autoscaling:", "cloudwatch:", "logs:")
+    allowed = {one for one in grants.actions_of(grants.deployer(known)) if one.startswith(services)}
+    assert allowed - used == ASKED_BESIDE.keys()
+
+
+def test_what_the_runtime_names_has_the_stacks_prefix(calls: list[Call]) -> None:
+    """Roles may touch what begins with it."""
+    kinds = ("TrainingJob", "Model", "EndpointConfig", "Endpoint")
+    naming = {f"{verb}{kind}" for verb in ("Describe", "Delete") for kind in kinds} | {
+        "CreateTrainingJob",
+        "CreateEndpoint",
+    }
+    found = [one["resource"] for one in by(calls, OWN) if one["operation"] in naming]
+    assert len(found) > len(naming)
+    assert [name for name in found if not name.startswith(f"{PREFIX}-")] == []
