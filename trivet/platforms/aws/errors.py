@@ -65,7 +65,7 @@ def said(error: ClientError) -> str:
 def is_missing(error: ClientError) -> bool:
     """Whether AWS says that the thing does not exist; SageMaker has no code of its own for it."""
     return code_of(error) in MISSING or (
-        code_of(error) in ("ValidationException", "ValidationError")
+        code_of(error) in ("ValidationException", "ValidationError")  # the second is what the runtime says
         and any(words in said(error).lower() for words in ("could not find", "does not exist", "not found"))
     )
 

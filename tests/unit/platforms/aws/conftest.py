@@ -146,6 +146,7 @@ def ended(rig: AwsRig) -> Callable[[JobRef], JobState]:
 @pytest.fixture
 def empty(rig: AwsRig) -> Iterator[str]:
     """The name of an endpoint that serves nothing, and nothing again after the test."""
+    rig.platform.endpoints.delete(ENDPOINTS[0])
     yield ENDPOINTS[0]
     rig.fake.clear_faults()
     rig.platform.endpoints.delete(ENDPOINTS[0])

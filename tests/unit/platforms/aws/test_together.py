@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,8 @@ from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.specs import EndpointSpec, EndpointStatus, JobSpec, JobState
 from trivet.core.waiting import wait_for
+from trivet.platforms.aws import jobs
+from trivet.platforms.container import ContainerTask
 from trivet.rehearsal.rigs.aws import AwsRig
 from trivet.rehearsal.rigs.package import make_package
 
@@ -51,22 +54,34 @@ def test_two_who_submit_one_job_get_one_that_runs_what_one_of_them_said(
     refs = together(rig, *(lambda p, one=one: p.jobs.submit(one) for one in says))
     assert refs == [JobRef(spec.name)] * 2
     assert ended(JobRef(spec.name)) is JobState.SUCCEEDED
-    jobs = rig.client("sagemaker").list_training_jobs(NameContains=f"-{spec.name}-")["TrainingJobSummaries"]
-    assert len(jobs) == 1
+    found = rig.client("sagemaker").list_training_jobs(NameContains=f"-{spec.name}-")["TrainingJobSummaries"]
+    assert len(found) == 1
     assert list(platform.jobs.logs(JobRef(spec.name))) in (["1"], ["2"])
 
 
-def test_a_task_that_was_written_is_not_changed_by_who_submits_another(
-    rig: AwsRig, platform: Platform, job: Callable[..., JobSpec], ended: Callable[[JobRef], JobState]
+def test_a_task_is_not_changed_by_who_submits_another_just_then(
+    monkeypatch: pytest.MonkeyPatch,
+    platform: Platform,
+    job: Callable[..., JobSpec],
+    ended: Callable[[JobRef], JobState],
 ) -> None:
-    """The second finds a job that did not seem to be there yet, and must not change what the first one runs."""
+    """Who saw no job yet writes a task of their own, which must not be what the job of the first one runs."""
     spec = job()
-    rig.fake.lag("TrainingJob", 3)
-    rig.fake.fault("GetObject", service="s3", resource="*jobs/*", kind="delay", seconds=2.0)
-    ref = platform.jobs.submit(spec.model_copy(update={"command": ("python", "-c", "print('first')")}))
-    platform.jobs.submit(spec.model_copy(update={"command": ("python", "-c", "print('second')")}))
+    first, second = (
+        spec.model_copy(update={"command": ("python", "-c", f"print('{word}')")}) for word in ("1st", "2nd")
+    )
+    real, made = jobs.ContainerTask, []
+
+    def late(**fields: Any) -> ContainerTask:
+        if not made:
+            made.append(fields)
+            platform.jobs.submit(first)
+        return real(**fields)
+
+    monkeypatch.setattr(jobs, "ContainerTask", late)
+    ref = platform.jobs.submit(second)
     assert ended(ref) is JobState.SUCCEEDED
-    assert list(platform.jobs.logs(ref)) == ["first"]
+    assert list(platform.jobs.logs(ref)) == ["1st"]
 
 
 def test_two_who_register_one_package_get_one_version(rig: AwsRig, platform: Platform, tmp_path: Path) -> None:

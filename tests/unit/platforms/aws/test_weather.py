@@ -140,6 +140,7 @@ class Stage:
         return Scene(call, "sagemaker", "UpdateModelPackage", tagged)
 
     def apply_model(self) -> Scene:
+        self.rig.platform.endpoints.delete(ENDPOINTS[0])
         spec = self.spec_of(1)
 
         def serves(platform: Platform, given: Any) -> None:
@@ -172,6 +173,7 @@ class Stage:
         return Scene(lambda p: p.endpoints.apply(spec), "sagemaker", "UpdateEndpoint", serves)
 
     def apply_scaling(self) -> Scene:
+        self.rig.platform.endpoints.delete(ENDPOINTS[0])
         spec = self.spec_of(1, maximum_instances=3)
 
         def scales(platform: Platform, _: object) -> None:
@@ -309,7 +311,6 @@ def scene(request: pytest.FixtureRequest, rig: AwsRig, tmp_path_factory: pytest.
     """A verb, set up once for all the weather that it goes through."""
     yield getattr(Stage(rig, request, tmp_path_factory.mktemp("scene")), request.param)()
     rig.fake.clear_faults()
-    rig.platform.endpoints.delete(ENDPOINTS[0])
 
 
 @pytest.mark.parametrize("weather", FAULTS)
