@@ -6,6 +6,7 @@ that take long, are refused, or find nobody.
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -50,13 +51,14 @@ class S3:
             "AWS_DEFAULT_REGION": REGION,
         }
 
-    def make_bucket(self, name: str) -> str:
-        """Make a bucket, and return its URL."""
+    def make_bucket(self) -> str:
+        """Make a bucket that nobody else of this process has, and return its name."""
         import boto3
 
+        name = f"bucket-{secrets.token_hex(8)}"
         place: Any = {"LocationConstraint": REGION}
         self._client(boto3).create_bucket(Bucket=name, CreateBucketConfiguration=place)
-        return f"s3://{name}"
+        return name
 
     def objects(self, bucket: str, prefix: str = "") -> dict[str, bytes]:
         """Everything in a bucket, by key."""

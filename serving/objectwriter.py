@@ -178,6 +178,7 @@ class ObjectWriter:
         error: OSError | None = None
         late = batch.late or asyncio.get_running_loop().time() + self._seconds
         data = b"".join(batch.lines)
+        batch.lines.clear()
         try:
             async with asyncio.timeout_at(late):
                 await self._put(data)
@@ -185,6 +186,9 @@ class ObjectWriter:
             error = OSError(EIO, f"the store of records did not take it within {self._seconds:g} seconds")
         except OSError as failure:
             error = failure
+        except Exception as failure:  # noqa: BLE001  whatever it is, those who wait are told
+            error = OSError(EIO, "the store of records did not take it")
+            error.__cause__ = failure
         self._held -= batch.size
         if error is not None:
             self._tell(error)

@@ -29,6 +29,7 @@ SCHEMA = (
 )
 LOCK = 0x5452495645540001  # of the whole database: what this ledger's writers, and nobody else, wait for
 CONNECT_SECONDS = 10
+SILENT_SECONDS = 30  # that a server may leave what was sent to it unacknowledged
 LOCK_SECONDS = 30
 STRICT = "verify-full"
 
@@ -82,13 +83,13 @@ class PostgreSQL(Backend):
         """
         import psycopg
 
-        given: dict[str, Any] = dict(self._parameters)
+        given: dict[str, Any] = {"tcp_user_timeout": SILENT_SECONDS * 1000} | self._parameters
         if self._login is not None:
             given |= {"user": self._login.user, "password": self._login.password()}
         try:
             with psycopg.connect(**given, connect_timeout=CONNECT_SECONDS) as connection:
-                connection.execute("SET LOCAL synchronous_commit TO on")  # whatever the server's default
                 self._prepare(connection)
+                connection.execute("SET LOCAL synchronous_commit TO on")  # whatever the server's default
                 yield connection
         except psycopg.errors.InsufficientPrivilege as error:
             raise PlatformError(

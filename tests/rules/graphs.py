@@ -33,9 +33,11 @@ BASE = {
     "tags": '{"owner": "credit"}',
     "required_tags": '["owner"]',
 }
+PARTS = ("network", "database", "images", "oidc", "audit", "catalog")
 REGULATED = {"regulated": "true", "owns_job_logs": "true"}
 PROFILES = {
     "dev": {"environment": "dev"},
+    "dev-whole": {"environment": "dev", **dict.fromkeys(PARTS, "create")},
     "dev-regulated": {"environment": "dev", **REGULATED},
     "staging": {"environment": "staging"},
     "staging-regulated": {"environment": "staging", **REGULATED},
@@ -43,7 +45,7 @@ PROFILES = {
     "prod-regulated": REGULATED,
     "off": {
         "environment": "dev",
-        **dict.fromkeys(("network", "database", "images", "oidc", "audit", "catalog"), "off"),
+        **dict.fromkeys(PARTS, "off"),
     },
     "use": {
         "network": '{"vpc": "vpc-1", "subnets": ["subnet-1", "subnet-2"], "security_group": "sg-1"}',

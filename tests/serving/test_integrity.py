@@ -28,6 +28,7 @@ from trivet.core.modelpackage import (
     SIGNATURE,
     Package,
 )
+from trivet.core.signing import signer
 from trivet.platforms.packages import get_package, put_package
 from trivet.platforms.store import ObjectStore
 from trivet.serving.config import Front, ServerConfig
@@ -89,7 +90,7 @@ def test_a_spoiled_package_is_refused_where_a_container_finds_it(made, copy, key
 @pytest.mark.parametrize("spoil", IN_A_STORE)
 def test_a_spoiled_package_is_refused_where_it_comes_from_a_store(made, key, tmp_path, spoil: Spoil):
     store = ObjectStore(f"file://{tmp_path}/store")
-    prefix = put_package(store, Package(made.folder), key)
+    prefix = put_package(store, Package(made.folder), signer(key))
     get_package(store, made.digest, tmp_path / "first", made.public_key)
     spoil(tmp_path / "store" / prefix, key)
     with pytest.raises((IntegrityError, NotFound)):

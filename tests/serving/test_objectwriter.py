@@ -18,7 +18,7 @@ class Shelf:
         self.stored: list[bytes] = []
         self.most = self.under_way = 0
         self.go = asyncio.Event()
-        self.error: OSError | None = None
+        self.error: Exception | None = None
 
     async def put(self, data: bytes) -> None:
         self.begun.append(data)
@@ -145,6 +145,20 @@ async def test_lines_for_which_nobody_waits_gather(shelf: Shelf) -> None:
     writer.put(b"last\n")
     await asyncio.sleep(DELAY + 0.2)
     assert shelf.stored[1:] == [b"last\n"]
+    await writer.close()
+
+
+@on_a_shelf
+async def test_whatever_goes_wrong_those_who_wait_are_told(shelf: Shelf) -> None:
+    told: list[str] = []
+    shelf.error = MemoryError("none is left")
+    shelf.go.set()
+    writer = ObjectWriter(shelf.put, 10, on_failure=told.append)
+    with pytest.raises(OSError, match="did not take it"):
+        await asyncio.wait_for(writer.commit(bytes(LIMIT)), 5)
+    assert told == ["none is left"]
+    shelf.error = None
+    await writer.commit(bytes(LIMIT))  # what failed takes no room
     await writer.close()
 
 

@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from trivet.rehearsal.s3 import S3
 from . import cloudstores, containers
 from .rawhttp import wait_for
 
-NUMBERS = count()
 run = containers.run_containers
 KEY = re.compile(r"predictions/loans/\d{4}-\d\d-\d\d/\d{8}T\d{6}\.\d{6}Z-([A-Za-z0-9.]+-[0-9a-f]{8})-\d+\.jsonl")
 
@@ -31,8 +29,8 @@ class Bucket:
 
     def __init__(self, s3: S3) -> None:
         self.s3 = s3
-        self.name = f"records-{next(NUMBERS)}"
-        self.url = s3.make_bucket(self.name)
+        self.name = s3.make_bucket()
+        self.url = f"s3://{self.name}"
         s3.asked.clear()
 
     def predictions(self) -> list[Prediction]:

@@ -17,6 +17,10 @@ USERS = ("aws:iam/user:User", "aws:iam/accessKey:AccessKey", "aws:iam/userLoginP
 
 RESOURCELESS = frozenset(
     (
+        "application-autoscaling:DescribeScalableTargets",
+        "application-autoscaling:DescribeScalingPolicies",
+        "cloudwatch:GetMetricData",
+        "cloudwatch:ListMetrics",
         "cloudwatch:PutMetricData",
         "ec2:DescribeDhcpOptions",
         "ec2:DescribeNetworkInterfaces",
@@ -24,8 +28,8 @@ RESOURCELESS = frozenset(
         "ec2:DescribeSubnets",
         "ec2:DescribeVpcs",
         "ecr:GetAuthorizationToken",
-        "sagemaker:ListEndpoints",
-        "sagemaker:ListTrainingJobs",
+        "sagemaker:ListEndpointConfigs",
+        "sagemaker:ListModels",
     )
 )
 """Actions that take no resource, as AWS's service authorization reference has it, and that the stack's roles need."""

@@ -120,11 +120,18 @@ def server(known: Known) -> list[Statement]:
 
 
 def monitor(known: Known) -> list[Statement]:
-    """Reads records, writes findings."""
+    """Reads records and what they are compared with, writes findings, and seals records in the ledger."""
+    compared = ("packages", "judged", "registry", "ledger")
     return [
-        _allow("Read", ["s3:GetObject"], f"{known.records}/*", f"{known.store}/profiles/*"),
+        _allow("Read", ["s3:GetObject"], f"{known.records}/*", *(f"{known.store}/{one}/*" for one in compared)),
         _allow("Find", ["s3:ListBucket", "s3:GetBucketLocation"], known.records, known.store),
-        _allow("Write", ["s3:PutObject"], f"{known.records}/findings/*"),
+        _allow(
+            "Write",
+            ["s3:PutObject"],
+            f"{known.records}/findings/*",
+            f"{known.records}/labels/*",
+            f"{known.store}/ledger/*",
+        ),
         *_workload(known),
     ]
 
@@ -172,6 +179,7 @@ def deployer(known: Known) -> list[Statement]:
         _allow("Store", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], f"{known.store}/*"),
         _allow("Find", ["s3:ListBucket", "s3:GetBucketLocation"], known.store, known.records),
         _allow("Look", ["s3:GetObject"], f"{known.records}/*"),
+        _allow("Watch", ["s3:PutObject"], f"{known.records}/findings/*", f"{known.records}/labels/*"),
         _allow(
             "Run",
             [

@@ -8,7 +8,7 @@ from typing import Any
 
 from trivet.rehearsal.fakes.aws.refusals import invalid
 from trivet.rehearsal.fakes.aws.serving import Fleet, Server
-from trivet.rehearsal.fakes.aws.state import Record, Region
+from trivet.rehearsal.fakes.aws.state import ACCOUNT, Record, Region
 
 KIND = "endpoint"
 _GOLDEN = 0.6180339887498949  # multiples of it fill [0, 1) evenly, so that few requests already show a split
@@ -38,7 +38,8 @@ class Endpoint(Record):
         """
         with self.region.lock:
             if self.fleet is None or self.status in ("Creating", "Failed", "Deleting"):
-                raise invalid(f"Endpoint {self.name} of account is not in service: its status is {self.status}.")
+                said = f"Endpoint {self.name} of account {ACCOUNT} is not in service: its status is {self.status}."
+                raise invalid(said)
             self.asked += 1
             point = self.asked * _GOLDEN % 1
             fleet = self.fleet

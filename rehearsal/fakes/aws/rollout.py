@@ -6,6 +6,7 @@ ended: one in ALARM takes everything back. Waits pass faster than configured, by
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -73,8 +74,8 @@ class Rollout:
 
     def _linear(self, size: dict[str, Any], wait: float) -> list[tuple[float, float]]:
         step = self._share(size, "step size")
-        count = -(-1 // step)
-        return [(min(1.0, step * number), wait) for number in range(1, int(count) + 1)]
+        count = math.ceil(1 / step - 1e-9)  # a third is three steps, whatever floats make of it
+        return [(min(1.0, step * number), wait) for number in range(1, count + 1)]
 
     def _share(self, size: dict[str, Any] | None, what: str) -> float:
         if size is None:

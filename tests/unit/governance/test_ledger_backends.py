@@ -94,7 +94,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         server, name = request.getfixturevalue("server"), request.getfixturevalue("database")
         url = server.url(USER, PASSWORD, name)
         return Place(url, tmp_path, anchors, forge_table(server.url("postgres", server.password, name)))
-    url = f"{request.getfixturevalue('s3').make_bucket(f'bucket-{next(NUMBERS)}')}/ledger"
+    url = f"s3://{request.getfixturevalue('s3').make_bucket()}/ledger"
     return Place(url, tmp_path, anchors, forge_objects(url))
 
 
@@ -279,6 +279,14 @@ def test_the_guide_has_the_statements_for_an_administrator() -> None:
     assert all(f"{statement};\n" in guide for statement in SCHEMA)
 
 
+def test_an_entry_is_durable_whatever_the_server_s_default(server: postgresql.Server, database: str) -> None:
+    server.execute(f"ALTER DATABASE {database} SET synchronous_commit TO off")
+    backend = PostgreSQL(server.url(USER, PASSWORD, database))
+    for _ in range(2):  # the first makes the table
+        with backend._connection() as connection:
+            assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
+
+
 def test_each_connection_asks_for_a_token_of_its_own(server: postgresql.Server, database: str) -> None:
     tokens = [PASSWORD, PASSWORD, "stale"]
     backend = PostgreSQL(server.url(database=database), Login(USER, tokens.pop))
@@ -332,7 +340,7 @@ def test_a_missing_package_is_named_with_what_installs_it(monkeypatch: pytest.Mo
 
 
 def test_an_entry_whose_answer_was_lost_is_there_once(s3: S3, tmp_path: Path) -> None:
-    url = s3.make_bucket(f"bucket-{next(NUMBERS)}")
+    url = f"s3://{s3.make_bucket()}"
     ledger = Ledger(backend_at(url, tmp_path), FolderStore(tmp_path / "store"))
     s3.loses = 1
     assert ledger.append("release", "ada", "loan", {"version": 3}).seq == 1  # sent again, it finds itself
@@ -342,7 +350,7 @@ def test_an_entry_whose_answer_was_lost_is_there_once(s3: S3, tmp_path: Path) ->
 
 
 def test_what_is_no_entry_is_a_problem(s3: S3, tmp_path: Path) -> None:
-    url = s3.make_bucket(f"bucket-{next(NUMBERS)}")
+    url = f"s3://{s3.make_bucket()}"
     ledger = Ledger(backend_at(url, tmp_path), FolderStore(tmp_path / "store"))
     fill(ledger, 2)
     store = ObjectStore(url)

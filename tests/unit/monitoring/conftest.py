@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -117,9 +116,6 @@ def s3() -> Iterator[S3]:
         yield s3
 
 
-NUMBERS = count()
-
-
 @pytest.fixture(params=["folder", "store"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """Records in a folder, and in an object store."""
@@ -129,7 +125,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     s3: S3 = request.getfixturevalue("s3")
     for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
-    store = ObjectStore(s3.make_bucket(f"records-{next(NUMBERS)}"))
+    store = ObjectStore(f"s3://{s3.make_bucket()}")
     return Place(StoreRecords(store), lambda name, data: void(store.put(name, data)), store.get, True)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from trivet.core.modelpackage import Package
+from trivet.core.signing import signer
 from trivet.core.specs import Release
 from trivet.platforms.local.endpoints import LocalEndpoints
 from trivet.platforms.packages import put_package
@@ -34,7 +35,7 @@ def stored(rig: LocalRig, tmp_path: Path) -> Callable[..., Release]:
         folder = tmp_path / f"package-{version}"
         make_package(folder, intercept=version / 10)
         package = Package(folder)
-        put_package(rig.platform.store, package, (rig.home / "keys" / "signing.pem").read_bytes())
+        put_package(rig.platform.store, package, signer((rig.home / "keys" / "signing.pem").read_bytes()))
         return Release(model="loan", version=version, digest=package.digest)
 
     return make

@@ -16,7 +16,7 @@ import pytest
 from trivet.core.errors import NotFound
 from trivet.core.modelpackage import MANIFEST, MODEL, Package
 from trivet.core.refs import JobRef
-from trivet.core.signing import verify
+from trivet.core.signing import signer, verify
 from trivet.core.specs import EndpointSpec, EndpointStatus, JobSpec, JobState, Release
 from trivet.core.waiting import wait_for
 from trivet.platforms.local.processes import python_environment
@@ -148,13 +148,13 @@ def test_what_a_killed_runner_leaves_running_is_ended_by_the_next_submit(
 def test_a_package_that_was_half_stored_is_made_whole(rig: LocalRig, tmp_path: Path) -> None:
     digest = make_package(tmp_path / "package")
     package, key = Package(tmp_path / "package"), (rig.home / "keys" / "signing.pem").read_bytes()
-    prefix = put_package(rig.platform.store, package, key)
+    prefix = put_package(rig.platform.store, package, signer(key))
     rig.platform.store.delete(f"{prefix}/{MANIFEST}")
     rig.platform.store.put(f"{prefix}/{MODEL}", b"torn")
     public = rig.platform.outputs.signing.public_key
     with pytest.raises(NotFound):
         get_package(rig.platform.store, digest, tmp_path / "fetched", public)
-    put_package(rig.platform.store, package, key)
+    put_package(rig.platform.store, package, signer(key))
     assert get_package(rig.platform.store, digest, tmp_path / "fetched", public).digest == digest
 
 

@@ -149,7 +149,7 @@ def s3_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
     with S3() as s3:
         for name, value in s3.environment.items():
             monkeypatch.setenv(name, value)
-        yield ObjectStore(f"{s3.make_bucket('bucket')}/folder")
+        yield ObjectStore(f"s3://{s3.make_bucket()}/folder")
 
 
 def test_of_those_who_create_one_object_of_s3_at_once_one_is_told_that_it_did(s3_store: ObjectStore) -> None:

@@ -69,8 +69,7 @@ def database() -> Iterator[postgresql.Server]:
 def stack(request: pytest.FixtureRequest, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
-    bucket = f"records-{next(NUMBERS)}"
-    s3.make_bucket(bucket)
+    bucket = s3.make_bucket()
     ledger = f"s3://{bucket}/ledger"
     if request.param == "database":
         server: postgresql.Server = request.getfixturevalue("database")

@@ -6,11 +6,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from trivet.core.leftovers import STACK_TAG
 from trivet.core.outputs import AwsNative, Outputs
 from trivet.core.platform import Endpoints
 from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.errors import is_missing, told
-from trivet.platforms.aws.tags import STACK, Tags
+from trivet.platforms.aws.tags import Tags
 
 
 def clear(clients: Clients, outputs: Outputs, native: AwsNative, endpoints: Endpoints) -> None:
@@ -37,7 +38,7 @@ def clear(clients: Clients, outputs: Outputs, native: AwsNative, endpoints: Endp
 
 
 def _is_of(outputs: Outputs, tags: Tags) -> bool:
-    return {"Key": STACK, "Value": outputs.stack} in tags
+    return {"Key": STACK_TAG, "Value": outputs.stack} in tags
 
 
 def _unless_gone(call: Any) -> None:

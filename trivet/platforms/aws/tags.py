@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from trivet.core.leftovers import PROJECT_TAG, STACK_TAG
 from trivet.core.outputs import Outputs
 
 Tags = list[dict[str, str]]
-STACK = "trivet:stack"
 
 
 def tags(outputs: Outputs, **more: str) -> Tags:
     """The stack's tags, and ``more`` under ``trivet:``."""
     named = {
-        STACK: outputs.stack,
+        PROJECT_TAG: outputs.project,
+        STACK_TAG: outputs.stack,
         "trivet:environment": outputs.environment,
         "trivet:managed-by": "trivet",
         **{f"trivet:{name.replace('_', '-')}": value for name, value in more.items()},
