@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from trivet.clouds import awsprices
+from trivet.clouds.awsinstances import has_local_disks
 from trivet.core.canonical import digest
 from trivet.core.errors import ConfigError, NotFound, PlatformError
 from trivet.core.faults import point
@@ -161,7 +162,7 @@ class AwsJobs(Jobs):
                 "InstanceType": chosen.instance_type,
                 "InstanceCount": chosen.instances,
                 "VolumeSizeInGB": chosen.volume_gb,
-                "VolumeKmsKeyId": native.key,
+                **({} if has_local_disks(chosen.instance_type) else {"VolumeKmsKeyId": native.key}),
             },
             "StoppingCondition": stopping,
             "Environment": {STORE: store, TASK: task, "AWS_REGION": self._outputs.region},

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from trivet.clouds.awsinstances import has_local_disks
 from trivet.core.canonical import digest_json
 from trivet.core.errors import PlatformError
 from trivet.core.modelpackage import package_key
@@ -74,7 +75,9 @@ def plan_of(spec: EndpointSpec, shell: EndpointShell, outputs: Outputs, native: 
         # The first variant has the endpoint's own name: the stack's alarms and its dashboard look at it.
         name = spec.name if number == 0 else f"{spec.name[: MOST_NAME - 4]}-{number + 1}"
         variants.append(_variant(spec, name, models[-1]["ModelName"], release.traffic))
-    config: Request = {"ProductionVariants": variants, "KmsKeyId": native.key}
+    config: Request = {"ProductionVariants": variants}
+    if not has_local_disks(spec.native.aws.instance_type):  # which encrypt themselves, and take no key
+        config["KmsKeyId"] = native.key
     if spec.shadow:
         models.append(_model(spec, spec.shadow, shell, outputs, native))
         name = f"{spec.name[: MOST_NAME - len(SHADOW) - 1]}-{SHADOW}"

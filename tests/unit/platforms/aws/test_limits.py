@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from trivet.clouds.awsinstances import has_local_disks
 from trivet.clouds.awsnames import NAMING
 from trivet.core.errors import ConfigError
 from trivet.core.outputs import EndpointShell, Outputs
@@ -151,3 +152,37 @@ def test_an_author_whom_sagemaker_does_not_take_is_refused_before_anything_is_st
         "limits", tmp_path / "package", author="Ada Émile @ example.org", tags={"a": "b c"}
     )
     assert version.author == "Ada Émile @ example.org"
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "own_disks"),
+    [
+        ("ml.m5.large", False),
+        ("ml.p3.2xlarge", False),
+        ("ml.r5d.large", True),
+        ("ml.g4dn.xlarge", True),
+        ("ml.g5.xlarge", True),
+        ("ml.p4de.24xlarge", True),
+    ],
+)
+def test_a_machine_with_disks_of_its_own_is_given_no_key(rig: AwsRig, instance_type: str, own_disks: bool) -> None:
+    outputs: Any = rig.outputs
+    shell = outputs.endpoints["first"]
+    release = {"model": "loan", "version": 1, "digest": DIGEST}
+    native = {"aws": {"instance_type": instance_type}}
+    spec = EndpointSpec.model_validate({"name": "first", "releases": [release], "native": native})
+    config = plan_of(spec, shell, outputs, outputs.native).config
+    assert config.get("KmsKeyId") == (None if own_disks else outputs.native.key)
+    jobs = AwsJobs(rig.platform.clients, outputs, outputs.native, rig.platform.store, rig.platform.check)  # type: ignore[attr-defined]
+    given = {"name": "a", "source": "source/a", "command": ["python"], "output": "outputs/a", "native": native}
+    asked = jobs._request(JobSpec.model_validate(given), "a-1", "jobs/a/1.json")
+    assert asked["ResourceConfig"].get("VolumeKmsKeyId") == (None if own_disks else outputs.native.key)
+    assert problems("CreateTrainingJob", asked) == [] and problems("CreateEndpointConfig", config) == []
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "own"),
+    [("ml.c6g.xlarge", False), ("ml.c6gd.xlarge", True), ("ml.inf2.xlarge", False), ("ml.dl1.24xlarge", True)],
+)
+def test_a_name_says_whether_there_are_disks(instance_type: str, own: bool) -> None:
+    assert has_local_disks(instance_type) is own
