@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from trivet.core.findings import Finding, Level
-from trivet.core.specs import EndpointState, ModelVersion, Release
+from trivet.core.specs import EndpointState
 
 MONITOR = "approval"
 
 
-def coverage(endpoint: EndpointState, known: Sequence[ModelVersion | None], now: datetime) -> Finding:
+class Decided(NamedTuple):
+    """What was decided last about a package: ``approved`` or ``rejected``, and by whom."""
+
+    status: str
+    actor: str
+
+
+def coverage(endpoint: EndpointState, decided: Mapping[str, Decided], now: datetime) -> Finding:
     """Whether an approval covers each release. ``effect`` and ``threshold`` are shares of the releases without one.
 
-    :param known: what the registry says of each release's version, in their order; None where it knows none.
+    :param decided: what was decided last, by the digest of the package.
     """
     bare = [
         f"{release.model}/{release.version} {release.digest[:19]} {why}"
-        for release, version in zip(endpoint.releases, known, strict=True)
-        if (why := _why_not(release, version))
+        for release in endpoint.releases
+        if (why := _why_not(decided.get(release.digest)))
     ]
     return Finding(
         monitor=MONITOR,
@@ -36,11 +44,7 @@ def coverage(endpoint: EndpointState, known: Sequence[ModelVersion | None], now:
     )
 
 
-def _why_not(release: Release, version: ModelVersion | None) -> str:
-    if version is None:
-        return "is in no registry of the stack"
-    if version.digest != release.digest:
-        return f"is not what the registry has under this number, {version.digest[:19]}"
-    if version.approval is None:
+def _why_not(decided: Decided | None) -> str:
+    if decided is None:
         return "was approved by nobody"
-    return "" if version.approval.status == "approved" else f"was rejected by {version.approval.actor}"
+    return "" if decided.status == "approved" else f"was {decided.status} by {decided.actor}"

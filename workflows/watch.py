@@ -15,14 +15,13 @@ from trivet.core.errors import IntegrityError, NotFound
 from trivet.core.findings import Finding
 from trivet.core.modelpackage import PROFILE, Profile, package_key
 from trivet.core.project import Drift
-from trivet.core.refs import ModelRef
-from trivet.core.specs import EndpointState, ModelVersion, Release
+from trivet.core.specs import EndpointState
 from trivet.governance.ledger import Entry
 from trivet.governance.verification import Verification, verify
 from trivet.infra.driver import record_of
 from trivet.monitoring import capture, drift
 from trivet.monitoring.coverage import MONITOR as COVERAGE
-from trivet.monitoring.coverage import coverage
+from trivet.monitoring.coverage import Decided, coverage
 from trivet.monitoring.heartbeat import heartbeat
 from trivet.monitoring.labels import add_labels
 from trivet.monitoring.publish import publish
@@ -95,7 +94,8 @@ def status(bench: Bench) -> Status:
     head = bench.ledger.head()
     engine = record_of(bench.home)
     states = [bench.platform.endpoints.state(name) for name in sorted(bench.platform.outputs.endpoints)]
-    covered = [_covered(bench, state) for state in states if state.releases]
+    decided = _decided(bench)
+    covered = [coverage(state, decided, bench.now()) for state in states if state.releases]
     return Status(
         stack=bench.platform.outputs.stack,
         engine=engine.read_text().strip() if engine.is_file() else "unknown",
@@ -132,18 +132,18 @@ def _watch(bench: Bench, name: str) -> Sequence[Finding]:
     profile = Profile.model_validate_json(bench.platform.store.get(f"{package_key(digest)}/{PROFILE}"))
     window = drift.sample(profile, capture.predictions(bench.records, name, start, now, digest))
     alive = heartbeat(capture.last_prediction(bench.records, name, now), state, settings.window, now)
-    return [_covered(bench, state), alive, *drift.findings(profile, window, settings, start, now, now)]
+    covered = coverage(state, _decided(bench), now)
+    return [covered, alive, *drift.findings(profile, window, settings, start, now, now)]
 
 
-def _covered(bench: Bench, state: EndpointState) -> Finding:
-    return coverage(state, [_registered(bench, release) for release in state.releases], bench.now())
-
-
-def _registered(bench: Bench, release: Release) -> ModelVersion | None:
-    try:
-        return bench.platform.models.get(ModelRef(release.model, release.version))
-    except NotFound:
-        return None
+def _decided(bench: Bench) -> dict[str, Decided]:
+    """What the ledger says last of each package; a registry would have to be loaded, and says no more."""
+    decisions = [entry.body for entry in bench.ledger.entries("approval")]
+    return {
+        str(one["digest"]): Decided(str(one["status"]), str(one["actor"]))
+        for one in decisions
+        if one.get("status") in ("approved", "rejected")  # a refusal of the rule decides nothing
+    }
 
 
 def _settings(bench: Bench, digest: str) -> Drift:

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,8 +159,15 @@ class Report:
 
     def _shown(self, properties: Properties) -> Properties:
         """Properties as they may be told: no secret, and no copy of one."""
-        shown = mask(properties)
-        return json.loads(self.redacted(json.dumps(shown))) if self._hidden else shown
+        return self._hiding(mask(properties))
+
+    def _hiding(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {self.redacted(name): self._hiding(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._hiding(item) for item in value]
+        text = value if isinstance(value, str) else json.dumps(value)
+        return value if (told := self.redacted(text)) == text else told  # a number or a truth may be secret, too
 
     def _event(self, kind: str, body: dict[str, Any]) -> None:
         if self._log is None:

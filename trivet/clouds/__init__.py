@@ -9,7 +9,7 @@ from trivet.clouds.local import LOCAL
 from trivet.core.capabilities import Cloud
 from trivet.core.errors import ConfigError
 
-CLOUDS = MappingProxyType({cloud.name: cloud for cloud in (LOCAL, AWS)})
+CLOUDS = MappingProxyType({cloud.name: cloud for cloud in (AWS, LOCAL)})
 
 
 def cloud(name: str) -> Cloud:

@@ -32,7 +32,11 @@ def project(checkout):
     (checkout.root / "requirements/venv.in").write_text("")
     for name in ("local", "dev"):
         (checkout.root / f"requirements/{name}.txt").unlink()
-    for folder in ("tools/clients", "benchmarks/peers"):  # environments of their own, which ask for more
+    for folder in (
+        "tools/clients",
+        "tools/checkov",
+        "benchmarks/peers",
+    ):  # environments of their own, which ask for more
         shutil.rmtree(checkout.root / folder, ignore_errors=True)
     return checkout
 

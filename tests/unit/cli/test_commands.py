@@ -10,7 +10,7 @@ import typer
 
 from trivet.cli import app
 
-WITHOUT_A_STACK = {"init", "models convert"}
+WITHOUT_A_STACK = {"init", "models convert", "rehearse", "parity"}
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

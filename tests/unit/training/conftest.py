@@ -19,6 +19,7 @@ import yaml
 
 from trivet.clouds.local import LOCAL
 from trivet.core.canonical import digest
+from trivet.core.checkup import Check
 from trivet.core.datacontract import DataContract
 from trivet.core.errors import NotFound
 from trivet.core.platform import Jobs, Platform
@@ -91,6 +92,14 @@ class FolderPlatform(Platform):
         self.store = ObjectStore(f"file://{folder}/store")
         (folder / "jobs").mkdir()
         self.jobs = Processes(folder / "jobs", self.store)
+
+    def store_at(self, url: str) -> ObjectStore:
+        return ObjectStore(url)
+
+    def clear(self) -> None: ...
+
+    def doctor(self) -> Iterator[Check]:
+        return iter(())
 
     def close(self) -> None: ...
 

@@ -14,7 +14,8 @@ from trivet.core.inference import request_of
 from trivet.core.layout import OUTPUTS_FILE, PROJECT_FILE
 from trivet.core.modelpackage import PROFILE, FeatureProfile, Package, Profile, seal
 from trivet.core.platform import Login
-from trivet.core.specs import Approval, EndpointSpec, Release
+from trivet.core.specs import EndpointSpec, Release
+from trivet.governance.approval import Person
 from trivet.monitoring import capture
 from trivet.platforms.local.session import LocalPlatform
 from trivet.rehearsal import postgresql
@@ -22,6 +23,7 @@ from trivet.rehearsal.rigs.local import LocalRig
 from trivet.rehearsal.rigs.package import GOLDEN_ROWS, INPUTS, make_package, serving_of
 from trivet.rehearsal.s3 import S3
 from trivet.workflows.bench import Bench, workbench
+from trivet.workflows.release import reject
 from trivet.workflows.watch import last_findings, monitor, status, verify_ledger
 from trivet.workflows.watch import seal as seal_records
 
@@ -136,10 +138,13 @@ def test_what_is_served_without_an_approval_alarms_until_somebody_approves_it(
     stack.serve(package)
     assert told() == (Level.ALARM, f"loan/1 {Package(package).digest[:19]} was approved by nobody")
     version = bench.platform.models.get("loan/1")
-    for word, level in (("rejected", Level.ALARM), ("approved", Level.OK)):
-        said = Approval(actor="grace", status=word, reason="as seen", identity="login", time=bench.now())
-        bench.platform.models.tag(version, approval=said)
-        assert told()[0] is level
+    version = reject(bench, version, Person("grace", "login", "as seen"))
+    assert told()[0] is Level.ALARM
+    body = {"digest": version.digest, "status": "refused", "reason": "the policy"}
+    bench.note("approval", str(version), body)
+    assert told() == (Level.ALARM, f"loan/1 {version.digest[:19]} was rejected by grace")
+    bench.note("approval", str(version), {"digest": version.digest, "status": "approved", "actor": "grace"})
+    assert told()[0] is Level.OK
     monitor(bench)
     assert told()[0] is Level.OK
 
