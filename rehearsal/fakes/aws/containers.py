@@ -128,7 +128,7 @@ class Runtime:
         # The kernel ties a child's life to the thread that started it: this one lives as long as the process.
         self._starter = ThreadPoolExecutor(1, "containers")
         self._started: list[Container] = []
-        self.mode = mode or (NAMESPACES if self._starter.submit(_can_unshare).result() else VARIABLES)
+        self.mode = mode or (NAMESPACES if self._starter.submit(can_unshare).result() else VARIABLES)
 
     def start(
         self,
@@ -193,7 +193,7 @@ def tethered() -> list[str]:
     return [sys.executable, "-I", "-S", tether.__file__, str(os.getpid())]
 
 
-def _can_unshare() -> bool:
+def can_unshare() -> bool:
     """Whether the kernel lets a command have an ``/opt/ml`` of its own."""
     with suppress(OSError):
         ML.mkdir(parents=True, exist_ok=True)

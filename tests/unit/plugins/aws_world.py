@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +30,16 @@ def trust(service: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
+def archive(name: str, data: bytes) -> bytes:
+    """A tar.gz with one file."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as made:
+        member = tarfile.TarInfo(name)
+        member.size = len(data)
+        made.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
 def world(client: Callable[[str], Any]) -> dict[str, str]:
     """What the examples of AWS refer to."""
     iam, ec2, s3, ml = client("iam"), client("ec2"), client("s3"), client("sagemaker")
@@ -39,6 +51,7 @@ def world(client: Callable[[str], Any]) -> dict[str, str]:
     s3.put_bucket_policy(
         Bucket="logs", Policy=policy("s3:PutObject", Principal=logging, Resource="arn:aws:s3:::logs/*")
     )
+    s3.put_object(Bucket="there", Key="model.tar.gz", Body=archive("model.txt", b"a model"))
     role = iam.create_role(RoleName="there", AssumeRolePolicyDocument=trust("sagemaker"))["Role"]["Arn"]
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [

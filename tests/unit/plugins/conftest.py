@@ -113,10 +113,6 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of the fake of AWS: moto, and SageMaker as moto has it not."""
     with Fake(tmp_path_factory.mktemp("aws"), {"*": [sys.executable, str(TOY)]}) as fake:
-        # The order of Pulumi's steps is the point: neither what a model holds, nor that AWS updates no endpoint whose
-        # configuration was deleted.
-        for constraint in ("input-exists", "config-in-use", "endpoint-needs-config"):
-            fake.switch(constraint, False)
         yield fake.endpoint
 
 

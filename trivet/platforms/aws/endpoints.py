@@ -13,12 +13,11 @@ from botocore.exceptions import ClientError
 from trivet.core.document import Document
 from trivet.core.errors import ConfigError, Locked, NotFound, NotReady, PlatformError, TrivetError
 from trivet.core.faults import point
-from trivet.core.outputs import AwsNative, EndpointShell, Outputs
-from trivet.core.platform import Endpoints, Store
+from trivet.core.outputs import EndpointShell
+from trivet.core.platform import Endpoints
 from trivet.core.specs import EndpointSpec, EndpointState, EndpointStatus, Release
 from trivet.core.waiting import wait_for
 from trivet.platforms.aws import rollout, scaling
-from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.errors import (
     PROPAGATION_SECONDS,
     code_of,
@@ -31,6 +30,7 @@ from trivet.platforms.aws.errors import (
 from trivet.platforms.aws.hosted import LOST, SETTLE_SECONDS, UNSETTLED, Described, Hosted, serves
 from trivet.platforms.aws.leftovers import tidy
 from trivet.platforms.aws.logs import last_error, lines
+from trivet.platforms.aws.part import Part
 from trivet.platforms.aws.tags import tags
 from trivet.platforms.aws.variants import Plan, plan_of, release_of
 from trivet.platforms.packages import get_package
@@ -64,17 +64,8 @@ class Paused(Document):
         return cls(config=there["EndpointConfigName"], scaling=tuple(bounds))
 
 
-class AwsEndpoints(Endpoints):
+class AwsEndpoints(Part, Endpoints):
     """One endpoint of SageMaker per shell."""
-
-    def __init__(
-        self, clients: Clients, outputs: Outputs, native: AwsNative, store: Store, check: Callable[[EndpointSpec], None]
-    ) -> None:
-        self._clients = clients
-        self._outputs = outputs
-        self._native = native
-        self._store = store
-        self._check = check
 
     def apply(self, spec: EndpointSpec) -> EndpointState:
         self._check(spec)
@@ -103,7 +94,7 @@ class AwsEndpoints(Endpoints):
         if there is None or there["EndpointStatus"] == "Deleting":
             paused = self._paused(name)
             status = EndpointStatus.STOPPED if paused else EndpointStatus.EMPTY
-            reason = f"It was paused; `trivet resume {name}` serves again." if paused else ""
+            reason = f"It was paused; `trivet resume --endpoint {name}` serves again." if paused else ""
             return EndpointState(name=name, status=status, url=url, reason=reason)
         word = there["EndpointStatus"]
         if word not in STATES:

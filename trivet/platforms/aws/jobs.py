@@ -7,7 +7,7 @@ attempt is a job of its own, ``<prefix>-<name>-<attempt>``, and the newest is th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -20,15 +20,14 @@ from trivet.clouds.awsinstances import has_local_disks
 from trivet.core.canonical import digest
 from trivet.core.errors import ConfigError, NotFound, PlatformError
 from trivet.core.faults import point
-from trivet.core.outputs import AwsNative, Outputs
-from trivet.core.platform import Jobs, Store
+from trivet.core.platform import Jobs
 from trivet.core.refs import JobRef
 from trivet.core.specs import AwsJob, JobSpec, JobState
 from trivet.core.waiting import wait_for
-from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.errors import PROPAGATION_SECONDS, is_missing, is_taken, once_the_role_is_known, told
 from trivet.platforms.aws.images import TRAINING, image
 from trivet.platforms.aws.logs import lines
+from trivet.platforms.aws.part import Part
 from trivet.platforms.aws.tags import tags
 from trivet.platforms.container import STORE, TASK, ContainerTask
 from trivet.platforms.jobplaces import check_places
@@ -53,17 +52,8 @@ class Attempt(NamedTuple):
     described: Mapping[str, Any]
 
 
-class AwsJobs(Jobs):
+class AwsJobs(Part, Jobs):
     """Training jobs in the stack's network, with its role and its key."""
-
-    def __init__(
-        self, clients: Clients, outputs: Outputs, native: AwsNative, store: Store, check: Callable[[JobSpec], None]
-    ) -> None:
-        self._clients = clients
-        self._outputs = outputs
-        self._native = native
-        self._store = store
-        self._check = check
 
     def submit(self, spec: JobSpec) -> JobRef:
         self._check(spec)

@@ -69,7 +69,7 @@ class LocalEndpoints(Endpoints):
             return EndpointState(name=name, status=EndpointStatus.EMPTY, url=url)
         if running(folder) is None and word.status != "failed":
             last = word.serving and f"{word.serving.release.model}/{word.serving.release.version}"
-            again = f"`trivet deploy {last}` starts it again" if last else "deploy a release"
+            again = f"`trivet deploy {last}` starts it again" if last else f"`trivet resume --endpoint {name}` does it"
             reason = f"No server runs: it was stopped, or the machine was started afresh; {again}."
             return EndpointState(name=name, status=EndpointStatus.STOPPED, url=url, reason=reason)
         told = EndpointState(

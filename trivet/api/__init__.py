@@ -1,0 +1,73 @@
+"""The verbs of the command line, in Python. Each takes a stack's name and finds the project root from the working
+directory; ``root`` says otherwise.
+
+>>> import trivet
+>>> trivet.up("local", ("examples/loan_approval",))  # doctest: +SKIP
+>>> report = trivet.run("examples/loan_approval")  # doctest: +SKIP
+>>> trivet.predict([{...}])  # doctest: +SKIP
+
+What a verb needs is imported when it is called: ``predict``, ``status``, ``logs`` and ``outputs`` import neither
+Pulumi nor MLflow nor scikit-learn.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trivet.api.endpoints import deploy, logs, monitor, pause, predict, predict_file, resume, status
+from trivet.api.ledger import ledger_entries, ledger_export, ledger_verify
+from trivet.api.projects import init, run, run_if_needed, train
+from trivet.api.registry import approve, convert, model_card, models, register, registry_ui
+from trivet.api.stacks import audit, destroy, doctor, environment, held, migrate, outputs, preview, up
+
+if TYPE_CHECKING:
+    from trivet.core.checkup import Check
+    from trivet.core.findings import Finding
+    from trivet.core.inference import Decided
+    from trivet.core.outputs import Outputs
+    from trivet.core.specs import EndpointState, ModelVersion
+    from trivet.workflows.retrain import Retraining
+    from trivet.workflows.stack import StackChange
+    from trivet.workflows.watch import Status
+
+__all__ = [
+    "Check",
+    "Decided",
+    "EndpointState",
+    "Finding",
+    "ModelVersion",
+    "Outputs",
+    "Retraining",
+    "StackChange",
+    "Status",
+    "approve",
+    "audit",
+    "convert",
+    "deploy",
+    "destroy",
+    "doctor",
+    "environment",
+    "held",
+    "init",
+    "ledger_entries",
+    "ledger_export",
+    "ledger_verify",
+    "logs",
+    "migrate",
+    "model_card",
+    "models",
+    "monitor",
+    "outputs",
+    "pause",
+    "predict",
+    "predict_file",
+    "preview",
+    "register",
+    "registry_ui",
+    "resume",
+    "run",
+    "run_if_needed",
+    "status",
+    "train",
+    "up",
+]

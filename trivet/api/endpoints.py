@@ -1,0 +1,141 @@
+"""Endpoints: deploy a version, ask it, look after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trivet.core.layout import project_root
+
+if TYPE_CHECKING:
+    from trivet.core.findings import Finding
+    from trivet.core.inference import Decided, Value
+    from trivet.core.progress import Progress
+    from trivet.core.specs import EndpointState
+    from trivet.workflows.watch import Status
+
+
+def deploy(
+    reference: str,
+    stack: str | None = None,
+    *,
+    endpoint: str = "",
+    root: Path | None = None,
+    progress: Progress | None = None,
+) -> EndpointState:
+    """Serve an approved version.
+
+    :raises GateRefused: when nobody approved it.
+    :raises NotReady: when it did not become ready; what served before goes on.
+    """
+    from trivet.workflows.bench import workbench
+    from trivet.workflows.release import deploy as execute
+
+    with workbench(root or project_root(), stack, progress=progress) as bench:
+        with bench.progress.step(f"Deploy {reference}") as note:
+            state = execute(bench, bench.platform.models.get(reference), endpoint)
+            note(state.url)
+        return state
+
+
+def pause(
+    stack: str | None = None, *, endpoint: str = "", outputs: Path | None = None, root: Path | None = None
+) -> EndpointState:
+    """Let go of an endpoint's machines, and remember what it served."""
+    from trivet.connect import connect
+    from trivet.workflows.ask import only_endpoint
+
+    with connect(stack, outputs, root) as platform:
+        return platform.endpoints.pause(only_endpoint(platform, endpoint))
+
+
+def resume(
+    stack: str | None = None, *, endpoint: str = "", outputs: Path | None = None, root: Path | None = None
+) -> EndpointState:
+    """Serve again what an endpoint served before its pause.
+
+    :raises NotReady: when it was not paused, or did not become ready.
+    """
+    from trivet.connect import connect
+    from trivet.workflows.ask import only_endpoint
+
+    with connect(stack, outputs, root) as platform:
+        return platform.endpoints.resume(only_endpoint(platform, endpoint))
+
+
+def predict(
+    rows: Sequence[Mapping[str, Value]],
+    stack: str | None = None,
+    *,
+    endpoint: str = "",
+    outputs: Path | None = None,
+    root: Path | None = None,
+) -> list[Decided]:
+    """Ask an endpoint for decisions about rows of named values."""
+    from trivet.connect import connect
+    from trivet.workflows import ask
+
+    with connect(stack, outputs, root) as platform:
+        return ask.predict(platform, rows, endpoint)
+
+
+def predict_file(
+    source: Path,
+    target: Path,
+    stack: str | None = None,
+    *,
+    endpoint: str = "",
+    outputs: Path | None = None,
+    root: Path | None = None,
+) -> int:
+    """Ask about every row of a CSV or JSON-lines file and write the answers to another; how many."""
+    from trivet.connect import connect
+    from trivet.workflows import ask
+
+    with connect(stack, outputs, root) as platform:
+        return ask.predict_file(platform, source, target, endpoint)
+
+
+def status(stack: str | None = None, *, outputs: Path | None = None, root: Path | None = None) -> Status:
+    """What serves, what was found and whether a training is due."""
+    from trivet.workflows.bench import workbench
+    from trivet.workflows.watch import status as look
+
+    with workbench(root or project_root(), stack, outputs=outputs) as bench:
+        return look(bench)
+
+
+def logs(
+    stack: str | None = None,
+    *,
+    endpoint: str = "",
+    job: str = "",
+    outputs: Path | None = None,
+    root: Path | None = None,
+) -> Iterator[str]:
+    """The lines that an endpoint's server, or a ``job`` such as a training, wrote."""
+    from trivet.connect import connect
+    from trivet.core.refs import JobRef
+    from trivet.workflows.ask import only_endpoint
+
+    with connect(stack, outputs, root) as platform:
+        if job:
+            yield from platform.jobs.logs(JobRef(job))
+        else:
+            yield from platform.endpoints.logs(only_endpoint(platform, endpoint))
+
+
+def monitor(
+    stack: str | None = None,
+    *,
+    labels: Path | None = None,
+    root: Path | None = None,
+    progress: Progress | None = None,
+) -> list[Finding]:
+    """Compare what the endpoints see with what their models were trained on; ``labels`` adds outcomes first."""
+    from trivet.workflows.bench import workbench
+    from trivet.workflows.watch import monitor as look
+
+    with workbench(root or project_root(), stack, progress=progress) as bench:
+        return [finding for found in look(bench, labels).values() for finding in found]

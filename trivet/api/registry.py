@@ -1,0 +1,89 @@
+"""The registry: look, register, approve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trivet.core.layout import project_root
+
+if TYPE_CHECKING:
+    from trivet.core.progress import Progress
+    from trivet.core.specs import ModelVersion
+    from trivet.governance.modelcard import ModelCard
+
+
+def models(name: str = "", stack: str | None = None, *, root: Path | None = None) -> list[ModelVersion]:
+    """Every version of one model or of all, newest first."""
+    from trivet.connect import connect
+
+    with connect(stack, root=root) as platform:
+        return list(platform.models.list(name))
+
+
+def model_card(reference: str, stack: str | None = None, *, root: Path | None = None) -> ModelCard:
+    """What the registry knows of a version."""
+    from trivet.workflows.bench import workbench
+    from trivet.workflows.report import model_card as card
+
+    with workbench(root or project_root(), stack) as bench:
+        return card(bench, bench.platform.models.get(reference))
+
+
+def register(
+    path: Path,
+    stack: str | None = None,
+    *,
+    name: str = "",
+    project: Path | str | None = None,
+    root: Path | None = None,
+    progress: Progress | None = None,
+) -> ModelVersion:
+    """Register a model package, or an MLflow model folder in ONNX form, that was made elsewhere.
+
+    ``project`` puts it before that project's gate; without one it can be registered, but not approved.
+    """
+    from trivet.workflows.bench import workbench
+    from trivet.workflows.bring import register_folder
+    from trivet.workflows.project import ProjectFiles
+
+    files = ProjectFiles.read(Path(project)) if project else None
+    with workbench(root or project_root(), stack, progress=progress) as bench:
+        return register_folder(bench, path, name, files)
+
+
+def approve(
+    reference: str, reason: str, stack: str | None = None, *, reject: bool = False, root: Path | None = None
+) -> ModelVersion:
+    """Approve or reject a version as the current actor.
+
+    :raises GateRefused: when the policy does not allow it.
+    """
+    from trivet.governance.approval import Person
+    from trivet.workflows import release
+    from trivet.workflows.bench import workbench
+
+    with workbench(root or project_root(), stack) as bench:
+        version = bench.platform.models.get(reference)
+        person = Person(bench.actor.name, bench.actor.identity, reason)
+        if reject:
+            return release.reject(bench, version, person)
+        return release.approve(bench, version, release.read_judged(bench, version), person)
+
+
+def convert(
+    path: Path, out: Path, *, trust_pickle: bool, sample: Path | None = None, progress: Progress | None = None
+) -> Path:
+    """Convert a pickled scikit-learn model to a model package in a process of its own; its folder."""
+    from trivet.workflows.bring import convert as execute
+
+    return execute(path, out, trust_pickle=trust_pickle, sample=sample, progress=progress)
+
+
+def registry_ui(stack: str | None = None, *, root: Path | None = None) -> str:
+    """The command that opens MLflow's pages on the local registry."""
+    from trivet.workflows.bench import workbench
+    from trivet.workflows.bring import registry_ui as command
+
+    with workbench(root or project_root(), stack) as bench:
+        return command(bench)
