@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic
 
 from trivet.core.document import Document
-from trivet.core.errors import GateRefused, NotReady, PlatformError
+from trivet.core.errors import GateRefused, NotReady, PlatformError, TrivetError
 from trivet.core.progress import Progress
 from trivet.core.specs import EndpointState
 from trivet.governance.approval import Person
@@ -118,8 +118,13 @@ def _live(stand: _Stand) -> str:
             _rolled_back(stand, bench, report)
             _watch(stand, bench)
         _again(stand)
-    finally:
-        _destroy(stand)
+    except TrivetError as error:
+        try:
+            _destroy(stand)
+        except TrivetError as left:  # what went wrong first is what is told
+            error.add_note(f"Taking it down failed, too: {left}")
+        raise
+    _destroy(stand)
     return engine
 
 

@@ -294,8 +294,9 @@ role that made it.
 
 What it proves: shapes, contracts, error paths, what a job and a server do. What it does not: permissions (every call is
 allowed), quotas, prices, timing, network isolation, encryption at rest. One process serves all instances of a variant;
-a training job has one instance; inference pipelines, multi-model endpoints, inference components, data capture and
-response streams are refused or moto's. Where no message of AWS's is known, the wording is ours.
+a training job has one instance; inference pipelines, multi-model endpoints, inference components and
+response streams are refused or moto's; data capture is taken and captures nothing. Where no
+message of AWS's is known, the wording is ours.
 """
     return "\n".join([NOTICE, "# The fake of AWS\n", text, fakes.page()])
 

@@ -15,7 +15,7 @@ from trivet.connect import connect_to, read_outputs
 from trivet.core.document import Document
 from trivet.core.errors import ConfigError, NotFound, NotReady, Unsupported
 from trivet.core.files import write_atomic
-from trivet.core.layout import PROJECT_FILE, stack_home
+from trivet.core.layout import OUTPUTS_FILE, PROJECT_FILE, stack_home
 from trivet.core.leftovers import Auditor, Left, Place
 from trivet.core.locks import lock
 from trivet.core.outputs import Outputs
@@ -189,7 +189,9 @@ def destroy(root: Path, stack: str, progress: Progress | None = None) -> StackCh
         if any(one.blocks for one in kept):
             raise Held(stack, kept)
         _clear(root, stack)
-        return StackChange(stack=stack, engine=driver.engine, changes=driver.destroy(), kept=tuple(kept))
+        changes = driver.destroy()
+        (stack_home(root, stack) / OUTPUTS_FILE).unlink(missing_ok=True)  # they describe what is no more
+        return StackChange(stack=stack, engine=driver.engine, changes=changes, kept=tuple(kept))
 
 
 def audit(root: Path, stack: str, progress: Progress | None = None) -> list[Left]:

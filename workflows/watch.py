@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -53,10 +53,11 @@ def monitor(bench: Bench, labels: Path | None = None) -> dict[str, list[Finding]
         with bench.progress.step("Add labels") as note:
             note(f"{add_labels(labels, bench.records, bench.now()):,}")
     seal(bench)
+    decided = _decided(bench)
     found: dict[str, list[Finding]] = {}
     for name in sorted(bench.platform.outputs.endpoints):
         with bench.progress.step(f"Watch endpoint {name}") as note:
-            found[name] = list(_watch(bench, name))
+            found[name] = list(_watch(bench, name, decided))
             note(drift.worst(found[name]).level if found[name] else "it serves nothing")
     every = tuple(chain.from_iterable(found.values()))
     publish(every, bench.platform.metrics)
@@ -122,7 +123,7 @@ def served_since(bench: Bench, endpoint: str) -> datetime | None:
     return entries[-1].time if entries else None
 
 
-def _watch(bench: Bench, name: str) -> Sequence[Finding]:
+def _watch(bench: Bench, name: str, decided: Mapping[str, Decided]) -> Sequence[Finding]:
     state = bench.platform.endpoints.state(name)
     if not state.releases:
         return []
@@ -132,8 +133,7 @@ def _watch(bench: Bench, name: str) -> Sequence[Finding]:
     profile = Profile.model_validate_json(bench.platform.store.get(f"{package_key(digest)}/{PROFILE}"))
     window = drift.sample(profile, capture.predictions(bench.records, name, start, now, digest))
     alive = heartbeat(capture.last_prediction(bench.records, name, now), state, settings.window, now)
-    covered = coverage(state, _decided(bench), now)
-    return [covered, alive, *drift.findings(profile, window, settings, start, now, now)]
+    return [coverage(state, decided, now), alive, *drift.findings(profile, window, settings, start, now, now)]
 
 
 def _decided(bench: Bench) -> dict[str, Decided]:

@@ -51,14 +51,16 @@ class SQLite(Backend):
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        if not self.path.exists():
-            _create(self.path)
-        with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
-            try:
+        try:
+            if not self.path.exists():
+                _create(self.path)
+            with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 yield connection
-            except sqlite3.DatabaseError as error:
-                raise _told(error) from error
+        except sqlite3.DatabaseError as error:
+            raise _told(error) from error
+        except OSError as error:
+            raise PlatformError(f"The ledger cannot be opened: {error.strerror}.", "Look at its folder.") from error
 
 
 class _Writer(Writer):

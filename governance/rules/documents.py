@@ -38,9 +38,9 @@ class Statement:
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether a condition keeps it to an account, an organization or a network, by a value without wildcard."""
+        """Whether a condition keeps it to an account, an organization or a network, which no wildcard stands for."""
         return any(
-            operator in _POSITIVE and key in _OWN and values and not any(value.startswith("*") for value in values)
+            operator in _POSITIVE and key in _OWN and values and all(map(_is_of_somebody, values))
             for operator, key, values in self.conditions
         )
 
@@ -48,6 +48,14 @@ class Statement:
         """The values that a condition with one of these operators names for a key."""
         return [value for operator, name, values in self.conditions if name == key and operator in operators
                 for value in values]  # fmt: skip
+
+
+def _is_of_somebody(value: str) -> bool:
+    """Whether a value names whose it is: an ARN by its account, or by its bucket, which has none; else all of it."""
+    parts = value.split(":", 5)
+    if value.startswith("arn:") and len(parts) == 6:
+        value = parts[4] or parts[5].partition("/")[0]
+    return not any(wildcard in value for wildcard in "*?")
 
 
 def statements(document: Any) -> Iterator[Statement]:

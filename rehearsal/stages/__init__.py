@@ -41,7 +41,7 @@ class Stage(AbstractContextManager["Stage"], ABC):
 
     @abstractmethod
     def operations(self) -> Mapping[str, int]:
-        """How often each operation of the cloud's API was called by the SDK so far, by service."""
+        """How many operations of each service were called so far: by the SDK, by providers and by containers."""
 
     @abstractmethod
     def left(self) -> Sequence[str]:

@@ -17,8 +17,6 @@ from trivet.rehearsal.plugins.store import Store
 from trivet.rehearsal.rigs.aws import ACCOUNT, COMMANDS
 from trivet.rehearsal.stages import Stage
 
-SDK = "Boto3/"  # how boto3 names itself; Pulumi's stand-ins use botocore alone
-
 
 class AwsStage(Stage):
     """One account and region."""

@@ -86,10 +86,13 @@ def destroy(
     if audit:
         show(api.audit(stack, progress=Progress(json)), json, _draw_left)
         return
+    from trivet.infra.holds import Held
+
     holds = api.held(stack)
     if any(one.blocks for one in holds):
         show(holds, json, _draw_holds)
-    elif not yes:
+        raise Held(stack, holds)
+    if not yes:
         typer.confirm(f"Destroy stack {stack} with its models, records and ledger?", abort=True, err=True)
     show(api.destroy(stack, progress=Progress(json)), json, _draw_destroyed)
 

@@ -49,7 +49,7 @@ AWS = Cloud(
             Capability.SCALE_TO_ZERO: Claim(
                 Support.REFUSED,
                 "a serverless endpoint has neither a private network nor a shadow, and its first answer may take "
-                "minutes; use `trivet endpoints pause` to free the machines.",
+                "minutes; use `trivet pause` to free the machines.",
             ),
             Capability.ACCELERATORS: Claim(Support.NATIVE, "instance types with GPUs"),
             Capability.PRIVATE_NETWORK: Claim(Support.NATIVE, "jobs and servers in the stack's own subnets"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from enum import StrEnum
 from typing import Literal, Self
@@ -11,6 +12,8 @@ from pydantic import AwareDatetime, Field, model_validator
 from trivet.core.document import Document
 from trivet.core.records import Mode
 
+LEAST_LINEAR = 10  # percent
+MOST_ROLLOUT = timedelta(hours=7)  # of the 8 that SageMaker gives an update at most; machines need some of them
 NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 
@@ -124,6 +127,20 @@ class AwsEndpoint(Document):
     bake: timedelta = Field(default=timedelta(0), le=timedelta(hours=1), description="How long each step is watched.")
     startup: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(minutes=1), le=timedelta(hours=1))
     requests_per_instance: float = Field(default=1000, gt=0, description="Per minute: what autoscaling aims at.")
+
+    @property
+    def steps(self) -> int:
+        """How many times traffic is shifted, and baked, until all of it is."""
+        return {"at once": 1, "canary": 2, "linear": math.ceil(100 / self.step)}[self.rollout]
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> Self:
+        """Source: API reference of SageMaker, ``TrafficRoutingConfig`` and ``BlueGreenUpdatePolicy``."""
+        if self.rollout == "linear" and self.step < LEAST_LINEAR:
+            raise ValueError(f"a linear step is at least {LEAST_LINEAR} percent, not {self.step}")
+        if (whole := self.startup + self.steps * self.bake) > MOST_ROLLOUT:
+            raise ValueError(f"starting and baking {self.steps} times takes {whole}, and SageMaker gives it 7 hours")
+        return self
 
 
 class EndpointNative(Document):

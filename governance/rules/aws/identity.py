@@ -67,7 +67,7 @@ def resources(resource: Resource, _: Setting) -> Iterator[str]:
 )
 def passing(resource: Resource, _: Setting) -> Iterator[str]:
     for one in _allowed(resource):
-        if "iam:PassRole" in one.actions and not one.condition("iam:passedtoservice", "stringequals"):
+        if "iam:passrole" in map(str.lower, one.actions) and not one.condition("iam:passedtoservice", "stringequals"):
             yield "it may pass a role to any service"
 
 

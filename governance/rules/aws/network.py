@@ -56,7 +56,7 @@ def endpoints(resource: Resource, _: Setting) -> Iterator[str]:
     if not resource.inputs.get("policy"):
         yield "it has no policy, so that everybody's identities pass"
     for one in statements(resource.inputs.get("policy")):
-        if one.allows and one.is_for_anybody:
+        if one.allows and (one.is_for_anybody or one.is_inverted):
             yield "everybody's identities pass"
 
 

@@ -120,5 +120,5 @@ def _refuses_plain(one: Statement) -> bool:
         and not one.is_inverted
         and everybody
         and everything
-        and one.condition("aws:securetransport", "bool") == ["false"]
+        and one.conditions == [("bool", "aws:securetransport", ["false"])]
     )

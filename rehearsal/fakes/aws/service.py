@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -40,6 +41,7 @@ class Service:
         self._world = world
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._sagemaker = SageMaker(world)
+        self._creating = threading.Lock()
         self._calls = Calls(OWN_KEY, world.principals)
         self._faults = Faults()
         self._control = Control(world, self._sagemaker, self._calls, self._faults, self._reset_moto)
@@ -78,6 +80,10 @@ class Service:
     def _answer(self, call: Call, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         if call.service != "sagemaker":
             self._world.scaling |= call.service == "application-autoscaling"
+            # moto looks and writes in two steps: of several who create one object at once it would let more than one.
+            if environ.get("HTTP_IF_NONE_MATCH") == "*":
+                with self._creating:
+                    return self._moto(environ, start)
             return self._moto(environ, start)
         try:
             if call.protocol == "json":

@@ -61,7 +61,7 @@ def test_every_step_shows_what_it_should(rehearsed: tuple[dict, Path]) -> None:
     assert "nothing is left" in showed["Destroy everything"]
 
 
-def test_the_real_sdk_asked_and_the_report_says_on_what(rehearsed: tuple[dict, Path]) -> None:
+def test_the_report_says_on_what_and_how_much_was_asked(rehearsed: tuple[dict, Path]) -> None:
     report, _ = rehearsed
     assert report["operations"]["sagemaker"] > 50 and report["operations"]["s3"] > 100
     assert report["evidence"].startswith("fake (moto ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from trivet.core.platform import needs
 from trivet.core.policy import ApprovalRule, Bound
 from trivet.core.records import Label, parse_record, read_records
 from trivet.core.refs import ModelRef
-from trivet.core.specs import EndpointSpec, JobSpec, Release, WorkflowSpec
+from trivet.core.specs import AwsEndpoint, EndpointSpec, JobSpec, Release, WorkflowSpec
 
 CONTRACT = {
     "name": "loans",
@@ -104,6 +104,19 @@ def test_exit_codes_are_those_of_the_table() -> None:
     assert found["Locked"] == 6
     assert found["Unsupported"] == 7
     assert set(found.values()) <= set(map(int, ExitCode))
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"rollout": "linear", "step": 5}, "at least 10 percent"),
+        ({"rollout": "linear", "step": 10, "bake": timedelta(hours=1)}, "7 hours"),
+    ],
+)
+def test_a_rollout_that_sagemaker_cannot_do_is_refused(fields: dict[str, object], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        AwsEndpoint.parse(fields, "native.aws")
+    AwsEndpoint.parse(fields | {"step": 20, "bake": timedelta(minutes=30)}, "native.aws")
 
 
 def test_a_cloud_refuses_what_it_does_not_claim_with_its_reason() -> None:

@@ -63,7 +63,7 @@ def test_what_was_sealed_stays_sealed_while_a_segment_grows(tmp_path: Path, made
     assert records.prefix_digests(before.name, sizes) == [before.digest, after.digest, None]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300), st.lists(st.integers(0, 400)))
 def test_prefix_digests_are_those_of_the_prefixes(place: Place, data: bytes, drawn: list[int]) -> None:
     place.put("segment", data)

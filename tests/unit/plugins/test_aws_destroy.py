@@ -10,6 +10,7 @@ import pytest
 
 from trivet.cli import stacks as commands
 from trivet.core.errors import ConfigError, ExitCode
+from trivet.core.layout import OUTPUTS_FILE
 from trivet.infra.holds import Held
 from trivet.rehearsal.plugins.path import rehearsing
 from trivet.workflows import stack as stacks
@@ -66,8 +67,13 @@ def test_destroy_lists_what_is_protected_then_what_is_left_and_until_when(root: 
 
     stacks.up(root, STACK, config={"protect": "false"})
     assert not [one for one in stacks.held(root, STACK) if one.blocks]
+    outputs = stacks.stack_home(root, STACK) / OUTPUTS_FILE
+    described = outputs.read_text()
     commands.destroy(stack=STACK, yes=True, json=True)
     kept = told(capsys)["kept"]
+    assert not outputs.exists()
+    outputs.write_text(described)  # as after a destroy that ended before its last step
+    assert stacks.destroy(root, STACK).changes.get("delete", 0) == 0
     assert {one["resource"] for one in kept} == {"data-key", "signing-key", "database"}
 
     commands.destroy(stack=STACK, audit=True, json=True)

@@ -32,9 +32,14 @@ def clear(clients: Clients, outputs: Outputs, native: AwsNative, endpoints: Endp
                 _unless_gone(lambda name=one["TrainingJobName"]: sagemaker.stop_training_job(TrainingJobName=name))
     group = outputs.models.rpartition("/")[2]
     with told(f"The model packages of {group}"):
-        pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
-        for arn in [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]]:
-            _unless_gone(lambda arn=arn: sagemaker.delete_model_package(ModelPackageName=arn))
+        # The group itself may be gone: an earlier destroy can have ended half-way.
+        _unless_gone(lambda: _empty(sagemaker, group))
+
+
+def _empty(sagemaker: Any, group: str) -> None:
+    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+    for arn in [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]]:
+        _unless_gone(lambda arn=arn: sagemaker.delete_model_package(ModelPackageName=arn))
 
 
 def _is_of(outputs: Outputs, tags: Tags) -> bool:

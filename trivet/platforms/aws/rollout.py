@@ -84,5 +84,4 @@ def deployment(spec: EndpointSpec, config: str) -> dict[str, Any]:
 def patience(spec: EndpointSpec) -> int:
     """Seconds within which a release should have taken over or have been taken back."""
     chosen = spec.native.aws
-    steps = {"at once": 1, "canary": 2, "linear": math.ceil(100 / chosen.step)}[chosen.rollout]
-    return math.ceil(chosen.startup.total_seconds() + steps * chosen.bake.total_seconds()) + ENOUGH_S
+    return math.ceil(chosen.startup.total_seconds() + chosen.steps * chosen.bake.total_seconds()) + ENOUGH_S

@@ -79,7 +79,7 @@ def test_every_name_of_an_endpoint_fits(rig: AwsRig, shell: str, name: str) -> N
             "name": name,
             "releases": [release] * 10,
             "shadow": {**release, "version": 2},
-            "native": {"aws": {"rollout": "linear", "step": 10, "bake": 3600, "startup": 3600}},
+            "native": {"aws": {"rollout": "linear", "step": 10, "bake": 2000, "startup": 3600}},
         }
     )
     there = EndpointShell(name=shell, host="host", port=443, folder="s3://store/endpoints/a")
