@@ -25,12 +25,12 @@ def test_the_stack_is_the_same_here(stack: Stack):
 
 
 def test_an_endpoint_is_made_updated_and_deleted_and_each_is_waited_for(stack: Stack, fake: Fake):
-    stack.up(test_programs.ENDPOINT % ("image:1", "ml.m5.large"))
+    stack.up(test_programs.SERVED % ("image:1", "ml.m5.large"))
     ml = stack.client("sagemaker")
     [endpoint] = ml.list_endpoints()["Endpoints"]
     assert endpoint["EndpointStatus"] == "InService" and fake.processes()
 
-    assert stack.up(test_programs.ENDPOINT % ("image:1", "ml.m5.xlarge")) == {"replace": 1, "update": 1}
+    assert stack.up(test_programs.SERVED % ("image:1", "ml.m5.xlarge")) == {"replace": 1, "update": 1}
     found = ml.describe_endpoint(EndpointName=endpoint["EndpointName"])
     [config] = [one["EndpointConfigName"] for one in ml.list_endpoint_configs()["EndpointConfigs"]]
     assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", config)
@@ -42,6 +42,6 @@ def test_an_endpoint_is_made_updated_and_deleted_and_each_is_waited_for(stack: S
 
 def test_an_endpoint_that_does_not_come_up_fails_the_program(stack: Stack, fake: Fake):
     fake.set(startup=1)
-    program = test_programs.ENDPOINT.replace('{"image": %r}', '{"image": %r, "environment": {"TOY_PING": "500"}}')
+    program = test_programs.SERVED.replace('{"image": %r}', '{"image": %r, "environment": {"TOY_PING": "500"}}')
     with pytest.raises(PlatformError, match="is Failed: The primary container"):
         stack.up(program % ("image:1", "ml.m5.large"))
