@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,7 @@ ENGINES = (PULUMI, EMBEDDED)
 CLOUD = "trivet:cloud"
 LOCAL = "local"
 REHEARSAL = "-rehearsal"
+_WITH_PROGRAM = ("preview", "up")
 _COLOUR = re.compile(r"<\{%[^%]*%\}>")
 
 Changes = dict[str, int]
@@ -193,7 +194,7 @@ class Driver:
         :raises Locked: naming who does.
         """
         from trivet.infra.engine.checkpoint import Backend
-        from trivet.infra.engine.settings import Project
+        from trivet.infra.engine.project import Project
 
         url = os.environ.get("PULUMI_BACKEND_URL") or self.environment().get("PULUMI_BACKEND_URL", "")
         with Backend(url, self.root).stack(Project.load(self.root).name, self.stack).locked():
@@ -289,7 +290,7 @@ class Driver:
             if event.diagnostic_event and event.diagnostic_event.severity == "error":
                 told.append(_COLOUR.sub("", event.diagnostic_event.message))
 
-        with self._errors(told):
+        with self._errors(told), self._program(verb):
             stack = self._open()
             if verb == "up":
                 self.claim()
@@ -308,6 +309,24 @@ class Driver:
         if options.tell and self._engine == EMBEDDED:  # the CLI would write a log that may hold secrets
             given["log_verbosity"] = 1
         return {name: value for name, value in given.items() if value}
+
+    @contextmanager
+    def _program(self, verb: str) -> Iterator[None]:
+        """The program's process has started, where the embedded engine will need one: it imports Pulumi's SDK while
+        this process does, which takes each a fifth of a second."""
+        if self._engine != EMBEDDED or verb not in _WITH_PROGRAM or not self._is_here:
+            yield
+            return
+        from trivet.infra.engine.children import language_host
+        from trivet.infra.engine.project import Project
+
+        with ExitStack() as ending:
+            with suppress(TrivetError):  # the engine says what is wrong, or what is so before that
+                host = language_host(Project.load(self.root).main, {**os.environ, **self.environment()})
+                ending.callback(host.stop)
+                self._command.host = host
+                ending.callback(setattr, self._command, "host", None)
+            yield
 
     @contextmanager
     def _errors(self, told: Sequence[str] = ()) -> Iterator[None]:

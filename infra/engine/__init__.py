@@ -5,7 +5,8 @@ It serves the cloud ``local`` and rehearsals only. What it does not implement it
 ==============  =========================================================================================
 ``arguments``   the command lines of Pulumi's Automation API that are implemented
 ``command``     what each of them does; the object that stands in for the CLI
-``settings``    ``Pulumi.yaml`` and ``Pulumi.<stack>.yaml``
+``project``     ``Pulumi.yaml``
+``settings``    ``Pulumi.<stack>.yaml``
 ``update``      one preview, up, refresh or destroy from beginning to end
 ``gate``        through which every step goes, until an error or Ctrl-C closes it
 ``monitor``     the service by which the program registers resources: Pulumi's resource monitor
@@ -23,7 +24,8 @@ It serves the cloud ``local`` and rehearsals only. What it does not implement it
 ``outside``     what is taken over from outside: reads, imports, refresh
 ``providers``   the provider entries of a state, default and explicit, and the provider behind each
 ``provider``    one resource provider, spoken to in Pulumi's provider protocol
-``plugins``     the child processes, whose life ends with the engine's: executables on PATH, dynamic providers
+``children``    the child processes, whose life ends with the engine's
+``plugins``     the provider plugins among them: executables on PATH, dynamic providers
 ``policy``      policy packs, spoken to in Pulumi's analyzer protocol
 ``targets``     which resources an operation may touch
 ``paths``       property paths, by which options name a part of the inputs

@@ -24,11 +24,13 @@ from semver import VersionInfo
 from trivet.core.errors import ConfigError, Locked, TrivetError, Unsupported, UsageError
 from trivet.infra.engine.arguments import parse
 from trivet.infra.engine.checkpoint import VERSION, Backend, StateFile, decode, export
+from trivet.infra.engine.children import Child
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.history import Entry, History
 from trivet.infra.engine.limits import lines as limits
 from trivet.infra.engine.policy import PackSource
-from trivet.infra.engine.settings import Project, StackSettings
+from trivet.infra.engine.project import Project
+from trivet.infra.engine.settings import StackSettings
 from trivet.infra.engine.state import STACK_TYPE, State, verify
 from trivet.infra.engine.targets import Targets
 from trivet.infra.engine.update import Target, Update
@@ -45,6 +47,7 @@ class EmbeddedCommand:
     """The object that ``LocalWorkspace(pulumi_command=…)`` takes. An operation runs in the caller's process.
 
     :ivar version: the version of the CLI whose behaviour the Automation API may expect.
+    :ivar host: what runs the program of the next operation, where its caller has started that already.
     """
 
     command = "trivet-embedded-engine"
@@ -52,6 +55,7 @@ class EmbeddedCommand:
 
     def __init__(self) -> None:
         self.selected = ""
+        self.host: Child | None = None
 
     def run(
         self,
@@ -295,6 +299,7 @@ class _Call:
             env=self._env,
             parallel=min(options.parallel, _MOST_PARALLEL),
             client=options.client,
+            host=self._engine.host,
             other=self._other,
             targets=Targets(
                 options.target,

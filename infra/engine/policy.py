@@ -21,9 +21,9 @@ from google.protobuf import empty_pb2, json_format
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from trivet.core.errors import ConfigError, GateRefused
+from trivet.infra.engine.children import Child, Show
 from trivet.infra.engine.events import Report, Violation
 from trivet.infra.engine.failures import failure
-from trivet.infra.engine.plugins import Child, Show
 from trivet.infra.engine.state import Resource
 from trivet.infra.engine.values import Properties, from_struct, mark_copies, mark_like, to_struct, without_references
 

@@ -1,50 +1,16 @@
-"""``Pulumi.yaml`` and ``Pulumi.<stack>.yaml``, as the pulumi CLI reads and writes them."""
+"""``Pulumi.<stack>.yaml``, as the pulumi CLI reads and writes it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from trivet.core.errors import ConfigError, Unsupported
 from trivet.core.files import write_atomic
 from trivet.infra.engine.crypt import Vault
-
-_DESCRIPTIVE = {"description", "author", "website", "license", "template"}
-_RUNTIME_OPTIONS = {"virtualenv", "toolchain"}
-
-
-@dataclass(frozen=True)
-class Project:
-    """One ``Pulumi.yaml``."""
-
-    root: Path
-    name: str
-    main: Path
-    backend_url: str | None
-
-    @classmethod
-    def load(cls, root: Path) -> Project:
-        """:raises Unsupported: for a setting that this engine does not implement."""
-        path = root / "Pulumi.yaml"
-        if not path.is_file():
-            raise ConfigError(f"There is no Pulumi.yaml in {root}.", "Call this in a project's root.")
-        data = _mapping(path)
-        unknown = data.keys() - _DESCRIPTIVE - {"name", "runtime", "main", "backend"}
-        if unknown:
-            raise _unsupported(f"the setting '{min(unknown)}' of Pulumi.yaml")
-        runtime = data.get("runtime")
-        options = runtime.get("options") or {} if isinstance(runtime, dict) else {}
-        language = runtime.get("name") if isinstance(runtime, dict) else runtime
-        if language != "python":
-            raise _unsupported(f"the runtime {language!r}")
-        if options.keys() - _RUNTIME_OPTIONS:
-            raise _unsupported(f"the runtime option '{min(options.keys() - _RUNTIME_OPTIONS)}'")
-        return cls(root, data["name"], root / data.get("main", "."), (data.get("backend") or {}).get("url"))
+from trivet.infra.engine.project import Project, mapping, unsupported
 
 
 class StackSettings:
@@ -54,12 +20,12 @@ class StackSettings:
         self._path = project.root / f"Pulumi.{stack}.yaml"
         self._project = project
         self._passphrase = passphrase
-        self._data: dict[str, Any] = _mapping(self._path) if self._path.exists() else {}
+        self._data: dict[str, Any] = mapping(self._path) if self._path.exists() else {}
         unknown = self._data.keys() - {"config", "encryptionsalt", "secretsprovider"}
         if unknown:
-            raise _unsupported(f"'{min(unknown)}' in {self._path.name}")
+            raise unsupported(f"'{min(unknown)}' in {self._path.name}")
         if self._data.get("secretsprovider", "passphrase") not in ("passphrase", "default", ""):
-            raise _unsupported(f"the secrets provider {self._data['secretsprovider']!r}")
+            raise unsupported(f"the secrets provider {self._data['secretsprovider']!r}")
         self._vaults: dict[str, Vault] = {}
 
     def vault(self, salt: str | None = None) -> Vault:
@@ -91,7 +57,7 @@ class StackSettings:
         if isinstance(value, dict | list):
             text = json.dumps(value, default=str)
             if '"secure"' in text:
-                raise _unsupported(f"the secret inside of the structured value '{key}'")
+                raise unsupported(f"the secret inside of the structured value '{key}'")
             return text, False
         return (value if isinstance(value, str) else json.dumps(value, default=str)), False
 
@@ -119,17 +85,3 @@ class StackSettings:
     def _save(self) -> None:
         text = yaml.safe_dump(self._data, sort_keys=True, default_flow_style=False, allow_unicode=True)
         write_atomic(self._path, text, mode=0o644)
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {str(error).splitlines()[0]}.") from error
-    if not isinstance(data, dict | None):
-        raise ConfigError(f"{path} does not hold settings by name.")
-    return data or {}
-
-
-def _unsupported(what: str) -> Unsupported:
-    return Unsupported(f"The embedded engine does not implement {what}.", "Leave it out or use the pulumi CLI.")

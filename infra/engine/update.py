@@ -18,13 +18,14 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc, resource_pb2_g
 from trivet.core.errors import NotFound, PlatformError
 from trivet.infra.engine.builtin import OtherStack
 from trivet.infra.engine.callbacks import Callbacks
+from trivet.infra.engine.children import Child, language_host
 from trivet.infra.engine.events import Report
 from trivet.infra.engine.failures import failure
 from trivet.infra.engine.gate import Gate
 from trivet.infra.engine.hooks import Hooks
 from trivet.infra.engine.logs import Logs, serving
 from trivet.infra.engine.monitor import Monitor
-from trivet.infra.engine.plugins import Child, Plugins, language_host
+from trivet.infra.engine.plugins import Plugins
 from trivet.infra.engine.policy import Pack, PackSource, Policies
 from trivet.infra.engine.providers import Providers
 from trivet.infra.engine.remote import Surroundings
@@ -59,6 +60,7 @@ class Target:
     :param spares_protected: whether a destroy leaves out what is protected, and what that needs.
     :param packs: the policy packs to which a preview or an up is held.
     :param client: the address of a language host that runs already, as inline programs have; ``None`` starts one.
+    :param host: one that its caller has started and will stop.
     """
 
     stack: str
@@ -68,6 +70,7 @@ class Target:
     env: Mapping[str, str]
     parallel: int = 16
     client: str | None = None
+    host: Child | None = None
     other: OtherStack = _no_other
     targets: Targets = field(default_factory=Targets)
     goes_on: bool = False
@@ -112,8 +115,9 @@ class Update:
         try:
             self._engine = self._ending.enter_context(serving(Logs(self._report, self._gate)))
             if self._runs_program and not self._target.client:  # first, since it takes longest to start
-                self._host = language_host(self._target.program, self._target.env, self._report.line)
+                self._host = self._target.host or language_host(self._target.program, self._target.env)
                 self._ending.callback(self._host.stop)
+                self._host.hear(self._report.line)
             self._ending.callback(self._plugins.stop)
             self._plugins.serve(self._engine)
             for package in {*self._packages, *self._configured()}:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trivet.core.errors import ConfigError, PlatformError, TrivetError, Unsupported
-from trivet.infra.engine import plugins
+from trivet.infra.engine import children
 
 from .conftest import entries, held, say
 
@@ -158,7 +158,7 @@ def test_plugins_that_are_not_there_or_do_not_begin(world, shelf, monkeypatch):
     if shelf.is_embedded:
         monkeypatch.setenv("SHELF", "mute")
         with monkeypatch.context() as hurried, pytest.raises(PlatformError, match="did not print its port within"):
-            hurried.setattr(plugins, "PORT_S", 0.5)
+            hurried.setattr(children, "PORT_S", 0.5)
             shelf.again().up()
     monkeypatch.delenv("SHELF")
     assert shelf.again().up() == {"create": 1, "same": 1}
