@@ -21,6 +21,7 @@ class Rig(AbstractContextManager["Rig"], ABC):
 
     platform: Platform
     evidence: str  # what a pass proves: ``this machine``, ``fake (version)`` or ``live (date)``
+    patience: float = 60.0  # the longest, in seconds, that a test waits for anything
 
     @abstractmethod
     def __init__(self, folder: Path) -> None:

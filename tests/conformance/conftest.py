@@ -27,8 +27,6 @@ from trivet.rehearsal.rigs.package import make_package
 if missing := without_rig(CLOUDS):
     raise pytest.UsageError(f"No rig makes these clouds ready: {', '.join(missing)}.")
 
-PATIENCE = 60.0  # seconds
-
 
 def holds_or_is_refused(capability: Capability) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A test of what not every cloud claims: there it must be refused with the cloud's own reason, not skipped."""
@@ -113,15 +111,15 @@ def job(platform: Platform, new_name: Callable[[], str]) -> Callable[..., JobSpe
 
 
 @pytest.fixture
-def ended(platform: Platform) -> Callable[[JobRef], JobState]:
+def ended(rig: Rig) -> Callable[[JobRef], JobState]:
     """Wait for a job's end."""
 
     def wait(ref: JobRef) -> JobState:
         def probe() -> JobState | None:
-            state = platform.jobs.state(ref)
+            state = rig.platform.jobs.state(ref)
             return None if state is JobState.RUNNING else state
 
-        return wait_for(probe, f"The end of {ref.id}", seconds=PATIENCE, longest=0.1)
+        return wait_for(probe, f"The end of {ref.id}", seconds=rig.patience, longest=rig.patience / 600)
 
     return wait
 
