@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from trivet.core.errors import ConfigError, Locked, NotReady, PlatformError
+from trivet.core.errors import ConfigError, Locked, NotReady, PlatformError, TrivetError
 from trivet.core.waiting import wait_for
 from trivet.infra.costs import Estimate
 from trivet.workflows import stack as stacks
@@ -27,9 +28,10 @@ LIVE, CONFIG, YES = "TRIVET_LIVE", "TRIVET_LIVE_CONFIG", "TRIVET_LIVE_YES"
 EXPIRES = "trivet:expires"  # the tag
 WORD = "spend"
 RELEASED_S = 600.0  # until an update that was interrupted has let go of the stack
+ATTEMPTS = 3  # to destroy it: some things AWS lets go of only later
 GONE_S = 900.0  # a cloud's list of what is there may be some minutes old
 _HOURS_A_MONTH = 730
-_LOOKING_S = 15.0
+_PAUSE_S = 15.0
 
 
 class Work(NamedTuple):
@@ -87,7 +89,7 @@ def provisioned(config: Mapping[str, str], folder: Path, work: Work, *, ending: 
     root = folder / "project"
     root.mkdir()
     scaffold(root)
-    with _terminable():
+    with _handling(signal.default_int_handler, signal.SIGTERM):  # by which CI ends what takes too long
         stacks.configure(root, stack, config={**config, "tags": json.dumps(tags)})
         _ask(stack, config, stacks.preview(root, stack, cost=True), work, expires)
         try:
@@ -98,9 +100,7 @@ def provisioned(config: Mapping[str, str], folder: Path, work: Work, *, ending: 
             _destroy(root, stack)
 
 
-def _ask(
-    stack: str, config: Mapping[str, str], foreseen: stacks.StackChange, work: Work, expires: datetime
-) -> None:
+def _ask(stack: str, config: Mapping[str, str], foreseen: stacks.StackChange, work: Work, expires: datetime) -> None:
     made = foreseen.changes.get("create", 0)
     place = f"{config['cloud']}, {config.get('account', 'no account named')}, {config['region']}"
     _say(
@@ -113,7 +113,8 @@ def _ask(
     sys.stderr.write(f"Type '{WORD}' to go on: ")
     sys.stderr.flush()
     if sys.stdin.readline().strip() != WORD:
-        raise ConfigError("Nobody agreed to the cost, and nothing was made.", f"Type '{WORD}' when asked, or set {YES}.")
+        how = f"Type '{WORD}' when asked, or set {YES}."
+        raise ConfigError("Nobody agreed to the cost, and nothing was made.", how)
 
 
 def _cost(estimate: Estimate | None, work: Work) -> str:
@@ -127,33 +128,38 @@ def _cost(estimate: Estimate | None, work: Work) -> str:
 
 
 def _destroy(root: Path, stack: str) -> None:
-    """Destroy the stack and look whether anything is left, once nothing can interrupt that.
+    """Destroy the stack and look whether anything is left; nothing but SIGKILL interrupts that.
 
     :raises PlatformError: saying how to do it by hand.
     """
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     _say(f"Destroying stack {stack}; Ctrl-C does not stop that.")
-    try:
-        wait_for(lambda: _destroyed(root, stack), f"The end of the update of {stack}", seconds=RELEASED_S)
-        with suppress(NotReady):
-            wait_for(lambda: not _left(root, stack) or None, "The end", seconds=GONE_S, longest=_LOOKING_S)
-        if left := _left(root, stack):
-            raise PlatformError(f"This is left of stack {stack}: {', '.join(left)}.")
-    except Exception as error:
-        raise PlatformError(
-            f"Stack {stack} may not be destroyed: {error}",
-            f"Call `trivet destroy --stack {stack}` in {root}, and again with --audit.",
-        ) from error
-    finally:
-        signal.signal(signal.SIGINT, before)
+    failed: list[TrivetError] = []
+    with _handling(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):
+        try:
+            attempt = partial(_destroyed, root, stack, failed)
+            wait_for(attempt, f"The end of {stack}", seconds=RELEASED_S, longest=_PAUSE_S)
+            with suppress(NotReady):
+                wait_for(lambda: not _left(root, stack) or None, "Nothing", seconds=GONE_S, longest=_PAUSE_S)
+            if left := _left(root, stack):
+                raise PlatformError(f"This is left: {', '.join(left)}.")
+        except TrivetError as error:
+            raise PlatformError(
+                f"Stack {stack} is not destroyed to its end: {error.message}",
+                f"Call `trivet destroy --stack {stack}` in {root}, and again with --audit.",
+            ) from error
     _say(f"Nothing is left of stack {stack}.")
 
 
-def _destroyed(root: Path, stack: str) -> bool | None:
-    """Ctrl-C reaches Pulumi's process too, which first ends what it has begun and holds the stack meanwhile."""
+def _destroyed(root: Path, stack: str, failed: list[TrivetError]) -> bool | None:
+    """Whether it is. Ctrl-C reaches Pulumi's own process too, which then holds the stack for a while, or gives up."""
     try:
         stacks.destroy(root, stack)
     except Locked:
+        return None
+    except TrivetError as error:
+        failed.append(error)
+        if len(failed) == ATTEMPTS:
+            raise
         return None
     return True
 
@@ -164,13 +170,14 @@ def _left(root: Path, stack: str) -> list[str]:
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM, by which CI ends what takes too long, counts as Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _handling(handler: Any, *numbers: signal.Signals) -> Iterator[None]:
+    """These signals are handled like this in the block."""
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 def _say(text: str) -> None:

@@ -1,12 +1,13 @@
 """What lies in an account of AWS: every kind of thing that the stack or the runtime makes, asked of its own service.
 
-For tests and rehearsals, in whose fake nothing else is. What AWS has by itself, such as a default VPC, is left out, and so
-is what it deletes only after a time of grace, and logs that are shared by all jobs and end by their own retention.
+For tests and rehearsals, in whose fake nothing else is. What AWS has by itself, such as a default VPC, is left out, and
+so is what it deletes only after a time of grace, and logs that all jobs share and that end by their own retention.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import jmespath
@@ -73,6 +74,7 @@ def lying(client: Callable[[str], Any]) -> Iterator[str]:
 
     :param client: gives boto3's client of a service.
     """
+    client = cache(client)
     for kind in KINDS:
         asking = client(kind.service)
         if asking.can_paginate(kind.operation):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,10 @@ class AwsStage(Stage):
     def close(self) -> None:
         self._fake.close()
 
-    def _client(self, service: str) -> Any:
+    @cached_property
+    def _session(self) -> boto3.Session:
         given = self._fake.environment
-        return boto3.Session(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], region_name=REGION).client(
-            service, endpoint_url=self._fake.endpoint
-        )
+        return boto3.Session(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
 
+    def _client(self, service: str) -> Any:
+        return self._session.client(service, endpoint_url=self._fake.endpoint)
