@@ -96,8 +96,13 @@ def provisioned(config: Mapping[str, str], folder: Path, work: Work, *, ending: 
             _say(f"Making stack {stack}.")
             stacks.up(root, stack)
             yield Live(root, stack)
-        finally:
-            _destroy(root, stack)
+        except BaseException as error:
+            try:
+                _destroy(root, stack)
+            except PlatformError as left:  # what went wrong first is what is told
+                error.add_note(f"Taking it down failed, too: {left}")
+            raise
+        _destroy(root, stack)
 
 
 def _ask(stack: str, config: Mapping[str, str], foreseen: stacks.StackChange, work: Work, expires: datetime) -> None:
@@ -143,10 +148,12 @@ def _destroy(root: Path, stack: str) -> None:
             if left := _left(root, stack):
                 raise PlatformError(f"This is left: {', '.join(left)}.")
         except TrivetError as error:
-            raise PlatformError(
+            told = PlatformError(
                 f"Stack {stack} is not destroyed to its end: {error.message}",
                 f"Call `trivet destroy --stack {stack}` in {root}, and again with --audit.",
-            ) from error
+            )
+            _say(str(told))  # also where all that a report has is a KeyboardInterrupt
+            raise told from error
     _say(f"Nothing is left of stack {stack}.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,8 +21,11 @@ from trivet.core.waiting import wait_for
 from trivet.platforms.aws.images import SERVING, TRAINING, tag
 from trivet.rehearsal.fakes.aws import REGION, Fake
 from trivet.rehearsal.lying import lying
+from trivet.rehearsal.plugins.path import rehearsing
 from trivet.rehearsal.rigs import rig_of
 from trivet.rehearsal.rigs.aws import ACCOUNT, COMMANDS, MANIFEST
+from trivet.rehearsal.stages import surroundings
+from trivet.workflows import stack as stacks
 
 pytestmark = pytest.mark.slow
 
@@ -130,22 +134,28 @@ def test_the_suite_runs_on_a_tagged_stack_which_ctrl_c_takes_down(
     assert account.left() == set()
 
 
-def test_a_stack_that_did_not_come_up_is_taken_down(
+def test_a_stack_that_did_not_come_up_is_taken_down_or_it_is_said_how(
     account: Account, begin: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    account.fake.fault("CreateTopic", code="AccessDeniedException", times=100)
+    for operation in ("CreateTopic", "DeleteBucket"):
+        account.fake.fault(operation, code="AccessDeniedException", times=100)
     code, said = ended(begin(STORE), tmp_path)
     account.fake.clear_faults()
     assert code == pytest.ExitCode.TESTS_FAILED and "not authorized to perform: sns:CreateTopic" in said, said
-    assert "Nothing is left of stack live-" in said and account.asked("CreateBucket")()
+    told = re.search(r"is not destroyed to its end: .* Call `trivet destroy --stack (\S+)` in (\S+), and", said)
+    assert told, said
+    stack, root = told[1], Path(told[2])
+    with surroundings(rehearsing(root.parent / "plugins") | account.fake.environment):
+        stacks.destroy(root, stack)
     assert account.left() == set()
 
 
 def test_sigterm_while_the_stack_comes_up_takes_it_down(
     account: Account, begin: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
+    account.fake.fault("DeleteBucket", code="AccessDeniedException")  # once: it is tried again
     process = begin(STORE)
-    wait_for(account.asked("CreateBucket"), "A bucket", seconds=PATIENCE)
+    wait_for(account.asked("PutBucketTagging"), "A bucket", seconds=PATIENCE)
     process.terminate()
     code, said = ended(process, tmp_path)
     assert code == pytest.ExitCode.INTERRUPTED and "Nothing is left of stack live-" in said, said
