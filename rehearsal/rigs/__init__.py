@@ -10,10 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from trivet.core.errors import Unsupported
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 
 RIGS = MappingProxyType({"local": "trivet.rehearsal.rigs.local:LocalRig", "aws": "trivet.rehearsal.rigs.aws:AwsRig"})
+LIVE_RIGS = MappingProxyType({"aws": "trivet.rehearsal.rigs.awslive:AwsLiveRig"})
 
 
 class Rig(AbstractContextManager["Rig"], ABC):
@@ -21,6 +23,7 @@ class Rig(AbstractContextManager["Rig"], ABC):
 
     platform: Platform
     evidence: str  # what a pass proves: ``this machine``, ``fake (version)`` or ``live (date)``
+    patience: float = 60.0  # the longest, in seconds, that a test waits for anything
 
     @abstractmethod
     def __init__(self, folder: Path) -> None:
@@ -45,9 +48,14 @@ class Rig(AbstractContextManager["Rig"], ABC):
         self.close()
 
 
-def rig_of(cloud: str) -> type[Rig]:
-    """The rig of a cloud; only that cloud's packages are imported."""
-    module, _, name = RIGS[cloud].partition(":")
+def rig_of(cloud: str, *, live: bool = False) -> type[Rig]:
+    """The rig of a cloud, on a real account where ``live``; only that cloud's packages are imported.
+
+    :raises Unsupported: where there is none on a real account.
+    """
+    if live and cloud not in LIVE_RIGS:
+        raise Unsupported(f"No test runs on a real account of {cloud}.", f"Choose one of: {', '.join(LIVE_RIGS)}.")
+    module, _, name = (LIVE_RIGS if live else RIGS)[cloud].partition(":")
     found: Any = getattr(import_module(module), name)
     return found
 

@@ -35,7 +35,7 @@ class AwsRig(Rig):
     """A stack named ``aws-rehearsal`` in a fake of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.fake = Fake(folder / "aws", images=COMMANDS, region=REGION)
+        self.fake = self._start(folder)
         self.evidence = f"fake (moto {version('moto')}, containers in {self.fake.mode})"
         session = boto3.Session("rehearsal", "rehearsal", region_name=REGION)
         self.session = session
@@ -64,6 +64,9 @@ class AwsRig(Rig):
             self.fake.close()
         if left:
             raise RuntimeError(f"The rig left models behind: {', '.join(left)}.")
+
+    def _start(self, folder: Path) -> Fake:
+        return Fake(folder / "aws", images=COMMANDS, region=REGION)
 
     def _provision(self) -> Outputs:
         s3, kms = self.client("s3"), self.client("kms")

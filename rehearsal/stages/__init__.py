@@ -68,10 +68,13 @@ def stage_of(cloud: str) -> type[Stage]:
 
 
 @contextmanager
-def surroundings(environment: Mapping[str, str]) -> Iterator[None]:
-    """These variables, and none of the user's own that lead to a cloud, for as long as the block runs."""
+def surroundings(environment: Mapping[str, str], without: tuple[str, ...] = OURS) -> Iterator[None]:
+    """These variables, and none of the user's own that lead to a cloud, for as long as the block runs.
+
+    :param without: what the names of the latter begin with.
+    """
     before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith(OURS)]:
+    for name in [name for name in os.environ if name.startswith(without)]:
         del os.environ[name]
     os.environ.update(environment)
     try:

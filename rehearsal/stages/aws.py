@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import boto3
 
 from trivet.rehearsal.fakes.aws import REGION, Fake
+from trivet.rehearsal.lying import lying
 from trivet.rehearsal.plugins.guards import STORE
 from trivet.rehearsal.plugins.path import rehearsing
 from trivet.rehearsal.plugins.store import Store
@@ -53,40 +55,15 @@ class AwsStage(Stage):
 
     def left(self) -> Sequence[str]:
         store = Store(Path(rehearsing(self._folder / "plugins")[STORE]))
-        return sorted([f"{entry.token} {entry.id}" for entry in store.all()] + list(self._lying()))
+        return sorted([f"{entry.token} {entry.id}" for entry in store.all()] + [*lying(self._client)])
 
     def close(self) -> None:
         self._fake.close()
 
-    def _lying(self) -> Iterator[str]:
-        """What lies in the fake, by kind; what AWS deletes only after a time of grace is not left."""
-        sagemaker, s3 = self._client("sagemaker"), self._client("s3")
-        yield from (f"endpoint {one['EndpointName']}" for one in sagemaker.list_endpoints()["Endpoints"])
-        configs = sagemaker.list_endpoint_configs()["EndpointConfigs"]
-        yield from (f"endpoint configuration {one['EndpointConfigName']}" for one in configs)
-        yield from (f"model {one['ModelName']}" for one in sagemaker.list_models()["Models"])
-        groups = sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
-        yield from (f"group of model packages {one['ModelPackageGroupName']}" for one in groups)
-        yield from (f"bucket {one['Name']}" for one in s3.list_buckets()["Buckets"])
-        for page in self._client("cloudwatch").get_paginator("describe_alarms").paginate():
-            yield from (f"alarm {one['AlarmName']}" for one in page["MetricAlarms"])
-        scaling = self._client("application-autoscaling")
-        targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
-        yield from (f"autoscaling of {one['ResourceId']}" for one in targets)
-        yield from (f"role {one['RoleName']}" for one in self._client("iam").list_roles()["Roles"] if _ours(one))
-        keys = self._client("kms")
-        for one in keys.list_keys()["Keys"]:
-            told = keys.describe_key(KeyId=one["KeyId"])["KeyMetadata"]
-            if told["KeyManager"] == "CUSTOMER" and told["KeyState"] != "PendingDeletion":
-                yield f"key {told['Arn']}"
+    @cached_property
+    def _session(self) -> boto3.Session:
+        given = self._fake.environment
+        return boto3.Session(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
 
     def _client(self, service: str) -> Any:
-        given = self._fake.environment
-        return boto3.Session(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], region_name=REGION).client(
-            service, endpoint_url=self._fake.endpoint
-        )
-
-
-def _ours(role: Mapping[str, Any]) -> bool:
-    """Roles of services are AWS's own, and stay."""
-    return not role["Path"].startswith("/aws-service-role/")
+        return self._session.client(service, endpoint_url=self._fake.endpoint)

@@ -6,9 +6,11 @@ import functools
 import inspect
 import io
 import itertools
+import os
 import re
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,15 @@ from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.specs import EndpointSpec, JobSpec, JobState, ModelVersion, Release
 from trivet.core.waiting import wait_for
+from trivet.rehearsal import live
 from trivet.rehearsal.rigs import Rig, rig_of, without_rig
 from trivet.rehearsal.rigs.package import make_package
 
 if missing := without_rig(CLOUDS):
     raise pytest.UsageError(f"No rig makes these clouds ready: {', '.join(missing)}.")
-
-PATIENCE = 60.0  # seconds
+LIVE = live.named()
+if LIVE and "PYTEST_XDIST_WORKER" in os.environ:
+    raise pytest.UsageError(f"{live.LIVE} makes one stack: run the tests in one process, without -n.")
 
 
 def holds_or_is_refused(capability: Capability) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -54,10 +58,41 @@ def holds_or_is_refused(capability: Capability) -> Callable[[Callable[..., None]
     return decorate
 
 
-@pytest.fixture(scope="session", params=sorted(CLOUDS))
+@pytest.fixture(scope="session", params=[LIVE] if LIVE else sorted(CLOUDS))
 def rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with rig_of(request.param)(tmp_path_factory.mktemp(request.param)) as ready:
-        yield ready
+    with heard(request.config):
+        ready = rig_of(request.param, live=bool(LIVE))(tmp_path_factory.mktemp(request.param))
+    yield ready
+    with heard(request.config):
+        ready.close()
+
+
+@contextmanager
+def heard(config: pytest.Config) -> Iterator[None]:
+    """Where a real account is at stake, somebody is asked, and told what happens."""
+    capture = config.pluginmanager.getplugin("capturemanager") if LIVE else None
+    if capture is None:
+        yield
+        return
+    capture.suspend(in_=True)
+    try:
+        yield
+    finally:
+        capture.resume()
+
+
+@pytest.fixture(autouse=True)
+def _evidence(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
+    """Every report says on what it was seen."""
+    if "rig" in request.fixturenames:
+        record_property("evidence", request.getfixturevalue("rig").evidence)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [one for some in terminalreporter.stats.values() for one in some if isinstance(one, pytest.TestReport)]
+    evidence = sorted({str(value) for one in reports for name, value in one.user_properties if name == "evidence"})
+    for one in evidence:
+        terminalreporter.write_line(f"Evidence: {one}")
 
 
 @pytest.fixture
@@ -113,15 +148,15 @@ def job(platform: Platform, new_name: Callable[[], str]) -> Callable[..., JobSpe
 
 
 @pytest.fixture
-def ended(platform: Platform) -> Callable[[JobRef], JobState]:
+def ended(rig: Rig) -> Callable[[JobRef], JobState]:
     """Wait for a job's end."""
 
     def wait(ref: JobRef) -> JobState:
         def probe() -> JobState | None:
-            state = platform.jobs.state(ref)
+            state = rig.platform.jobs.state(ref)
             return None if state is JobState.RUNNING else state
 
-        return wait_for(probe, f"The end of {ref.id}", seconds=PATIENCE, longest=0.1)
+        return wait_for(probe, f"The end of {ref.id}", seconds=rig.patience, longest=rig.patience / 600)
 
     return wait
 

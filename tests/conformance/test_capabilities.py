@@ -30,7 +30,8 @@ class Bench:
     def apply(self, **fields: object) -> None:
         name = min(self.platform.outputs.endpoints)
         given = {"name": name, "releases": (self.release(),)} | fields
-        self.platform.endpoints.apply(EndpointSpec.model_validate(given))
+        spec = EndpointSpec.model_validate(given)
+        assert self.platform.endpoints.apply(spec).releases == spec.releases
         self.platform.endpoints.delete(name)
 
     def run_job(self) -> None:

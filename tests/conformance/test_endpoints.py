@@ -150,6 +150,7 @@ def test_two_endpoints_do_not_disturb_each_other(
     one, two = registered(), registered()
     platform.endpoints.apply(spec_of(endpoint, one))
     platform.endpoints.apply(spec_of(other, two))
+    assert [release.digest for release in platform.endpoints.state(endpoint).releases] == [one.digest]
     platform.endpoints.delete(endpoint)
     assert [release.digest for release in platform.endpoints.state(other).releases] == [two.digest]
     platform.endpoints.delete(other)

@@ -79,12 +79,11 @@ def test_a_job_that_takes_too_long_fails(platform: Platform, job: Make, ended: E
     assert ended(ref) is JobState.FAILED
 
 
-def test_cancel_ends_everything_that_the_job_started_and_is_idempotent(
-    platform: Platform, job: Make, ended: Ended
-) -> None:
+def test_cancel_ends_everything_that_the_job_started_and_is_idempotent(rig: Rig, job: Make, ended: Ended) -> None:
+    platform = rig.platform
     child = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
     ref = platform.jobs.submit(job(f"{child}\nprint('started', flush=True)\ntime.sleep(600)"))
-    wait_for(lambda: "started" in list(platform.jobs.logs(ref)) or None, "The child", seconds=30)
+    wait_for(lambda: "started" in list(platform.jobs.logs(ref)) or None, "The child", seconds=rig.patience)
     platform.jobs.cancel(ref)
     platform.jobs.cancel(ref)
     assert ended(ref) is JobState.CANCELLED

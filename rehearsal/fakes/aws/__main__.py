@@ -36,12 +36,12 @@ def main(arguments: list[str]) -> int:
 
 
 def _serve(given: argparse.Namespace) -> int:
-    from trivet.rehearsal.fakes.aws import signing, transport
+    from trivet.rehearsal.fakes.aws import passwords, signing, transport, versions
     from trivet.rehearsal.fakes.aws.service import listen
     from trivet.rehearsal.fakes.aws.world import World
 
-    signing.mend()
-    transport.mend()
+    for gap in (passwords, signing, transport, versions):
+        gap.mend()
     settings = Settings()
     settings.change(given.settings)
     world = World(given.folder, Images.read(given.images), settings, given.mode)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -33,6 +33,9 @@ class Fake(AbstractContextManager["Fake"]):
     :param settings: see :class:`~.settings.Settings`.
     """
 
+    program: ClassVar[tuple[str, ...]] = ("-m", "trivet.rehearsal.fakes.aws")
+    """What Python runs; another one takes the same arguments."""
+
     def __init__(
         self, folder: Path, images: Mapping[str, Any], *, region: str = REGION, mode: str = "", **settings: Any
     ) -> None:
@@ -45,7 +48,7 @@ class Fake(AbstractContextManager["Fake"]):
         (folder / _TABLE).write_text(json.dumps(dict(images)))
         reader, writer = os.pipe()
         command = [
-            *(sys.executable, "-P", "-m", "trivet.rehearsal.fakes.aws"),
+            *(sys.executable, "-P", *self.program),
             *("--folder", str(folder / "containers"), "--images", str(folder / _TABLE)),
             *("--settings", json.dumps(settings), "--mode", mode, "--ready-fd", str(writer)),
         ]

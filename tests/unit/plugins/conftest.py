@@ -110,10 +110,16 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The endpoint of the fake of AWS: moto, and SageMaker as moto has it not."""
+def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fake]:
+    """The fake of AWS: moto, and SageMaker as moto has it not."""
     with Fake(tmp_path_factory.mktemp("aws"), {"*": [sys.executable, str(TOY)]}) as fake:
-        yield fake.endpoint
+        yield fake
+
+
+@pytest.fixture(scope="session")
+def moto(fake: Fake) -> str:
+    """Its endpoint."""
+    return fake.endpoint
 
 
 @pytest.fixture
