@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import pulumi
 
-from trivet.clouds.awsnames import NAMING
-from trivet.core.naming import Naming
 from trivet.infra.component import StackComponent
 from trivet.infra.settings import Settings
 from trivet.infra.stacks.aws import (
@@ -33,8 +31,6 @@ TLS = 443
 
 class Stack(StackComponent):
     """Everything in one account and region, with nothing open to the internet."""
-
-    naming: ClassVar[Naming | None] = NAMING
 
     def __init__(self, stack: str, settings: Settings, options: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(stack, settings, options)
