@@ -23,6 +23,7 @@ from trivet.rehearsal.rigs import Rig
 ACCOUNT = "123456789012"  # moto's
 REGION, STACK, PREFIX = "eu-central-1", "aws-rehearsal", "rehearsal-aws"
 ENDPOINTS = ("first", "second")
+SCHEDULES = ("nightly",)
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 COMMANDS = {
     f"*:{TRAINING}-*": [sys.executable, "-P", "-m", "trivet.platforms.container"],
@@ -122,6 +123,7 @@ class AwsRig(Rig):
             security_groups=(),
             alerts=f"arn:aws:sns:{REGION}:{ACCOUNT}:{PREFIX}-alerts",
             alarms=dict.fromkeys(ENDPOINTS, ()),
+            schedules=SCHEDULES,
         )
 
     def _role(self, what: str) -> str:

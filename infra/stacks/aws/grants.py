@@ -32,6 +32,9 @@ WILDCARDS = {
 }
 """The only actions that are allowed on ``*``."""
 
+UNDELIVERED = "undelivered"
+"""The queue of what a schedule could not start."""
+
 _LOOKS = (
     "application-autoscaling:DescribeScalableTargets",
     "application-autoscaling:DescribeScalingPolicies",
@@ -163,9 +166,17 @@ def workflow(known: Known) -> list[Statement]:
 
 
 def scheduler(known: Known) -> list[Statement]:
-    """Starts the stack's pipelines."""
+    """Starts jobs at their time, and keeps what could not be started; what it passes to them, ``identity`` adds."""
     place = known.place
-    return [_allow("Start", ["sagemaker:StartPipelineExecution"], place.arn("sagemaker", f"pipeline/{place.prefix}-*"))]
+    return [
+        _allow(
+            "Start",
+            ["sagemaker:CreateTrainingJob", "sagemaker:AddTags"],
+            place.arn("sagemaker", f"training-job/{place.prefix}-*"),
+        ),
+        _allow("Keep", ["sqs:SendMessage"], place.arn("sqs", f"{place.prefix}-{UNDELIVERED}")),
+        *_data(known),
+    ]
 
 
 def deployer(known: Known) -> list[Statement]:

@@ -41,6 +41,9 @@ def test_every_mistake_is_told_at_once() -> None:
         ({"endpoints": '["a", "a"]'}, "same name"),
         ({"endpoints": '["Not A Name"]'}, "endpoints"),
         ({"endpoints": '[{"name": "a", "port": 80}]'}, "1024"),
+        ({"schedules": '[{"name": "a", "at": "daily"}]'}, "schedules"),
+        ({"schedules": '[{"name": "a", "at": "cron(0 3 * * *)"}]'}, "schedules"),
+        ({"schedules": '[{"name": "a", "at": "rate(1 day)"}, {"name": "a", "at": "rate(2 days)"}]'}, "same name"),
     ],
 )
 def test_settings_agree(change: dict[str, str], says: str) -> None:
