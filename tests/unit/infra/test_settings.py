@@ -83,6 +83,7 @@ def test_config_may_release_what_the_environment_protects() -> None:
     assert Settings.of({**GOOD, "environment": "prod"}).profile().protects
     assert not Settings.of({**GOOD, "environment": "prod", "protect": "false"}).profile().protects
     assert Settings.of({**GOOD, "protect": "true"}).profile().protects
+    assert Settings.of({**GOOD, "environment": "prod", "protect": "false"}).profile().database_metrics
 
 
 @pytest.mark.parametrize(("stack", "refused"), [("aws-prod", True), ("gcp", True), ("local", False), ("awsome", False)])
