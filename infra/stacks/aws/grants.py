@@ -36,9 +36,19 @@ UNDELIVERED = "undelivered"
 """The queue of what a schedule could not start."""
 
 _LOOKS = (
+    "sagemaker:ListModels",
+    "sagemaker:ListEndpointConfigs",
     "application-autoscaling:DescribeScalableTargets",
     "application-autoscaling:DescribeScalingPolicies",
+    "cloudwatch:ListMetrics",
     "cloudwatch:GetMetricData",
+)
+_NETWORK_LOOKS = (
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
 )
 
 
@@ -231,7 +241,7 @@ def deployer(known: Known) -> list[Statement]:
             known.group,
             known.versions,
         ),
-        _allow("List", [name for name in WILDCARDS if ":List" in name or name in _LOOKS], "*"),
+        _allow("List", [*_LOOKS], "*"),
         _allow(
             "Read",
             ["logs:GetLogEvents", "logs:DescribeLogStreams"],
@@ -336,7 +346,7 @@ def _interfaces(known: Known) -> list[Statement]:
             [f"ec2:{verb}NetworkInterface{kind}" for verb in actions for kind in ("", "Permission")],
             *there,
         ),
-        _allow("Describe", [name for name in WILDCARDS if name.startswith("ec2:")], "*"),
+        _allow("Describe", [*_NETWORK_LOOKS], "*"),
     ]
 
 
