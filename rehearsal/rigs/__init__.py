@@ -5,11 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
+from trivet.core.named import named
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 
@@ -47,9 +46,7 @@ class Rig(AbstractContextManager["Rig"], ABC):
 
 def rig_of(cloud: str) -> type[Rig]:
     """The rig of a cloud; only that cloud's packages are imported."""
-    module, _, name = RIGS[cloud].partition(":")
-    found: Any = getattr(import_module(module), name)
-    return found
+    return named(RIGS[cloud])
 
 
 def without_rig(clouds: Iterable[str]) -> list[str]:
