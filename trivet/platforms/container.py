@@ -20,8 +20,7 @@ from pathlib import Path
 from trivet.core.archive import unpack
 from trivet.core.document import Document
 from trivet.core.errors import ConfigError, ExitCode, JobFailed, TrivetError
-from trivet.core.layout import JOB_OUTPUTS
-from trivet.platforms.jobplaces import REPRODUCIBLE
+from trivet.platforms.jobplaces import REPRODUCIBLE, check_output
 from trivet.platforms.store import ObjectStore, get_folder, put_folder
 
 ROOT = "TRIVET_ML"  # another folder than SageMaker's, where that cannot be mounted
@@ -92,8 +91,7 @@ def _run(root: Path, ending: Ending) -> None:
             raise ConfigError(f"{name} is not set: this runs inside a job of a cloud.", "Use `trivet train`.")
     store = ObjectStore(os.environ[STORE])
     task = ContainerTask.model_validate_json(store.get(os.environ[TASK]))
-    if not task.output.startswith(tuple(f"{folder}/" for folder in JOB_OUTPUTS)):
-        raise ConfigError(f"A job may not leave its output under {task.output!r}.")
+    check_output(task.output)
     with tempfile.TemporaryDirectory(prefix="trivet-job-") as scratch:
         source, output, inputs = Path(scratch, "source"), Path(scratch, "output"), Path(scratch, "input")
         unpack(store.get(task.source), source)
