@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from trivet.core.leftovers import ENVIRONMENT_TAG, MANAGED_TAG, STACK_TAG
 from trivet.governance.rules import RULES, Graph, Resource, Setting, violations
-from trivet.governance.rules.aws import database, identity, network
+from trivet.governance.rules.aws import account, database, identity, network
 from trivet.governance.rules.documents import statements
 
 from .graphs import PROFILES, graph
@@ -200,6 +201,10 @@ def test_a_value_that_nobody_knows_yet_hides_nothing_else_that_the_rule_finds():
 def test_a_stack_that_matters_has_a_budget(setting: Setting, asked: bool):
     found = violations(RULES, [Resource("aws:ec2/vpc:Vpc", "a", {})], setting)
     assert ("budget-there" in {one.rule.id for one in found}) is asked
+
+
+def test_the_tags_that_rules_ask_for_are_those_that_the_stack_gives():
+    assert account.OWN_TAGS == (STACK_TAG, ENVIRONMENT_TAG, MANAGED_TAG)
 
 
 def test_rules_need_nothing_but_the_standard_library():
