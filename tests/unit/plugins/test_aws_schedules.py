@@ -54,6 +54,11 @@ def start(stack: Stack, execution: str) -> dict[str, Any]:
     return wait_for(ended, name, seconds=60, longest=0.1)
 
 
+def doctor(stack: str, root: Path) -> str:
+    [found] = [one.level for one in api.doctor(stack, root=root) if one.name == "schedule nightly"]
+    return found
+
+
 def test_a_schedule_runs_what_was_said_over_what_is_there_at_its_time(
     stack: Stack, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -68,8 +73,10 @@ def test_a_schedule_runs_what_was_said_over_what_is_there_at_its_time(
     assert early["TrainingJobStatus"] == "Failed"
     assert "The store has no 'schedules/nightly.json'" in early["FailureReason"]
 
+    assert doctor(outputs.stack, stack.root) == "warn"
     command = ("python", "refresh.py")
     api.schedule(project, "nightly", command, outputs.stack, inputs={"data": "rows"}, root=stack.root)
+    assert doctor(outputs.stack, stack.root) == "ok"
     for run, rows in (("d32c5kddcf5bb8c1", "a"), ("d32c5kddcf5bb8c2", "aa")):
         s3.put_object(Bucket=bucket, Key="rows/rows.csv", Body=rows.encode())
         found = start(stack, run)
