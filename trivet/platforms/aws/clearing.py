@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from trivet.core.leftovers import STACK_TAG
 from trivet.core.outputs import AwsNative, Outputs
 from trivet.core.platform import Endpoints
 from trivet.platforms.aws.clients import Clients
-from trivet.platforms.aws.errors import is_missing, told
+from trivet.platforms.aws.errors import told, unless_gone
 from trivet.platforms.aws.tags import Tags
 
 
@@ -29,26 +27,18 @@ def clear(clients: Clients, outputs: Outputs, native: AwsNative, endpoints: Endp
         for one in [one for page in pages for one in page["TrainingJobSummaries"]]:
             # Another stack's prefix may begin with this one's.
             if _is_of(outputs, sagemaker.list_tags(ResourceArn=one["TrainingJobArn"])["Tags"]):
-                _unless_gone(lambda name=one["TrainingJobName"]: sagemaker.stop_training_job(TrainingJobName=name))
+                unless_gone(lambda name=one["TrainingJobName"]: sagemaker.stop_training_job(TrainingJobName=name))
     group = outputs.models.rpartition("/")[2]
     with told(f"The model packages of {group}"):
         # The group itself may be gone: an earlier destroy can have ended half-way.
-        _unless_gone(lambda: _empty(sagemaker, group))
+        unless_gone(lambda: _empty(sagemaker, group))
 
 
 def _empty(sagemaker: Any, group: str) -> None:
     pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
     for arn in [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]]:
-        _unless_gone(lambda arn=arn: sagemaker.delete_model_package(ModelPackageName=arn))
+        unless_gone(lambda arn=arn: sagemaker.delete_model_package(ModelPackageName=arn))
 
 
 def _is_of(outputs: Outputs, tags: Tags) -> bool:
     return {"Key": STACK_TAG, "Value": outputs.stack} in tags
-
-
-def _unless_gone(call: Any) -> None:
-    try:
-        call()
-    except ClientError as error:
-        if not is_missing(error):
-            raise

@@ -307,7 +307,7 @@ class AwsEndpoints(Part, Endpoints):
         if missing := [one["VariantName"] for one in variants if one["VariantName"] not in models]:
             raise PlatformError(f"What variant {missing[0]} of endpoint {name} serves by was deleted.", "Deploy again.")
         held = [release_of(self._model(name, models[one["VariantName"]])) for one in variants]
-        shares = percent([one.get("CurrentWeight", 0.0) for one in variants])
+        shares = whole_shares([one.get("CurrentWeight", 0.0) for one in variants])
         return tuple(release.model_copy(update={"traffic": share}) for release, share in zip(held, shares, strict=True))
 
     def _model(self, endpoint: str, name: str) -> Mapping[str, Any]:
@@ -354,7 +354,7 @@ def _paused_key(name: str) -> str:
     return f"endpoints/{name}/paused.json"
 
 
-def percent(weights: Sequence[float]) -> list[int]:
+def whole_shares(weights: Sequence[float]) -> list[int]:
     """Shares in whole percent that add up to 100; the first gets what rounding leaves."""
     total = sum(weights) or 1.0
     shares = [round(100 * weight / total) for weight in weights]

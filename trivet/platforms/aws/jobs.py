@@ -6,28 +6,24 @@ attempt is a job of its own, ``<prefix>-<name>-<attempt>``, and the newest is th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from trivet.clouds import awsprices
-from trivet.clouds.awsinstances import has_local_disks
 from trivet.core.canonical import digest
-from trivet.core.errors import ConfigError, NotFound, PlatformError
+from trivet.core.errors import NotFound, PlatformError
 from trivet.core.faults import point
 from trivet.core.platform import Jobs
 from trivet.core.refs import JobRef
-from trivet.core.specs import AwsJob, JobSpec, JobState
+from trivet.core.specs import JobSpec, JobState
 from trivet.core.waiting import wait_for
 from trivet.platforms.aws.errors import PROPAGATION_SECONDS, is_missing, is_taken, once_the_role_is_known, told
 from trivet.platforms.aws.images import TRAINING, image
 from trivet.platforms.aws.logs import lines
 from trivet.platforms.aws.part import Part
+from trivet.platforms.aws.requests import Surroundings, runtime_limit, training_request
 from trivet.platforms.aws.tags import tags
 from trivet.platforms.container import STORE, TASK, ContainerTask
 from trivet.platforms.jobplaces import check_places
@@ -136,60 +132,22 @@ class AwsJobs(Part, Jobs):
         return f"{whole}-{attempt}"
 
     def _request(self, spec: JobSpec, name: str, task: str) -> dict[str, Any]:
-        native, chosen = self._native, spec.native.aws
-        store = self._outputs.store
-        limit = runtime_limit(spec, self._outputs.region)
-        stopping = {"MaxRuntimeInSeconds": limit}
-        request: dict[str, Any] = {
-            "TrainingJobName": name,
-            "RoleArn": native.trainer_role,
-            "AlgorithmSpecification": {
-                "TrainingImage": chosen.image or image(native, TRAINING),
-                "TrainingInputMode": "File",
-            },
-            "OutputDataConfig": {"S3OutputPath": f"{store}/jobs/{spec.name}/sagemaker", "KmsKeyId": native.key},
-            "ResourceConfig": {
-                "InstanceType": chosen.instance_type,
-                "InstanceCount": chosen.instances,
-                "VolumeSizeInGB": chosen.volume_gb,
-                **({} if has_local_disks(chosen.instance_type) else {"VolumeKmsKeyId": native.key}),
-            },
-            "StoppingCondition": stopping,
-            "Environment": {STORE: store, TASK: task, "AWS_REGION": self._outputs.region},
-            "EnableInterContainerTrafficEncryption": chosen.instances > 1,
-            "Tags": tags(self._outputs),
-        }
-        if spec.inputs:
-            request["InputDataConfig"] = [_channel(name, f"{store}/{key}/") for name, key in spec.inputs.items()]
-        if native.subnets:
-            groups = list(native.security_groups)
-            request["VpcConfig"] = {"Subnets": list(native.subnets), "SecurityGroupIds": groups}
-        if chosen.spot:
-            request["EnableManagedSpotTraining"] = True
-            stopping["MaxWaitTimeInSeconds"] = limit + _seconds(chosen.patience)
-            request["CheckpointConfig"] = {"S3Uri": f"{store}/checkpoints/{spec.name}"}
-        return request
-
-
-def runtime_limit(spec: JobSpec, region: str) -> int:
-    """Seconds after which SageMaker ends the job: its timeout, or when its machines have cost what they may.
-
-    :raises ConfigError: when a limit of cost was given and the machine's list price is not known.
-    """
-    chosen: AwsJob = spec.native.aws
-    seconds = _seconds(spec.timeout)
-    if chosen.most_cost is None:
-        return seconds
-    price = awsprices.hourly(chosen.instance_type, region)
-    if price is None:
-        raise ConfigError(
-            f"The price of {chosen.instance_type} in {region} is not known, so its cost cannot be limited.",
-            "Give a timeout instead of most_cost.",
+        native, chosen, outputs = self._native, spec.native.aws, self._outputs
+        around = Surroundings(outputs.store, native.trainer_role, native.key, native.subnets, native.security_groups)
+        request = training_request(
+            around,
+            name,
+            spec.name,
+            chosen,
+            image=chosen.image or image(native, TRAINING),
+            seconds=runtime_limit(chosen, spec.timeout, outputs.region),
+            environment={STORE: outputs.store, TASK: task, "AWS_REGION": outputs.region},
+            tags=tags(outputs),
         )
-    affordable = Decimal(str(chosen.most_cost)) / (price * chosen.instances) * 3600
-    if affordable < 1:
-        raise ConfigError(f"USD {chosen.most_cost:g} buys no second of {chosen.instance_type}.", "Raise most_cost.")
-    return min(seconds, int(affordable))
+        if spec.inputs:
+            channels = [_channel(channel, f"{outputs.store}/{key}/") for channel, key in spec.inputs.items()]
+            request["InputDataConfig"] = channels
+        return request
 
 
 def _state(found: Attempt) -> JobState:
@@ -205,7 +163,3 @@ def _state(found: Attempt) -> JobState:
 def _channel(name: str, url: str) -> dict[str, Any]:
     source = {"S3DataType": "S3Prefix", "S3Uri": url, "S3DataDistributionType": "FullyReplicated"}
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}, "InputMode": "File"}
-
-
-def _seconds(period: timedelta) -> int:
-    return max(1, math.ceil(period.total_seconds()))
