@@ -87,6 +87,12 @@ class ServerConfig(Document):
     fronts: tuple[Front, ...] = Field(
         default=("v2", "v1", "sagemaker", "vertex", "azure"), min_length=1, description="Protocols that are answered."
     )
+    batch: bool = Field(
+        default=False, description="SageMaker's `/invocations` answers each line by itself, also one that is wrong."
+    )
+    lifetime_seconds: float | None = Field(
+        default=None, gt=0, description="After so long it ends as a failure; none: it serves until it is told to leave."
+    )
     vertex: VertexRoutes = Field(default=VertexRoutes(), description="Its routes; no other front may have them.")
     docs: bool = Field(default=True, description="Serve the page to try it, at /docs.")
     workers: int = Field(default=1, ge=1, le=64, description="Processes that share the socket.")
@@ -101,6 +107,8 @@ class ServerConfig(Document):
             raise ValueError("give either port or fd")
         if self.signed and self.public_key is None:
             raise ValueError("signed asks for a public_key")
+        if self.lifetime_seconds is not None and self.workers > 1:
+            raise ValueError("lifetime_seconds asks for one worker")
         names = [model.name for model in self.models]
         if len(set(names)) != len(names):
             raise ValueError("each model is named once")
