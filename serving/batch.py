@@ -214,7 +214,7 @@ def main() -> int:
         engine = Engine.open(package.folder, config.public_key)
         Batch(config, store, Scorer(Service(engine, config.model, config.version))).run()
     except TrivetError as error:
-        print(error, file=sys.stderr, flush=True)  # noqa: T201  a job's log
+        print(f"Scoring failed: {error}", file=sys.stderr, flush=True)  # noqa: T201  a job's log
         return error.exit_code
     return ExitCode.OK
 

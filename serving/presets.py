@@ -59,8 +59,7 @@ PRESETS = MappingProxyType(
         ),
         "sagemaker": _SAGEMAKER,
         "sagemaker-serverless": _SAGEMAKER._replace(max_body_bytes=4 * MB),  # "Invoke a serverless endpoint": 4 MB
-        # Batch transform waits as long as its job says, 3600 s at most: ModelClientConfig. Nobody but its agent asks, so
-        # there is nothing to drain.
+        # Batch transform waits as long as its job says, 3600 s at most: ModelClientConfig. Nobody else asks: no drain.
         "sagemaker-batch": _SAGEMAKER._replace(
             fronts=("sagemaker",), deadline_seconds=590, drain_seconds=0, grace_seconds=5, batch=True
         ),

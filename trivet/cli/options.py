@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from trivet.core.errors import UsageError
+
 Stack = Annotated[str, typer.Option("--stack", envvar="TRIVET_STACK", help="The Pulumi stack.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Endpoint = Annotated[str, typer.Option("--endpoint", help="The endpoint; may be left out where the stack has one.")]
@@ -17,3 +19,13 @@ Outputs = Annotated[
 Project = Annotated[Path, typer.Argument(help="The project's folder: the one with trivet.yaml.")]
 
 LOCAL = "local"
+
+
+def settings_of(option: str, given: list[str] | None) -> dict[str, str]:
+    """What an option that may be repeated, ``KEY=VALUE`` each, sets.
+
+    :raises UsageError: for one that sets nothing.
+    """
+    if wrong := [one for one in given or () if "=" not in one]:
+        raise UsageError(f"{wrong[0]!r} sets nothing.", f"Write {option} KEY=VALUE.")
+    return dict(one.split("=", 1) for one in given or ())
