@@ -90,8 +90,8 @@ class ServerConfig(Document):
     batch: bool = Field(
         default=False, description="SageMaker's `/invocations` answers each line by itself, also one that is wrong."
     )
-    lifetime_seconds: float | None = Field(
-        default=None, gt=0, description="After so long it ends as a failure; none: it serves until it is told to leave."
+    batch_seconds: float | None = Field(
+        default=None, gt=0, description="After so long a batch gets no more answers, which ends its job; none: no end."
     )
     vertex: VertexRoutes = Field(default=VertexRoutes(), description="Its routes; no other front may have them.")
     docs: bool = Field(default=True, description="Serve the page to try it, at /docs.")
@@ -107,8 +107,6 @@ class ServerConfig(Document):
             raise ValueError("give either port or fd")
         if self.signed and self.public_key is None:
             raise ValueError("signed asks for a public_key")
-        if self.lifetime_seconds is not None and self.workers > 1:
-            raise ValueError("lifetime_seconds asks for one worker")
         names = [model.name for model in self.models]
         if len(set(names)) != len(names):
             raise ValueError("each model is named once")

@@ -7,7 +7,7 @@ import gc
 from collections.abc import Callable
 from pathlib import Path
 
-from trivet.core.errors import ExitCode, JobFailed, PlatformError
+from trivet.core.errors import ExitCode, PlatformError
 from trivet.core.signing import key_id
 from trivet.serving.capture import Recorder
 from trivet.serving.config import ServerConfig
@@ -61,8 +61,6 @@ class Process:
         await server.begin(listener)
         admin = await self._admin(app)
         beginning = asyncio.create_task(self._begin(app, server))
-        if config.lifetime_seconds is not None:
-            asyncio.get_running_loop().call_later(config.lifetime_seconds, self._outlived, server)
         await server.until_left()
         beginning.cancel()
         await self._end(app, admin)
@@ -91,11 +89,6 @@ class Process:
         inline = {name: service.inline_bytes for name, service in app.models.services.items()}
         self._log.event("info", "ready", package=packages, key=self._key(), **self._where, inline_bytes=inline)
         self._tell(f"ready {packages}")
-
-    def _outlived(self, server: Server) -> None:
-        seconds = self._config.lifetime_seconds
-        self._failure = JobFailed(f"It ran longer than its {seconds:.0f} s.", "Give it a longer timeout.")
-        server.stop()
 
     async def _admin(self, app: App) -> AdminPlane | None:
         config, settings = self._config, self._config.admin

@@ -102,7 +102,8 @@ def invoke(app: App, request: Request, target: Target) -> Reply | Inference:
 
 
 def score(app: App, request: Request, _: Target) -> Reply | Inference:
-    """Decide on each line of a batch by itself."""
+    """Decide on each line of a batch by itself, as long as it may take."""
+    app.check_time()
     return Inference(Scorer(app.models.only()), BY_LINE, request)
 
 

@@ -115,7 +115,7 @@ def test_an_unknown_model_option_or_place_is_named(rig: LocalRig, table: Path, t
         api.score("loan/99", table, tmp_path / "out.csv", root=rig.root)
     with pytest.raises(ConfigError, match="instance_type"):
         api.score("loan/1", table, tmp_path / "out.csv", root=rig.root, native={"instance_type": "ml.m5.large"})
-    with pytest.raises(ConfigError, match="out.txt"):
+    with pytest.raises(ConfigError, match=r"out\.txt"):
         api.score("loan/1", table, tmp_path / "out.txt", root=rig.root)
 
 
@@ -136,7 +136,7 @@ def test_a_job_that_fails_says_why_and_leaves_no_answers(rig: LocalRig, tmp_path
     make_package(rig.root / "wrong", golden_error=0.1)
     wrong = rig.platform.models.register("loan", rig.root / "wrong", author="ada", tags={})
     (tmp_path / "rows.csv").write_text("amount,income\n1,2\n")
-    with pytest.raises(JobFailed, match="exit code 9"):
+    with pytest.raises(JobFailed, match="its golden request with another score"):
         api.score(str(wrong), tmp_path / "rows.csv", tmp_path / "out.csv", root=rig.root)
     assert not (tmp_path / "out.csv").exists()
 
@@ -144,7 +144,7 @@ def test_a_job_that_fails_says_why_and_leaves_no_answers(rig: LocalRig, tmp_path
 def test_an_interrupted_command_cancels_its_job_and_goes_on_when_it_is_called_again(
     rig: LocalRig, tmp_path: Path
 ) -> None:
-    (tmp_path / "rows.csv").write_text("amount,income\n" + "100,50\n" * 400_000)
+    (tmp_path / "rows.csv").write_text("amount,income\n" + "100,50\n" * 150_000)
     arguments = ["score", "loan/1", "--input", str(tmp_path / "rows.csv"), "--output", str(tmp_path / "out.jsonl")]
     command = [sys.executable, "-m", "trivet", *arguments]
     environment = python_environment(dict(os.environ))
@@ -158,7 +158,7 @@ def test_an_interrupted_command_cancels_its_job_and_goes_on_when_it_is_called_ag
     assert rig.platform.jobs.state(ref) is JobState.CANCELLED
     done = subprocess.run([*command, "--json"], cwd=rig.root, env=environment, capture_output=True, text=True)
     assert done.returncode == ExitCode.OK, done.stderr
-    assert json.loads(done.stdout)["rows"] == 400_000
+    assert json.loads(done.stdout)["rows"] == 150_000
     assert any("goes on" in line for line in rig.platform.jobs.logs(ref))
     assert len(set((tmp_path / "out.jsonl").read_text().splitlines())) == 1
 

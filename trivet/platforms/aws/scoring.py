@@ -17,7 +17,7 @@ from trivet.platforms.aws.variants import DIGITS, MOST_NAME, model_of
 
 PRESET = "sagemaker-batch"
 ENDING = "-scoring"
-LIFETIME = "TRIVET_LIFETIME_SECONDS"
+LIMIT = "TRIVET_BATCH_SECONDS"
 PAYLOAD_MB = 1  # of rows in a request; their answers are several times as large
 ANSWER_SECONDS, RETRIES = 600, 3
 LINES = "application/jsonlines"
@@ -38,7 +38,7 @@ def scoring_model(spec: ScoringSpec, outputs: Outputs, native: AwsNative) -> Req
 
 
 def transform(spec: ScoringSpec, form: str, seconds: int, name: str, outputs: Outputs, native: AwsNative) -> Request:
-    """The job. Batch transform knows no limit of time: the container ends itself, which fails the job.
+    """The job. Batch transform knows no limit of time: the container refuses what comes after it, and so it fails.
 
     :param form: content type of the files.
     :param seconds: after which it is ended.
@@ -67,6 +67,6 @@ def transform(spec: ScoringSpec, form: str, seconds: int, name: str, outputs: Ou
             "KmsKeyId": native.key,
         },
         "TransformResources": resources,
-        "Environment": {LIFETIME: str(seconds)},
+        "Environment": {LIMIT: str(seconds)},
         "Tags": tags(outputs),
     }
