@@ -57,8 +57,7 @@ class AwsRig(Rig):
 
     def close(self) -> None:
         try:
-            for name in ENDPOINTS:
-                self.platform.endpoints.delete(name)
+            self.platform.clear()
             left = [one["ModelName"] for one in self.client("sagemaker").list_models()["Models"]]
             self.platform.close()
         finally:

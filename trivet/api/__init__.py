@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trivet.api.endpoints import deploy, logs, monitor, pause, predict, predict_file, resume, status
+from trivet.api.endpoints import deploy, logs, monitor, pause, predict, predict_file, resume, score, status
 from trivet.api.ledger import ledger_entries, ledger_export, ledger_verify
 from trivet.api.projects import init, run, run_if_needed, schedule, train
 from trivet.api.registry import approve, convert, model_card, models, register, registry_ui
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from trivet.core.specs import EndpointState, ModelVersion
     from trivet.workflows.retrain import Retraining
     from trivet.workflows.schedule import Scheduled
+    from trivet.workflows.score import Scored
     from trivet.workflows.stack import StackChange
     from trivet.workflows.watch import Status
 
@@ -40,6 +41,7 @@ __all__ = [
     "Outputs",
     "Retraining",
     "Scheduled",
+    "Scored",
     "StackChange",
     "Status",
     "approve",
@@ -70,6 +72,7 @@ __all__ = [
     "run",
     "run_if_needed",
     "schedule",
+    "score",
     "status",
     "train",
     "up",

@@ -207,9 +207,12 @@ def deployer(known: Known) -> list[Statement]:
                 "sagemaker:CreateTrainingJob",
                 "sagemaker:DescribeTrainingJob",
                 "sagemaker:StopTrainingJob",
+                "sagemaker:CreateTransformJob",
+                "sagemaker:DescribeTransformJob",
+                "sagemaker:StopTransformJob",
                 "sagemaker:AddTags",
             ],
-            *named("training-job"),
+            *named("training-job", "transform-job"),
         ),
         _allow(
             "Release",

@@ -1,4 +1,4 @@
-"""The request of a training job, without an SDK: what the runtime sends now, and the stack's schedules send later."""
+"""How long jobs may run, and the request of a training job without an SDK: the stack's schedules send one, too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from trivet.clouds import awsprices
 from trivet.clouds.awsinstances import has_local_disks
 from trivet.core.errors import ConfigError
-from trivet.core.specs import AwsJob
+from trivet.core.specs import AwsJob, AwsScoring
 
 Request = dict[str, Any]
 
@@ -68,8 +68,8 @@ def training_request(
     return request
 
 
-def runtime_limit(machines: AwsJob, timeout: timedelta, region: str) -> int:
-    """Seconds after which SageMaker ends the job: its timeout, or when its machines have cost what they may.
+def runtime_limit(machines: AwsJob | AwsScoring, timeout: timedelta, region: str) -> int:
+    """Seconds after which a job is ended: its timeout, or when its machines have cost what they may.
 
     :raises ConfigError: when a limit of cost was given and the machine's list price is not known.
     """
