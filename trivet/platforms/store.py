@@ -73,7 +73,7 @@ class ObjectStore(Store):
     def stream(self, key: str) -> Iterator[bytes]:
         check_key(key)
         with self._told(key):
-            yield from (bytes(chunk) for chunk in obstore.get(self._store, key).stream(CHUNK))
+            yield from filter(None, map(bytes, obstore.get(self._store, key).stream(CHUNK)))
 
     def list(self, prefix: str) -> Sequence[str]:
         # obstore matches whole segments only, so the folder is listed, from about there, and the rest matched here.
