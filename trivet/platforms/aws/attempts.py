@@ -119,7 +119,7 @@ class Attempts:
         if newest and newest.state in (JobState.RUNNING, JobState.SUCCEEDED):
             return
         number = newest.number + 1 if newest else 1
-        asked = request(self._name(ref.id, number))
+        asked = request(self.physical(ref.id, number))
         create = getattr(self._sagemaker, f"create_{kind.verb}")
         with told(f"Job {ref.id}"):
             try:
@@ -146,17 +146,18 @@ class Attempts:
         return self._clients("sagemaker")
 
     def _attempt(self, kind: Kind, ref: JobRef, number: int) -> Attempt | None:
-        physical = self._name(ref.id, number)
+        name = self.physical(ref.id, number)
         with told(f"Job {ref.id}"):
             try:
-                described = getattr(self._sagemaker, f"describe_{kind.verb}")(**{kind.name: physical})
+                described = getattr(self._sagemaker, f"describe_{kind.verb}")(**{kind.name: name})
             except ClientError as error:
                 if is_missing(error):
                     return None
                 raise
-        return Attempt(kind, number, physical, described)
+        return Attempt(kind, number, name, described)
 
-    def _name(self, name: str, attempt: int) -> str:
+    def physical(self, name: str, attempt: int) -> str:
+        """The name that SageMaker knows an attempt by."""
         whole = f"{self._prefix}-{name}"
         most = MOST_NAME - 5  # four digits of the attempt
         if len(whole) > most:

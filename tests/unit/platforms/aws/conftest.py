@@ -63,11 +63,13 @@ def rig(quick: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsRi
 
 @pytest.fixture(autouse=True)
 def fair(rig: AwsRig) -> Iterator[None]:
-    """Whatever a test did to the weather ends with it."""
+    """Whatever a test did to the weather ends with it, and so do the models of its batches."""
     yield
     rig.fake.clear_faults()
     for kind in LAGGING:
         rig.fake.lag(kind, 0)
+    for one in rig.client("sagemaker").list_models(NameContains=ENDING)["Models"]:
+        rig.client("sagemaker").delete_model(ModelName=one["ModelName"])
 
 
 @pytest.fixture
@@ -161,9 +163,8 @@ def held(rig: AwsRig) -> Callable[[], dict[str, list[str]]]:
 
     def names() -> dict[str, list[str]]:
         sagemaker = rig.client("sagemaker")
-        models = [one["ModelName"] for one in sagemaker.list_models(MaxResults=100)["Models"]]
         return {
-            "models": [name for name in models if not name.endswith(ENDING)],
+            "models": [one["ModelName"] for one in sagemaker.list_models(MaxResults=100)["Models"]],
             "configs": [
                 one["EndpointConfigName"] for one in sagemaker.list_endpoint_configs(MaxResults=100)["EndpointConfigs"]
             ],

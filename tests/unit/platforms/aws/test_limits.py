@@ -17,10 +17,11 @@ from trivet.clouds.awsnames import NAMING
 from trivet.core.errors import ConfigError
 from trivet.core.outputs import EndpointShell, Outputs
 from trivet.core.platform import Platform
-from trivet.core.specs import NAME, Approval, EndpointSpec, JobSpec, ModelVersion
+from trivet.core.specs import NAME, Approval, EndpointSpec, JobSpec, ModelVersion, ScoringSpec
 from trivet.platforms.aws import rollout
 from trivet.platforms.aws.jobs import AwsJobs
 from trivet.platforms.aws.models import _check_author, _check_tags
+from trivet.platforms.aws.scoring import scoring_model, transform
 from trivet.platforms.aws.tags import tags
 from trivet.platforms.aws.variants import family, plan_of
 from trivet.rehearsal.fakes.aws.strict import Strict
@@ -65,9 +66,16 @@ def test_every_name_of_a_job_fits(rig: AwsRig, prefix: str, name: str, attempt: 
             "native": {"aws": {"spot": True, "instances": 100, "volume_gb": 16384}},
         }
     )
-    request = jobs._request(spec, jobs._name(name, attempt), f"jobs/{name}/{'0' * 64}.json")
+    attempts = jobs._attempts
+    physical = attempts.physical(name, attempt)
+    request = jobs._request(spec, physical, f"jobs/{name}/{'0' * 64}.json")
     assert problems("CreateTrainingJob", request) == []
-    assert jobs._name(name, 1) != jobs._name(f"{name}a"[:63], 1) or f"{name}a"[:63] == name
+    assert attempts.physical(name, 1) != attempts.physical(f"{name}a"[:63], 1) or f"{name}a"[:63] == name
+    release = {"model": "loan", "version": 1, "digest": DIGEST}
+    scoring = ScoringSpec.model_validate({"name": name, "release": release, "input": "a", "output": "outputs/a"})
+    assert problems("CreateModel", scoring_model(scoring, outputs, outputs.native)) == []
+    asked = transform(scoring, "text/csv", 1 << 20, physical, outputs, outputs.native)
+    assert problems("CreateTransformJob", asked) == []
 
 
 @quietly

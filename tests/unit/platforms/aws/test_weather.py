@@ -12,7 +12,7 @@ import pytest
 from trivet.core.errors import ConfigError, ExitCode, NotReady, PlatformError, TrivetError
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
-from trivet.core.specs import Approval, EndpointStatus, JobState, MetricPoint
+from trivet.core.specs import Approval, EndpointStatus, JobState, MetricPoint, ScoringSpec
 from trivet.rehearsal.rigs.aws import ENDPOINTS, AwsRig
 from trivet.rehearsal.rigs.package import make_package
 
@@ -60,6 +60,23 @@ class Stage:
             assert len(found) == 1
 
         return Scene(lambda platform: platform.jobs.submit(spec), "sagemaker", "CreateTrainingJob", once)
+
+    def score(self) -> Scene:
+        [release] = self.spec_of(1).releases
+        self.rig.platform.store.put(f"scoring/{self.name}/rows.csv", b"1,2\n")
+        places = {"input": f"scoring/{self.name}", "output": f"outputs/{self.name}"}
+        spec = ScoringSpec(name=self.name, release=release, **places)
+
+        def once(platform: Platform, _: object) -> None:
+            assert self.ended(JobRef(spec.name)) is JobState.SUCCEEDED
+            platform.jobs.score(spec)
+            found = self.sagemaker.list_transform_jobs(NameContains=f"-{spec.name}-")["TransformJobSummaries"]
+            assert len(found) == 1
+
+        return Scene(lambda platform: platform.jobs.score(spec), "sagemaker", "CreateTransformJob", once)
+
+    def score_model(self) -> Scene:
+        return self.score()._replace(operation="CreateModel")
 
     def submit_task(self) -> Scene:
         return self.submit()._replace(service="s3", operation="PutObject")
