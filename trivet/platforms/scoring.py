@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from trivet.core.errors import ConfigError, NotFound
-from trivet.core.layout import JOB_OUTPUTS
 from trivet.core.modelpackage import SERVING, Serving, package_key
 from trivet.core.platform import Store
 from trivet.core.specs import ScoringSpec
+from trivet.platforms.jobplaces import check_output
 from trivet.platforms.store import check_key
 
 FORMS: Mapping[str, str] = MappingProxyType({".jsonl": "application/jsonlines", ".csv": "text/csv"})
@@ -49,9 +49,7 @@ def check_scoring(spec: ScoringSpec, store: Store) -> str:
 def _check_places(spec: ScoringSpec) -> None:
     check_key(spec.input)
     check_key(spec.output)
-    if not spec.output.startswith(tuple(f"{folder}/" for folder in JOB_OUTPUTS)):
-        folders = " or ".join(f"{folder}/" for folder in JOB_OUTPUTS)
-        raise ConfigError(f"A job may not leave its output under {spec.output!r}.", f"Choose a key under {folders}.")
+    check_output(spec.output)
     if f"{spec.output}/".startswith(f"{spec.input}/"):
         raise ConfigError(
             f"The output {spec.output!r} lies among the input {spec.input!r}.", "Choose a key outside of it."
