@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import pulumi
 
-from trivet.core.naming import Naming
 from trivet.infra import names
 from trivet.infra.settings import Settings
 
@@ -16,11 +15,9 @@ from trivet.infra.settings import Settings
 class StackComponent(pulumi.ComponentResource, ABC):
     """Base of ``stacks.<cloud>.Stack``."""
 
-    naming: ClassVar[Naming | None] = None
-
     def __init__(self, stack: str, settings: Settings, options: pulumi.ResourceOptions | None = None) -> None:
         """:raises ConfigError: for names that the cloud would not take, before anything is made."""
-        names.check(settings, pulumi.get_project(), stack, self.naming)
+        names.check(settings, pulumi.get_project(), stack)
         super().__init__(f"trivet:{settings.cloud}:Stack", stack, None, options)
         self.stack = stack
         self.settings = settings

@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import get_args
 
 from trivet.core.errors import ConfigError
-from trivet.core.naming import Naming
 from trivet.core.outputs import CloudName
 from trivet.infra.settings import Settings
 
@@ -30,22 +29,21 @@ def prefix(settings: Settings, project: str, stack: str) -> str:
     return f"{settings.prefix or project}-{stack}"
 
 
-def check(settings: Settings, project: str, stack: str, naming: Naming | None = None) -> None:
+def check(settings: Settings, project: str, stack: str) -> None:
     """Refuse names that the cloud would not take, or that mislead, before anything is made.
 
-    :param naming: the cloud's rules, where its entry in ``CLOUDS`` has none.
+    What follows from config alone is checked with it.
+
     :raises ConfigError: naming everything that is wrong.
     """
     others = set(get_args(CloudName)) - {settings.cloud}
     word = re.split(r"[^a-z]", stack.lower(), maxsplit=1)[0]
     wrong = [f"the stack {stack!r} is named after {word}, and its cloud is {settings.cloud}"] if word in others else []
-    if rules := settings.naming() or naming:
-        wrong += rules.wrong_account(settings.account)
+    if rules := settings.naming():
         wrong += rules.wrong_prefix(prefix(settings, project, stack))
-        wrong += rules.wrong_parts(endpoint.name for endpoint in settings.endpoints)
     if wrong:
         sentence = "; ".join(wrong)
         raise ConfigError(
             f"{sentence[0].upper()}{sentence[1:]}.",
-            "Choose another name for the stack or the endpoint, or set trivet:prefix, trivet:account or trivet:cloud.",
+            "Choose another name for the stack, or set trivet:prefix or trivet:cloud.",
         )

@@ -17,6 +17,7 @@ class Profile(NamedTuple):
     :param key_window_days: how long a key that is to be deleted can still be saved.
     :param replicas: how many instances or zones what answers requests has at least.
     :param last_backup: whether a snapshot of the database is left when it is destroyed, released or not.
+    :param database_metrics: whether the database's machine itself is watched, beside what the database says.
     :param private_zones: in how many zones a network of the stack's own has private endpoints of services.
     :param lean: whether it has only those that jobs and servers cannot do without.
     :param database: what becomes of the database where config says nothing.
@@ -31,6 +32,7 @@ class Profile(NamedTuple):
     key_window_days: int
     replicas: int
     last_backup: bool
+    database_metrics: bool
     private_zones: int
     lean: bool
     database: Literal["create", "off"]
@@ -40,15 +42,15 @@ class Profile(NamedTuple):
 PROFILES: dict[EnvironmentName, Profile] = {
     "dev": Profile(
         protects=False, log_days=365, backup_days=1, noncurrent_days=7, key_window_days=7, replicas=1,
-        last_backup=False, private_zones=1, lean=True, database="off", idle_usd=35,
+        last_backup=False, database_metrics=False, private_zones=1, lean=True, database="off", idle_usd=35,
     ),
     "staging": Profile(
         protects=True, log_days=365, backup_days=7, noncurrent_days=30, key_window_days=30, replicas=2,
-        last_backup=True, private_zones=2, lean=False, database="create", idle_usd=None,
+        last_backup=True, database_metrics=True, private_zones=2, lean=False, database="create", idle_usd=None,
     ),
     "prod": Profile(
         protects=True, log_days=365, backup_days=35, noncurrent_days=365, key_window_days=30, replicas=2,
-        last_backup=True, private_zones=2, lean=False, database="create", idle_usd=None,
+        last_backup=True, database_metrics=True, private_zones=2, lean=False, database="create", idle_usd=None,
     ),
 }  # fmt: skip
 _REGULATED_DAYS = 3653  # ten years
@@ -66,6 +68,7 @@ def profile(environment: EnvironmentName, *, regulated: bool, protects: bool | N
             log_days=_REGULATED_DAYS,
             noncurrent_days=_REGULATED_DAYS,
             last_backup=True,
+            database_metrics=True,
             database="create",
             idle_usd=None,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Literal, Self
 
@@ -15,7 +16,7 @@ from trivet.core.document import Document
 from trivet.core.errors import ConfigError
 from trivet.core.naming import Naming
 from trivet.core.outputs import EnvironmentName
-from trivet.core.specs import NAME
+from trivet.core.specs import NAME, JobNative
 from trivet.infra.profiles import PROFILES, Profile, profile
 
 NAMESPACE = "trivet"
@@ -36,6 +37,19 @@ class EndpointSettings(Document):
         default=None, pattern=NAME, description="Whose it is; a tag by which costs are told apart."
     )
     budget: float | None = Field(default=None, gt=0, description="Monthly, in the currency of the account.")
+
+
+class ScheduleSettings(Document):
+    """A job that the cloud's clock starts."""
+
+    name: str = Field(pattern=NAME, description="Lower-case letters, digits, hyphens.")
+    at: str = Field(
+        pattern=r"^(rate\([1-9][0-9]* (minute|hour|day)s?\)|cron\(\S+( \S+){5}\))$",
+        description="`rate(1 day)`, or `cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR)`.",
+    )
+    timezone: str = Field(default="UTC", description="Of `cron`, such as `Europe/Berlin`.")
+    timeout: timedelta = Field(default=timedelta(hours=1), description="After which a run is ended.")
+    native: JobNative = Field(default=JobNative(), description="Machines and image.")
 
 
 class ComponentSettings(Document):
@@ -92,6 +106,9 @@ class Settings(Document):
     region: str = Field(description="The cloud's region; `local` on one machine.")
     regulated: bool = Field(default=False, description="A person who is not the author approves every release.")
     endpoints: tuple[EndpointSettings, ...] = Field(default=(), description="JSON list of names, or of objects.")
+    schedules: tuple[ScheduleSettings, ...] = Field(
+        default=(), description='Clouds, JSON list of objects: `[{"name": "nightly", "at": "rate(1 day)"}]`.'
+    )
     prefix: str | None = Field(
         default=None, pattern=NAME, max_length=20, description="Names begin with it; none: the project."
     )
@@ -128,6 +145,7 @@ class Settings(Document):
     oidc: ComponentSettings = Field(default=ComponentSettings(), description="The identity provider of the repository.")
     audit: ComponentSettings = Field(default=ComponentSettings(), description="The log of who read which data.")
     catalog: ComponentSettings = Field(default=ComponentSettings(), description="The data catalogue.")
+    batch: ComponentSettings = Field(default=ComponentSettings(), description="Word of batch jobs that fail.")
 
     @field_validator("cloud")
     @classmethod
@@ -148,7 +166,7 @@ class Settings(Document):
             raise ValueError('write a JSON list, such as ["loan"]')
         return [{"name": item} if isinstance(item, str) else item for item in value]
 
-    @field_validator("tags", "required_tags", "alert_emails", "private_services", mode="before")
+    @field_validator("tags", "required_tags", "alert_emails", "private_services", "schedules", mode="before")
     @classmethod
     def _json(cls, value: object) -> object:
         if isinstance(value, str):
@@ -187,15 +205,18 @@ class Settings(Document):
         """Everything that is wrong between the settings, the account first."""
         cloud = CLOUDS[self.cloud]
         names = [endpoint.name for endpoint in self.endpoints]
+        scheduled = [schedule.name for schedule in self.schedules]
         if cloud.naming:
             yield from cloud.naming.wrong_account(self.account)
-            yield from cloud.naming.wrong_parts(names)
+            yield from cloud.naming.wrong_parts([*names, *scheduled])
         if self.region not in cloud.regions:
             near = get_close_matches(self.region, cloud.regions, n=1)
             choice = f"did you mean {near[0]}?" if near else f"choose one of: {', '.join(cloud.regions)}"
             yield f"{self.region!r} is no region of {self.cloud}; {choice}"
         if len(set(names)) < len(names):
             yield "two endpoints have the same name"
+        if len(set(scheduled)) < len(scheduled):
+            yield "two schedules have the same name"
         if missing := sorted(set(self.required_tags) - self.tags.keys()):
             yield f"required tags are missing: {', '.join(missing)}"
 

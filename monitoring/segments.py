@@ -7,9 +7,6 @@ sealed stays as it is: see ``trivet.core.records`` for the names and what they s
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
-import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +21,7 @@ from trivet.core.document import Document
 from trivet.core.errors import NotFound
 from trivet.core.files import write_atomic
 from trivet.core.platform import Store
-from trivet.core.records import LABELS, LATE, PREDICTIONS, day_prefix, object_key, segment_time
+from trivet.core.records import LABELS, LATE, PREDICTIONS, day_prefix, file_name, new_writer, object_key, segment_time
 from trivet.platforms.store import ObjectStore, path_of
 
 Kind = Literal["prediction", "label"]
@@ -144,7 +141,7 @@ class FolderRecords(Records):
         return found
 
     def add_labels(self, lines: bytes, now: datetime) -> None:
-        write_atomic(self.folder / f"label-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}-0.jsonl", lines)
+        write_atomic(self.folder / file_name("label", now, 0), lines)
 
     def write(self, name: str, data: bytes) -> None:
         write_atomic(self.folder / name, data)
@@ -192,8 +189,7 @@ class StoreRecords(Records):
         return [f"sha256:{hashlib.sha256(data[:size]).hexdigest()}" if size <= len(data) else None for size in sizes]
 
     def add_labels(self, lines: bytes, now: datetime) -> None:
-        writer = f"{socket.gethostname()[:48]}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._store.put(object_key(LABELS, now, writer, 0), lines)
+        self._store.put(object_key(LABELS, now, new_writer(), 0), lines)
 
     def write(self, name: str, data: bytes) -> None:
         self._store.put(name, data)

@@ -11,7 +11,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -30,8 +29,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from trivet.core.errors import PlatformError
+from trivet.rehearsal.ports import HOST, free_port
 
-HOST, DATABASE, ADMINISTRATOR = "127.0.0.1", "trivet", "postgres"
+DATABASE, ADMINISTRATOR = "trivet", "postgres"
 START_SECONDS, STOP_SECONDS = 60.0, 30.0
 DEBIAN = Path("/usr/lib/postgresql")
 RULES = f"""\
@@ -86,7 +86,7 @@ def running() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="trivet-postgresql-"))
     try:
         account = _account()
-        server = Server(_free_port(), secrets.token_urlsafe(16), folder / "authority.pem", programs)
+        server = Server(free_port(), secrets.token_urlsafe(16), folder / "authority.pem", programs)
         _certificates(folder)
         (folder / "password").write_text(server.password)
         for path in (folder, *folder.iterdir()):
@@ -217,8 +217,3 @@ def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePri
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=1))
     )
-
-
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as probe:
-        return probe.getsockname()[1]

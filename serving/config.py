@@ -87,6 +87,12 @@ class ServerConfig(Document):
     fronts: tuple[Front, ...] = Field(
         default=("v2", "v1", "sagemaker", "vertex", "azure"), min_length=1, description="Protocols that are answered."
     )
+    batch: bool = Field(
+        default=False, description="SageMaker's `/invocations` answers each line by itself, also one that is wrong."
+    )
+    batch_seconds: float | None = Field(
+        default=None, gt=0, description="After so long a batch gets no more answers, which ends its job; none: no end."
+    )
     vertex: VertexRoutes = Field(default=VertexRoutes(), description="Its routes; no other front may have them.")
     docs: bool = Field(default=True, description="Serve the page to try it, at /docs.")
     workers: int = Field(default=1, ge=1, le=64, description="Processes that share the socket.")

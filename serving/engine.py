@@ -21,6 +21,7 @@ from trivet.core.modelpackage import GOLDEN, MODEL, PROFILE, SERVING, Golden, Pa
 from trivet.serving.errors import BadInput, ModelFailed
 from trivet.serving.onnxfile import refuse_external_data
 from trivet.serving.onnxmatrix import MATRIX, with_matrix
+from trivet.serving.spelling import spelled
 from trivet.serving.tensors import MISSING_CATEGORY, Batch, Checker, datatype
 
 ADDS_UP = 1e-4  # how far contributions may be from the score, as probability: they are summed in 32 bits
@@ -37,6 +38,7 @@ class Answer(NamedTuple):
     score: np.ndarray  # float32 [rows], finite
     spelled: list[bytes]  # each score in JSON
     decision: list[str]
+    said: list[bytes]  # each decision in JSON
     contributions: np.ndarray | None  # float32 [rows, features], finite
 
     def rows(self, begin: int, end: int) -> Answer:
@@ -44,12 +46,8 @@ class Answer(NamedTuple):
         if begin == 0 and end == len(self.decision):
             return self
         parts = None if self.contributions is None else self.contributions[begin:end]
-        return Answer(self.score[begin:end], self.spelled[begin:end], self.decision[begin:end], parts)
-
-
-def spelled(numbers: np.ndarray) -> list[bytes]:
-    """Each number in JSON, row-major, in as many digits as its type needs."""
-    return orjson.dumps(numbers.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+        rows = slice(begin, end)
+        return Answer(self.score[rows], self.spelled[rows], self.decision[rows], self.said[rows], parts)
 
 
 class Engine:
@@ -68,6 +66,7 @@ class Engine:
         decision = serving.decision
         threshold = float(np.float32(decision.threshold))  # a score is compared in its own precision
         self._decision = threshold, decision.positive, decision.negative
+        self._said = {text: orjson.dumps(text) for text in self._decision[1:]}
         self._model = Graph(graphs[MODEL], MODEL, serving, SCORE)
         self._reasons = (
             Graph(graphs[CONTRIBUTIONS_FILE], CONTRIBUTIONS_FILE, serving, CONTRIBUTIONS, len(self.features))
@@ -111,7 +110,7 @@ class Engine:
         parts = None
         if contributions and self._reasons is not None:
             parts = self._reasons.run(numbers, texts)[: batch.rows]
-        return Answer(score, spelled(score), decided, parts)
+        return Answer(score, spelled(score), decided, [self._said[text] for text in decided], parts)
 
     def contributions(self, batch: Batch) -> np.ndarray | None:
         """The contributions alone, of rows that were decided before; none where the package has none.
@@ -130,8 +129,9 @@ class Engine:
         mixed = _mixed(self.check.batch([self.check.rows(self.golden.rows)]))
 
         def said(rows: np.ndarray) -> np.ndarray:
-            score, _, _, parts = self.predict(mixed.only(rows), contributions=True)
-            return score if parts is None else np.column_stack([score, parts])
+            answer = self.predict(mixed.only(rows), contributions=True)
+            parts = answer.contributions
+            return answer.score if parts is None else np.column_stack([answer.score, parts])
 
         end = thread_time() + seconds
         alone: list[np.ndarray] = []

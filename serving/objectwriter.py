@@ -7,9 +7,6 @@ at all. What comes at the same time shares an object, and several are under way 
 from __future__ import annotations
 
 import asyncio
-import re
-import secrets
-import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,7 +16,7 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 from trivet.core.errors import ConfigError
-from trivet.core.records import PREDICTIONS, STORES, object_key
+from trivet.core.records import PREDICTIONS, STORES, new_writer, object_key
 from trivet.serving.locate import told
 
 PUTS = 8  # objects under way at a time
@@ -55,9 +52,7 @@ def putter(url: str, endpoint: str, seconds: float) -> Put:
         store = from_url(url, retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=seconds)})
     except (BaseError, ValueError) as error:
         raise ConfigError(f"The store of records cannot be opened: {told(error)}.") from error
-    # On some clouds every instance has the same name.
-    writer = f"{re.sub(r'[^A-Za-z0-9.]', '.', socket.gethostname())[:48]}-{secrets.token_hex(4)}"
-    numbers = count(1)
+    writer, numbers = new_writer(), count(1)
 
     async def put(data: bytes) -> None:
         key = object_key(f"{PREDICTIONS}/{endpoint}", datetime.now(UTC), writer, next(numbers))

@@ -145,6 +145,9 @@ def server_routes(paths: Paths, config: ServerConfig) -> None:
             _add(paths, "get", path, _get(front, name, summary, ref(schema), (503,) if schema == "Ready" else ()))
     if "v2" in config.fronts:
         _add(paths, "post", "/v2/repository/index", _index())
+    if config.batch and "sagemaker" in config.fronts:
+        said = _get("sagemaker", "sagemaker-parameters", "How a batch transform may ask", {"type": "object"})
+        _add(paths, "get", "/execution-parameters", said)
     if "azure" in config.fronts:
         _add(paths, "get", "/swagger.json", _get("azure", "azure-swagger", "This document", {"type": "object"}))
     _add(paths, "get", "/openapi.json", _get("server", "openapi", "This document", {"type": "object"}))
@@ -181,7 +184,7 @@ def only_model_routes(paths: Paths, config: ServerConfig, services: Sequence[Des
     """Add the routes that name no model, which serve the only one; SageMaker's can name one of several."""
     for front in config.fronts:
         if front == "sagemaker" and services:
-            _add(paths, "post", "/invocations", _invoke(services))
+            _add(paths, "post", "/invocations", _score(services) if config.batch else _invoke(services))
         elif len(services) == 1 and front == "azure":
             said = _predict("azure", "azure-score", services[0], f"{services[0].model}.AnyRows")
             _add(paths, "post", "/score", said)
@@ -255,18 +258,7 @@ def _invoke(services: Sequence[Described]) -> Json:
     names = [service.model for service in services]
     bodies, answers = [ref(f"{name}.AnyRows") for name in names], [ref(f"{name}.Predictions") for name in names]
     rows = {service.model: {"instances": example_rows(service)} for service in services}
-    first = example_values(services[0])
-    body = {
-        NAMES[JSON]: {"schema": _one_of(bodies), "examples": _examples(rows)},
-        NAMES[LINES]: {
-            "schema": TEXT | {"description": "A row a line: an object by name or an array in the inputs' order."},
-            "examples": _examples({"rows": _lines(example_rows(services[0]))}),
-        },
-        NAMES[CSV]: {
-            "schema": TEXT | {"description": "No header; the inputs in their order; an empty cell is a missing value."},
-            "examples": _examples({"rows": "".join(f"{','.join(map(_cell, row))}\n" for row in first)}),
-        },
-    }
+    body = {NAMES[JSON]: {"schema": _one_of(bodies), "examples": _examples(rows)}, **_by_line(services[0])}
     answer = {
         NAMES[JSON]: {"schema": _one_of(answers)},
         NAMES[LINES]: {"schema": TEXT | {"description": "A prediction a line."}},
@@ -286,6 +278,30 @@ def _invoke(services: Sequence[Described]) -> Json:
     operation["responses"]["406"] = {"$ref": "#/components/responses/NotAcceptable"}
     operation["description"] = "`Accept` chooses the form of the answer; without it, it is JSON."
     return operation
+
+
+def _score(services: Sequence[Described]) -> Json:
+    note = f"A line a line: {SCORE}, {DECISION} and the model, or `error` where the row is not one that it takes."
+    answer = {NAMES[LINES]: {"schema": TEXT | {"description": note}}}
+    said = f"Decide with {services[0].model} on each line by itself"
+    body = _by_line(services[0])
+    operation = _inference("sagemaker", "sagemaker-invocations", said, body, answer, _usual_parameters())
+    operation["responses"]["406"] = {"$ref": "#/components/responses/NotAcceptable"}
+    return operation
+
+
+def _by_line(service: Described) -> Json:
+    rows = "".join(f"{','.join(map(_cell, row))}\n" for row in example_values(service))
+    return {
+        NAMES[LINES]: {
+            "schema": TEXT | {"description": "A row a line: an object by name or an array in the inputs' order."},
+            "examples": _examples({"rows": _lines(example_rows(service))}),
+        },
+        NAMES[CSV]: {
+            "schema": TEXT | {"description": "No header; the inputs in their order; an empty cell is a missing value."},
+            "examples": _examples({"rows": rows}),
+        },
+    }
 
 
 def _inference(

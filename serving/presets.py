@@ -26,6 +26,7 @@ class Preset(NamedTuple):
     port: int = 8080
     signed: bool = True
     docs: bool = False
+    batch: bool = False
 
 
 # SIGKILL comes 30 s after SIGTERM: Developer Guide, "Use your own inference code with hosting services".
@@ -58,6 +59,10 @@ PRESETS = MappingProxyType(
         ),
         "sagemaker": _SAGEMAKER,
         "sagemaker-serverless": _SAGEMAKER._replace(max_body_bytes=4 * MB),  # "Invoke a serverless endpoint": 4 MB
+        # Batch transform waits as long as its job says, 3600 s at most: ModelClientConfig. Nobody else asks: no drain.
+        "sagemaker-batch": _SAGEMAKER._replace(
+            fronts=("sagemaker",), deadline_seconds=590, drain_seconds=0, grace_seconds=5, batch=True
+        ),
         "vertex": _VERTEX,
         # 10 MB, and 10 minutes unless clientConnectionConfig.inferenceTimeout says otherwise.
         "vertex-dedicated": _VERTEX._replace(max_body_bytes=10 * MB, deadline_seconds=590),

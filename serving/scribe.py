@@ -13,10 +13,13 @@ import orjson
 
 from trivet.core.canonical import canonical_json
 from trivet.core.errors import ConfigError
-from trivet.core.inference import REASONS, record_id
+from trivet.core.inference import REASONS
 from trivet.core.modelpackage import FeatureProfile, Input, Profile
-from trivet.serving.engine import Answer, Engine, spelled
-from trivet.serving.tensors import Batch, Value, picker
+from trivet.serving.engine import Answer, Engine
+from trivet.serving.spelling import Form, spelled, spelled_ids
+from trivet.serving.tensors import Batch, Value
+
+PAIR = Form(b"[", b",", b"]\n")
 
 
 class Decided(NamedTuple):
@@ -71,11 +74,11 @@ class Scribe:
         texts = [column.name for column in inputs if column.type == "category"]
         places = [*numbers, *texts]
         names = sorted(places)
-        self._in_order = picker([places.index(name) for name in names])
-        self._around = [part for name in names for part in (b"," + orjson.dumps(name) + b":", b"")] + [b"}"]
-        self._around[0] = b"{" + self._around[0][1:]
+        self._order = [places.index(name) for name in names]
+        before = [b"%b%b:" % (b"," if at else b"{", orjson.dumps(name)) for at, name in enumerate(names)]
+        self._row = Form(*before, b"}\n")
         bins = _bins(inputs, engine.profile)
-        self._bins = [(places.index(name), bin_of) for name, bin_of in bins.items()]
+        self._bins = {places.index(name): bin_of for name, bin_of in bins.items()}
         self._quoted = [orjson.dumps(column.name) for column in inputs]
         constant = {
             "kind": "prediction",
@@ -84,7 +87,16 @@ class Scribe:
             "version": version,
             "package": engine.digest,
         }
-        self._constant = orjson.dumps(constant)[:-1] + b',"time":'
+        self._line = Form(
+            orjson.dumps(constant)[:-1] + b',"time":',
+            b',"id":',
+            b',"inputs":',
+            b',"input_digest":"sha256:',
+            b'","score":',
+            b',"decision":',
+            b',"reasons":[',
+            b"]}\n",
+        )
 
     def parted(self, decided: Sequence[Decided]) -> Iterator[Sequence[Decided]]:
         """As many as may share a call of the model at a time."""
@@ -99,32 +111,28 @@ class Scribe:
     def lines(self, decided: Sequence[Decided]) -> bytes:
         """The records of rows that this engine decided."""
         batch, answer = self._joined(decided)
+        each = [(orjson.dumps(one.time), *request) for one in decided for request in one.requests]
+        times = [time for time, _, rows in each for _ in range(rows)]
+        names = list(chain.from_iterable(spelled_ids(name, rows) for _, name, rows in each))
+        values = _columns(batch)
+        texts = self._objects(batch.rows, values)
+        digests = [sha256(text).hexdigest().encode() for text in texts]
+        shown = self._objects(batch.rows, self._binned(batch, values)) if self._bins else texts
         reasons = self._reasons(answer)
-        names = [
-            (time, orjson.dumps(record_id(name, row, rows)))
-            for one in decided
-            for time in [orjson.dumps(one.time)]
-            for name, rows in one.requests
-            for row in range(rows)
-        ]
-        lines: list[bytes] = []
-        for row, values in enumerate(_values(batch)):
-            text = self._spelled(values)
-            digest = sha256(text).hexdigest().encode()
-            for at, bin_of in self._bins:
-                values[at] = b'{"bin":%d}' % bin_of(batch.value(row, at))
-            time, name = names[row]
-            lines += (self._constant, time, b',"id":', name)
-            lines += (b',"inputs":', self._spelled(values) if self._bins else text, b',"input_digest":"sha256:', digest)
-            lines += (b'","score":', answer.spelled[row], b',"decision":', orjson.dumps(answer.decision[row]))
-            lines += (b',"reasons":[', reasons[row], b"]}\n")
-        return b"".join(lines)
+        return self._line.filled(batch.rows, times, names, shown, digests, answer.spelled, answer.said, reasons)
 
-    def _spelled(self, values: Sequence[bytes]) -> bytes:
-        """A row as an object by name: its values, and what stands around each."""
-        parts = self._around.copy()
-        parts[1::2] = self._in_order(values)
-        return b"".join(parts)
+    def _objects(self, rows: int, values: Sequence[list[bytes]]) -> list[bytes]:
+        """Each row as an object by name."""
+        return self._row.lines(rows, *(values[at] for at in self._order))
+
+    def _binned(self, batch: Batch, values: Sequence[list[bytes]]) -> list[list[bytes]]:
+        """The values, of personal inputs only into which part of the profile they fall."""
+        return [
+            [b'{"bin":%d}' % bin_of(batch.value(row, at)) for row in range(batch.rows)]
+            if (bin_of := self._bins.get(at))
+            else column
+            for at, column in enumerate(values)
+        ]
 
     def _joined(self, decided: Sequence[Decided]) -> tuple[Batch, Answer]:
         """All their rows, with contributions wherever the model has them."""
@@ -137,6 +145,7 @@ class Scribe:
                 score,
                 list(chain.from_iterable(one.answer.spelled for one in decided)),
                 list(chain.from_iterable(one.answer.decision for one in decided)),
+                list(chain.from_iterable(one.answer.said for one in decided)),
                 np.concatenate(parts) if len(parts) == len(decided) else None,
             )
         if answer.contributions is None:
@@ -150,34 +159,27 @@ class Scribe:
             return [b""] * len(answer.decision)
         worst = parts.argsort(axis=1, kind="stable")[:, :REASONS]
         values = parts[np.arange(len(parts))[:, np.newaxis], worst]
-        pairs = [
-            b"[%b,%b]" % (self._quoted[at], value)
-            for at, value in zip(worst.ravel().tolist(), spelled(values), strict=True)
-        ]
+        pairs = PAIR.lines(worst.size, [self._quoted[at] for at in worst.ravel().tolist()], spelled(values))
         width = worst.shape[1]
         against = (values < 0).sum(axis=1).tolist()
         return [b",".join(pairs[row * width : row * width + count]) for row, count in enumerate(against)]
 
 
-def _values(batch: Batch) -> list[list[bytes]]:
-    """Every row's numbers, then its texts, each in canonical JSON."""
-    rows = _number_rows(batch.numbers)
-    if batch.texts:
-        for row, texts in zip(rows, zip(*batch.texts, strict=True), strict=True):
-            row.extend(map(orjson.dumps, texts))
-    return rows
+def _columns(batch: Batch) -> list[list[bytes]]:
+    """The values of each number, then of each text, a list per input, in canonical JSON."""
+    return [*_numbers(batch.numbers.T), *([orjson.dumps(value) for value in values] for values in batch.texts)]
 
 
-def _number_rows(numbers: np.ndarray) -> list[list[bytes]]:
-    if not numbers.shape[1]:
-        return [[] for _ in numbers]
-    text = orjson.dumps(np.ascontiguousarray(numbers), option=orjson.OPT_SERIALIZE_NUMPY)
-    rows = text[2:-2].split(b"],[")
+def _numbers(columns: np.ndarray) -> list[list[bytes]]:
+    if not len(columns):
+        return []
+    text = orjson.dumps(np.ascontiguousarray(columns), option=orjson.OPT_SERIALIZE_NUMPY)
+    texts = text[2:-2].split(b"],[")
     if b"e" in text or b"0.0000" in text:  # in exponents orjson and Python differ
-        for at, values in enumerate(numbers.tolist()):
-            if b"e" in rows[at] or b"0.0000" in rows[at]:
-                rows[at] = canonical_json([None if value != value else value for value in values])[1:-1]
-    return [row.split(b",") for row in rows]
+        for at, values in enumerate(columns.tolist()):
+            if b"e" in texts[at] or b"0.0000" in texts[at]:
+                texts[at] = canonical_json([None if value != value else value for value in values])[1:-1]
+    return [column.split(b",") for column in texts]
 
 
 def _bins(inputs: tuple[Input, ...], profile: Profile | None) -> dict[str, Callable[[Value], int]]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trivet.core.files import private_folder, sync_folder
+from trivet.core.records import file_name
 
 
 class Segments:
@@ -59,8 +60,7 @@ class Segments:
 
     def _begin(self) -> int:
         self._number += 1
-        now = datetime.now(UTC)
-        self._path = self._folder / f"{self._kind}-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}-{self._number}.jsonl"
+        self._path = self._folder / file_name(self._kind, datetime.now(UTC), self._number)
         self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._size = 0
         if self._durable:

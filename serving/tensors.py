@@ -131,7 +131,10 @@ class Checker:
         """
         if not rows:
             raise BadInput("The request has no rows.")
-        table = [self._row(at, row) for at, row in enumerate(rows)]
+        if {*map(type, rows)} == {list} and {*map(len, rows)} == {len(self.names)}:
+            table = rows
+        else:
+            table = [self._row(at, row) for at, row in enumerate(rows)]
         if not self._categories:
             return Values(len(table), list(chain.from_iterable(table)), [], by_column=False)
         flat = list(chain.from_iterable(map(self._pick_numbers, table)))

@@ -249,8 +249,8 @@ def rights() -> str:
     parts = [NOTICE, "# What each role on AWS may do\n"]
     parts.append(
         "`PREFIX` is what the stack's names begin with, by default `PROJECT-STACK`. `*` as a resource stands only for "
-        "actions of which AWS knows no narrower one. Beside these, the deployer and the workflow may hand the stack's "
-        "roles to SageMaker, and to nobody else (`iam:PassRole`).\n"
+        "actions of which AWS knows no narrower one. Beside these, the deployer, the workflow and the scheduler may "
+        "hand the stack's roles to SageMaker, and to nobody else (`iam:PassRole`).\n"
     )
     for role in (grants.trainer, grants.server, grants.monitor, grants.workflow, grants.scheduler, grants.deployer):
         parts += [f"## {role.__name__}\n", str(role.__doc__) + "\n", "| for | actions | on |", "| --- | --- | --- |"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 from trivet.clouds import cloud
 from trivet.core.errors import ConfigError, NotReady
 from trivet.core.layout import OUTPUTS_FILE, project_root, stack_home, trivet_folder
+from trivet.core.named import named
 from trivet.core.outputs import Outputs
 from trivet.core.platform import Platform
 from trivet.platforms.extras import extra
@@ -37,9 +37,8 @@ def connect_to(outputs: Outputs, root: Path) -> Platform:
     :raises ConfigError: when the outputs are wrong, or a package is missing.
     """
     chosen = cloud(outputs.cloud)
-    module, _, function = chosen.platform.partition(":")
     with extra(chosen.extra):
-        make: Callable[[Outputs, Path], Platform] = getattr(import_module(module), function)
+        make: Callable[[Outputs, Path], Platform] = named(chosen.platform)
         return make(outputs, root)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, TypeVar
 
 from trivet.core.errors import ConfigError
 from trivet.core.inference import Decided, Value
@@ -16,6 +17,8 @@ from trivet.data.frames import MISSING
 
 FORMS = ".csv and .jsonl"
 
+T = TypeVar("T")
+BEYOND = "cells beyond the last column"
 Write = Callable[[Sequence[Decided]], int]
 """Writes answers and says how many they were."""
 
@@ -27,7 +30,22 @@ def rows_in(source: Path, serving: Serving) -> Iterator[dict[str, Value]]:
 
     :raises ConfigError: naming the file, or the line and the column, that will not do.
     """
-    readers = {".csv": _csv_rows, ".jsonl": _json_rows}
+    return _read(source, serving, {".csv": _csv_rows, ".jsonl": _json_rows})
+
+
+def lines_in(source: Path, serving: Serving) -> Iterator[str]:
+    """Each row of a file as a line of JSON, with the inputs of the model alone; the model itself is to judge it.
+
+    So a value that will not do goes on as it is, and so does a line of JSON lines that is no row.
+
+    :raises ConfigError: naming the file that cannot be read, or whose header or first row lacks an input.
+    """
+    return _read(source, serving, {".csv": _csv_lines, ".jsonl": _json_lines})
+
+
+def _read(
+    source: Path, serving: Serving, readers: Mapping[str, Callable[[TextIO, Serving], Iterator[T]]]
+) -> Iterator[T]:
     if source.suffix not in readers:
         raise ConfigError(f"{source.name} cannot be read.", f"Rows come from {FORMS}.")
     try:
@@ -45,6 +63,16 @@ def writer_of(target: Path) -> Iterator[Write]:
 
     :raises ConfigError: when it cannot be written there.
     """
+    with appearing(target) as file:
+        yield _csv_writer(file) if target.suffix == ".csv" else _json_writer(file)
+
+
+@contextmanager
+def appearing(target: Path) -> Iterator[TextIO]:
+    """A file of answers, which appears under its name when the block has ended well.
+
+    :raises ConfigError: when it cannot be written there.
+    """
     if target.suffix not in (".csv", ".jsonl"):
         raise ConfigError(f"{target.name} cannot be written.", f"Answers go to {FORMS}.")
     if not target.parent.is_dir():
@@ -52,7 +80,7 @@ def writer_of(target: Path) -> Iterator[Write]:
     temporary = target.with_name(f".{target.name}.part")
     try:
         with temporary.open("w", encoding="utf-8", newline="") as file:
-            yield _csv_writer(file) if target.suffix == ".csv" else _json_writer(file)
+            yield file
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -81,6 +109,39 @@ def _json_rows(file: TextIO, serving: Serving) -> Iterator[dict[str, Value]]:
         yield {column.name: row[column.name] for column in serving.inputs}
 
 
+def _csv_lines(file: TextIO, serving: Serving) -> Iterator[str]:
+    table = csv.DictReader(file, restkey=BEYOND)
+    _complete(table.fieldnames or (), serving, 1)
+    for row in table:
+        values: dict[str, Any] = {column.name: _number_or_text(row[column.name], column) for column in serving.inputs}
+        yield json.dumps(values | {name: row[name] for name in (BEYOND,) if name in row})
+
+
+def _json_lines(file: TextIO, serving: Serving) -> Iterator[str]:
+    names = [column.name for column in serving.inputs]
+    lines = (line.strip() for line in file if line.strip())
+    for number, line in enumerate(lines):
+        try:
+            row = json.loads(line, object_pairs_hook=_once)
+        except ValueError as error:
+            if number == 0:
+                raise ConfigError(f"The first row is no JSON: {error}.", "Write an object, column to value.") from error
+            row = None
+        if number == 0 and isinstance(row, dict):
+            _complete(row, serving, 1)
+        if isinstance(row, dict) and row.keys() >= set(names):
+            yield json.dumps({name: row[name] for name in names})
+        else:
+            yield line
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; one that names a column twice is no row, and must not become one."""
+    if len(row := dict(members)) != len(members):
+        raise ValueError("it names a column twice")
+    return row
+
+
 def _complete(names: Sequence[str] | dict[str, Value], serving: Serving, line: int) -> None:
     if missing := [column.name for column in serving.inputs if column.name not in names]:
         raise ConfigError(f"Line {line} lacks {', '.join(missing)}.", "Give every input of the model.")
@@ -95,6 +156,14 @@ def _value(text: str | None, column: Input, line: int) -> Value:
         return float(text)
     except ValueError:
         raise ConfigError(f"Line {line}: {column.name} is {text!r}, which is no number.") from None
+
+
+def _number_or_text(text: str | None, column: Input) -> Value:
+    try:
+        value = _value(text, column, 0)
+    except ConfigError:
+        return text
+    return text if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _csv_writer(file: TextIO) -> Write:

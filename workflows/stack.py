@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from importlib import import_module
 from pathlib import Path
 
 import yaml
@@ -18,6 +17,7 @@ from trivet.core.files import write_atomic
 from trivet.core.layout import OUTPUTS_FILE, PROJECT_FILE, stack_home
 from trivet.core.leftovers import Auditor, Left, Place
 from trivet.core.locks import lock
+from trivet.core.named import named
 from trivet.core.outputs import Outputs
 from trivet.core.progress import Progress, Silent
 from trivet.infra import names
@@ -215,9 +215,8 @@ def audit(root: Path, stack: str, progress: Progress | None = None) -> list[Left
         prefix=names.prefix(settings, project, stack),
         home=stack_home(root, stack),
     )
-    module, _, function = cloud.left.partition(":")
     with (progress or Silent()).step(f"Look for what is left of {stack}"), extra(cloud.extra):
-        look: Auditor = getattr(import_module(module), function)
+        look: Auditor = named(cloud.left)
         return list(look(place))
 
 

@@ -32,8 +32,8 @@ class Writer(ABC):
 class Backend(ABC):
     """Rows in the order of their numbers, to which any number of processes may add. None is ever changed or removed.
 
-    Methods raise ``IntegrityError`` for what is there and cannot be rows, and ``PlatformError`` for a place that
-    cannot be reached.
+    Methods raise ``IntegrityError`` for what is there and cannot be rows, ``PlatformError`` for a place that cannot be
+    reached, and ``NotReady`` where another writer does not let go of it.
     """
 
     @abstractmethod

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from trivet.core.errors import ConfigError, PlatformError
+from trivet.core.errors import ConfigError, NotReady, PlatformError
 from trivet.core.platform import Login
 from trivet.governance.backends.base import COLUMNS, Backend, Row, Writer
 from trivet.platforms.extras import extra
@@ -79,6 +79,7 @@ class PostgreSQL(Backend):
     def _connection(self) -> Iterator[Connection]:
         """A transaction on a ledger that is there; it is committed where the context ends without an error.
 
+        :raises NotReady: when another writer did not let go in time.
         :raises PlatformError: naming what the database said, which never holds a password.
         """
         import psycopg
@@ -96,6 +97,8 @@ class PostgreSQL(Backend):
                 f"The login may not use the ledger's table: {_said(error)}.",
                 "Have an administrator make it; docs/ledger.md has the statements.",
             ) from error
+        except psycopg.errors.LockNotAvailable as error:
+            raise NotReady(f"Another process held the ledger for {LOCK_SECONDS} seconds.", "Try again.") from error
         except psycopg.DataError as error:
             raise ConfigError(f"PostgreSQL cannot hold this entry: {_said(error)}.") from error
         except psycopg.Error as error:

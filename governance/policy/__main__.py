@@ -63,7 +63,8 @@ def of_resource(rule: Rule, stack: Setting) -> Callable[[ResourceValidationArgs,
 
 def of_stack(rule: Rule, stack: Setting) -> Callable[[StackValidationArgs, Report], None]:
     def validate(args: StackValidationArgs, report: Report) -> None:
-        told(rule.of_stack(Graph(resource_of(one) for one in args.resources), stack), report)
+        for part in rule.of_stack(Graph(resource_of(one) for one in args.resources), stack):
+            told(part, report)
 
     return validate
 

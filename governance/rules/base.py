@@ -8,7 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 Severity = Literal["low", "medium", "high", "critical"]
 Check = Callable[["Resource", "Setting"], Iterable[str]]
-StackCheck = Callable[["Graph", "Setting"], Iterable[tuple["Resource | None", str]]]
+StackCheck = Callable[["Graph", "Setting"], Iterable[str]]
+AmongCheck = Callable[["Resource", "Graph"], Iterable[str]]
+Found = tuple["Resource | None", str]
 
 _NAMES = ("bucket", "name", "identifier", "id", "arn")
 
@@ -85,6 +87,7 @@ class Rule:
     :param sentence: what it demands.
     :param control: whose demand that is, with its number there.
     :param types: the types that it looks at one by one; none for a rule over the whole stack.
+    :param targets: the types that a rule over the whole stack looks at one by one among all others, if it does.
     """
 
     id: str
@@ -94,14 +97,24 @@ class Rule:
     types: tuple[str, ...]
     check: Check | None = None
     check_stack: StackCheck | None = None
+    check_among: AmongCheck | None = None
+    targets: tuple[str, ...] = ()
 
     def of(self, resource: Resource, setting: Setting) -> Iterable[str]:
         """What is wrong with one resource."""
         return self.check(resource, setting) if self.check and resource.type in self.types else ()
 
-    def of_stack(self, graph: Graph, setting: Setting) -> Iterable[tuple[Resource | None, str]]:
-        """What is wrong with all together, and with which of them."""
-        return self.check_stack(graph, setting) if self.check_stack else ()
+    def of_stack(self, graph: Graph, setting: Setting) -> Iterator[Iterator[Found]]:
+        """What is wrong with all together, and with which of them: in parts, so that a value which nobody knows yet
+        ends the part that asks for it and no other."""
+        if self.check_stack:
+            yield ((None, wrong) for wrong in self.check_stack(graph, setting))
+        for target in graph.of(*self.targets):
+            yield self._among(target, graph)
+
+    def _among(self, target: Resource, graph: Graph) -> Iterator[Found]:
+        if self.check_among:
+            yield from ((target, wrong) for wrong in self.check_among(target, graph))
 
 
 class Violation(NamedTuple):
@@ -122,6 +135,17 @@ def stack_rule(id: str, sentence: str, control: str, severity: Severity) -> Call
     return lambda check: Rule(id, sentence, control, severity, (), check_stack=check)
 
 
+def among_rule(
+    id: str,  # noqa: A002
+    sentence: str,
+    control: str,
+    severity: Severity,
+    *targets: str,
+) -> Callable[[AmongCheck], Rule]:
+    """A rule that looks at each resource of these types among all others, such as that something belongs to it."""
+    return lambda check: Rule(id, sentence, control, severity, (), check_among=check, targets=targets)
+
+
 def collected(*modules: Mapping[str, Any]) -> tuple[Rule, ...]:
     """The rules among the names of modules, in their order."""
     return tuple(value for names in modules for value in names.values() if isinstance(value, Rule))
@@ -137,5 +161,5 @@ def _violations(rules: Iterable[Rule], graph: Graph, setting: Setting) -> Iterat
     for one in rules:
         for resource in graph.resources:
             yield from (Violation(one, resource.name, message) for message in one.of(resource, setting))
-        for found, message in one.of_stack(graph, setting):
-            yield Violation(one, found and found.name, message)
+        for part in one.of_stack(graph, setting):
+            yield from (Violation(one, found and found.name, message) for found, message in part)

@@ -34,6 +34,7 @@ FREE = frozenset(
         "s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
         "s3/bucketVersioning:BucketVersioning",
         "sagemaker/modelPackageGroup:ModelPackageGroup",
+        "scheduler/scheduleGroup:ScheduleGroup",
         "sns/topicPolicy:TopicPolicy", "sns/topicSubscription:TopicSubscription",
         "vpc/securityGroupEgressRule:SecurityGroupEgressRule", "vpc/securityGroupIngressRule:SecurityGroupIngressRule",
     }
@@ -51,7 +52,11 @@ _BY_USE = {
 }
 """What is charged by the amount that is kept or asked, and nothing while there is none."""
 
-_UNPRICED_BY_USE = {"sns/topic:Topic": "SNS deliveries", "sqs/queue:Queue": "SQS requests"}
+_UNPRICED_BY_USE = {
+    "scheduler/schedule:Schedule": "EventBridge Scheduler invocations",
+    "sns/topic:Topic": "SNS deliveries",
+    "sqs/queue:Queue": "SQS requests",
+}
 """The same where the first of a month are not charged, so that no price is kept."""
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from trivet.core.errors import Unsupported
+from trivet.core.named import named
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 
@@ -55,9 +54,7 @@ def rig_of(cloud: str, *, live: bool = False) -> type[Rig]:
     """
     if live and cloud not in LIVE_RIGS:
         raise Unsupported(f"No test runs on a real account of {cloud}.", f"Choose one of: {', '.join(LIVE_RIGS)}.")
-    module, _, name = (LIVE_RIGS if live else RIGS)[cloud].partition(":")
-    found: Any = getattr(import_module(module), name)
-    return found
+    return named((LIVE_RIGS if live else RIGS)[cloud])
 
 
 def without_rig(clouds: Iterable[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sys
 from importlib.metadata import version
@@ -14,6 +13,7 @@ import boto3
 from trivet.core.outputs import AwsNative, EndpointShell, Outputs, Signing
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
+from trivet.core.signing import public_pem
 from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.images import SERVING, TRAINING, tag
 from trivet.platforms.aws.session import AwsPlatform
@@ -23,6 +23,7 @@ from trivet.rehearsal.rigs import Rig
 ACCOUNT = "123456789012"  # moto's
 REGION, STACK, PREFIX = "eu-central-1", "aws-rehearsal", "rehearsal-aws"
 ENDPOINTS = ("first", "second")
+SCHEDULES = ("nightly",)
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 COMMANDS = {
     f"*:{TRAINING}-*": [sys.executable, "-P", "-m", "trivet.platforms.container"],
@@ -56,8 +57,7 @@ class AwsRig(Rig):
 
     def close(self) -> None:
         try:
-            for name in ENDPOINTS:
-                self.platform.endpoints.delete(name)
+            self.platform.clear()
             left = [one["ModelName"] for one in self.client("sagemaker").list_models()["Models"]]
             self.platform.close()
         finally:
@@ -91,7 +91,7 @@ class AwsRig(Rig):
             metrics=f"cloudwatch:Trivet/{PREFIX}",
             workflows=self._role("workflow"),
             signing=Signing(
-                public_key=_pem(kms.get_public_key(KeyId=signing)["PublicKey"]),
+                public_key=public_pem(kms.get_public_key(KeyId=signing)["PublicKey"]),
                 key_id=signing,
                 private_key=f"awskms:///{signing}",
             ),
@@ -125,6 +125,7 @@ class AwsRig(Rig):
             security_groups=(),
             alerts=f"arn:aws:sns:{REGION}:{ACCOUNT}:{PREFIX}-alerts",
             alarms=dict.fromkeys(ENDPOINTS, ()),
+            schedules=SCHEDULES,
         )
 
     def _role(self, what: str) -> str:
@@ -149,9 +150,3 @@ def _shell(name: str) -> EndpointShell:
     host = f"runtime.sagemaker.{REGION}.amazonaws.com"
     folder = f"s3://{PREFIX}-store/endpoints/{name}"
     return EndpointShell(name=f"{PREFIX}-{name}", host=host, port=443, folder=folder)
-
-
-def _pem(der: bytes) -> str:
-    body = base64.encodebytes(der).decode().replace("\n", "")
-    lines = [body[start : start + 64] for start in range(0, len(body), 64)]
-    return "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""])

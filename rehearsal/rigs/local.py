@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import psutil
@@ -16,9 +15,10 @@ from trivet.core.refs import JobRef
 from trivet.core.signing import key_id, new_key, public_key
 from trivet.platforms.local import tasks
 from trivet.platforms.local.jobs import JOBS, stop
+from trivet.rehearsal.ports import HOST, free_port
 from trivet.rehearsal.rigs import Rig
 
-STACK, HOST = "local", "127.0.0.1"
+STACK = "local"
 ENDPOINTS = ("first", "second")
 FOLDERS = ("store", "records", "registry", "database", "jobs", "keys")
 
@@ -83,12 +83,6 @@ class LocalRig(Rig):
     def _shell(self, name: str) -> EndpointShell:
         folder = private_folder(self.home / "endpoints" / name)
         return EndpointShell(name=name, host=HOST, port=free_port(), folder=str(folder.relative_to(self.root)))
-
-
-def free_port() -> int:
-    """A port of the loopback address that nobody uses now."""
-    with socket.create_server((HOST, 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def processes_in(folder: Path) -> list[str]:

@@ -6,12 +6,11 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from trivet.core.errors import Unsupported
+from trivet.core.named import named
 
 STAGES = MappingProxyType({"aws": "trivet.rehearsal.stages.aws:AwsStage"})
 OURS = ("PULUMI_", "TRIVET_", "AWS_", "GOOGLE_", "ARM_", "AZURE_")  # what must not come from the user's own shell
@@ -62,9 +61,7 @@ def stage_of(cloud: str) -> type[Stage]:
     """
     if cloud not in STAGES:
         raise Unsupported(f"There is no rehearsal of {cloud}.", f"Choose one of: {', '.join(STAGES)}.")
-    module, _, name = STAGES[cloud].partition(":")
-    found: Any = getattr(import_module(module), name)
-    return found
+    return named(STAGES[cloud])
 
 
 @contextmanager

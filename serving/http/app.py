@@ -58,6 +58,7 @@ class App:
         self._inferences = Inferences(config, self.places, recorder)
         self._notes: list[Note] = []
         self._settles = False
+        self._began = perf_counter()
         self._prefix, self._numbers = secrets.token_hex(12), count()
 
     def publish(self, service: Service) -> None:
@@ -87,6 +88,17 @@ class App:
             raise NotReady("This server is draining: it is about to leave.", "Ask another.")
         if not self.models.ready:
             raise NotReady("This server is empty: not every model is loaded yet.", "Ask again in a second.")
+
+    def check_time(self) -> None:
+        """Pass while a batch may go on.
+
+        :raises BadInput: when its time is over: what is refused so is not sent again, and the batch's job fails.
+        """
+        limit = self.config.batch_seconds
+        if limit is not None and perf_counter() - self._began > limit:
+            error = BadInput(f"The batch took longer than its {limit:g} s.", "Give it a longer timeout.")
+            self._log.event("error", "too long", message=str(error))
+            raise error
 
     async def document(self) -> bytes:
         """The OpenAPI document of what is served now. It is rendered once for a set of models, in a thread, for with

@@ -15,6 +15,7 @@ from trivet.serving.errors import NotRecorded, TooLate, WrongEncoding
 from trivet.serving.http.limits import Place, Places
 from trivet.serving.http.message import Request
 from trivet.serving.http.reply import Reply, refusal
+from trivet.serving.scoring import Scorer
 from trivet.serving.scribe import render
 from trivet.serving.service import Call, Done, Service
 from trivet.serving.wire.base import Wire
@@ -26,7 +27,7 @@ UNWRITTEN = "The decision could not be recorded and is therefore withheld."
 class Inference(NamedTuple):
     """What a route wants to have decided."""
 
-    service: Service
+    service: Service | Scorer
     wire: Wire
     request: Request
 
@@ -43,7 +44,7 @@ class Inferences:
 
     def decide(self, inferences: Sequence[Inference]) -> None:
         """Give each request its answer, whatever happens. What is put off holds its place from here on."""
-        together: dict[Service, list[Inference]] = {}
+        together: dict[Service | Scorer, list[Inference]] = {}
         for one in inferences:
             try:
                 if self._is_small(one):
@@ -79,7 +80,7 @@ class Inferences:
             request.answer = asyncio.ensure_future(self._decide_aside(one, coding, place))
         return is_small
 
-    def _decide_together(self, service: Service, some: Sequence[Inference]) -> None:
+    def _decide_together(self, service: Service | Scorer, some: Sequence[Inference]) -> None:
         requests = [one.request for one in some]
         outcome = service.infer([_call(one, one.request.body) for one in some])
         for request, done in zip(requests, outcome.each, strict=True):
@@ -174,7 +175,7 @@ def _call(one: Inference, body: bytes) -> Call:
     return Call(one.wire, body, one.request.fields, one.request.id)
 
 
-def _reply(done: Done | Exception, service: Service, request: Request) -> Reply:
+def _reply(done: Done | Exception, service: Service | Scorer, request: Request) -> Reply:
     if isinstance(done, Exception):
         return refusal(done, request.id)
     name, rows, body, kind, fields = done

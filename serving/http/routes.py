@@ -15,6 +15,8 @@ from trivet.serving.http.inference import Inference
 from trivet.serving.http.message import Request
 from trivet.serving.http.reply import Reply, error_reply, json_reply, refusal
 from trivet.serving.models import Models
+from trivet.serving.scoring import WIRE as BY_LINE
+from trivet.serving.scoring import Scorer
 from trivet.serving.wire import rows, sagemaker, v2
 from trivet.serving.wire.base import Wire
 
@@ -99,6 +101,17 @@ def invoke(app: App, request: Request, target: Target) -> Reply | Inference:
     return Inference(service, target.wire or v2.WIRE, request)
 
 
+def score(app: App, request: Request, _: Target) -> Reply | Inference:
+    """Decide on each line of a batch by itself, as long as it may take."""
+    app.check_time()
+    return Inference(Scorer(app.models.only()), BY_LINE, request)
+
+
+def execution_parameters(_: App, __: Request, ___: Target) -> Reply:
+    """What SageMaker's batch transform asks a container for where the job does not say it."""
+    return json_reply({"MaxConcurrentTransforms": 1, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 1})
+
+
 def document(app: App, request: Request, _: Target) -> asyncio.Future[Reply]:
     """All of this, as OpenAPI says it."""
     return asyncio.ensure_future(_document(app, request.id))
@@ -157,6 +170,10 @@ FIXED: dict[Front, tuple[tuple[str, str, Target], ...]] = {
         ("GET", "/swagger.json", Target("/swagger.json", document, reads=True)),
     ),
 }
+BATCH = (
+    ("GET", "/execution-parameters", Target("/execution-parameters", execution_parameters)),
+    ("POST", "/invocations", Target("/invocations", score, wire=BY_LINE)),
+)
 NOWHERE = Target(None, nowhere, "warning")
 OF_A_MODEL = re.compile(r"/v[12]/models/([^/:]+)(?:/versions/([^/:]+))?")
 V1_MODEL = "/v1/models/{model}"
@@ -171,6 +188,9 @@ def targets(config: ServerConfig, served: Models) -> Targets:
     paths: Targets = {}
     for front in config.fronts:
         for method, path, target in FIXED.get(front, ()):
+            _add(paths, method, path, target)
+    if config.batch and "sagemaker" in config.fronts:
+        for method, path, target in BATCH:
             _add(paths, method, path, target)
     for name, version in served.named().items():
         _add_model(paths, config, name, version)

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from trivet.core.inference import record_id
 from trivet.serving.engine import Answer
 from trivet.serving.errors import BadInput
+from trivet.serving.spelling import Form, spelled_ids
 from trivet.serving.wire import v2
 from trivet.serving.wire.base import (
     JSON,
@@ -39,6 +39,7 @@ from trivet.serving.wire.base import (
 
 TABLES = ("input_data", "dataframe_split")  # {"columns": [...], "data": [[...]]}
 TENSOR = {"name", "datatype", "shape"}  # members by which one knows a tensor
+PREDICTION = Form(b'{"id":', b',"score":', b',"decision":', b"", b"}\n")
 LISTS = ("instances", "data", "inputs", "input_data", "dataframe_records")
 
 
@@ -124,22 +125,16 @@ def encode(asked: Asked, answer: Answer, identity: Identity, request_id: str) ->
 def predictions(answer: Answer, identity: Identity, request_id: str) -> list[bytes]:
     """A JSON object a row; its id is that of its record."""
     rows = len(answer.decision)
-    parts = None if answer.contributions is None else _parts(answer.contributions, identity.features)
-    return [
-        b'{"id":%b,"score":%b,"decision":%b%b}'
-        % (
-            orjson.dumps(record_id(request_id, row, rows)),
-            score,
-            orjson.dumps(decision),
-            b"" if parts is None else b',"contributions":' + parts[row],
-        )
-        for row, (score, decision) in enumerate(zip(answer.spelled, answer.decision, strict=True))
-    ]
+    more = [b""] * rows if answer.contributions is None else _parts(answer.contributions, identity.features)
+    return PREDICTION.lines(rows, spelled_ids(request_id, rows), answer.spelled, answer.said, more)
 
 
 def _parts(contributions: np.ndarray, features: tuple[str, ...]) -> list[bytes]:
     option = orjson.OPT_SERIALIZE_NUMPY
-    return [orjson.dumps(dict(zip(features, parts, strict=True)), option=option) for parts in contributions]
+    return [
+        b',"contributions":' + orjson.dumps(dict(zip(features, parts, strict=True)), option=option)
+        for parts in contributions
+    ]
 
 
 INSTANCES = Wire(frozenset((b"", JSON)), decode_instances, encode)

@@ -117,9 +117,9 @@ def _output(wanted: Wanted, answer: Answer) -> tuple[bytes, bytes]:
     if in_binary:
         raw = binary.encode(values)
         return b'%b,"parameters":{"binary_data_size":%d}}' % (head, len(raw)), raw
-    if name == SCORE:
-        return b'%b,"data":[%b]}' % (head, b",".join(answer.spelled)), b""
-    return b'%b,"data":%b}' % (head, orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)), b""
+    if name == CONTRIBUTIONS:
+        return b'%b,"data":%b}' % (head, orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)), b""
+    return b'%b,"data":[%b]}' % (head, b",".join(answer.spelled if name == SCORE else answer.said)), b""
 
 
 WIRE = Wire(frozenset((b"", JSON, OCTETS)), decode, encode)

@@ -21,7 +21,7 @@ from trivet.core.capabilities import Capability, Support
 from trivet.core.errors import Unsupported
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
-from trivet.core.specs import EndpointSpec, JobSpec, JobState, ModelVersion, Release
+from trivet.core.specs import EndpointSpec, JobSpec, JobState, ModelVersion, Release, ScoringSpec
 from trivet.core.waiting import wait_for
 from trivet.rehearsal import live
 from trivet.rehearsal.rigs import LIVE_RIGS, Rig, rig_of, without_rig
@@ -148,6 +148,24 @@ def job(platform: Platform, new_name: Callable[[], str]) -> Callable[..., JobSpe
         platform.store.put(f"source/{name}.tar.gz", pack({"main.py": main}))
         given = {"name": name, "source": f"source/{name}.tar.gz", "command": ("python", "main.py")}
         return JobSpec.model_validate({**given, "output": f"outputs/{name}", **fields})
+
+    return make
+
+
+@pytest.fixture
+def scoring(
+    platform: Platform, registered: Callable[[], ModelVersion], new_name: Callable[[], str]
+) -> Callable[..., ScoringSpec]:
+    """A job that scores files of the given texts, by a release of its own where none is given."""
+
+    def make(files: dict[str, str | bytes], version: ModelVersion | None = None, **fields: object) -> ScoringSpec:
+        name = new_name()
+        for file, content in files.items():
+            platform.store.put(f"scoring/{name}/{file}", content.encode() if isinstance(content, str) else content)
+        one = version or registered()
+        release = Release(model=one.name, version=one.version, digest=one.digest)
+        given = {"name": name, "release": release, "input": f"scoring/{name}", "output": f"outputs/{name}"}
+        return ScoringSpec.model_validate({**given, **fields})
 
     return make
 

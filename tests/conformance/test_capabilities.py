@@ -38,6 +38,10 @@ class Bench:
         ref = self.platform.jobs.submit(self._value("job")("pass"))
         assert self._value("ended")(ref) == "succeeded"
 
+    def score(self) -> None:
+        files = self._value("scoring")({"rows.csv": "100,50\n"})
+        assert self._value("ended")(self.platform.jobs.score(files)) == "succeeded"
+
     def schedule(self, every: timedelta | None) -> None:
         spec = WorkflowSpec(name=self._value("new_name")(), command=("python", "-c", "pass"), every=every)
         self.platform.workflows.delete(self.platform.workflows.apply(spec))
@@ -58,6 +62,7 @@ def metrics(bench: Bench) -> None:
 ACTS: dict[Capability, Callable[[Bench], object]] = {
     Capability.STORE: store,
     Capability.JOBS: Bench.run_job,
+    Capability.BATCH_SCORING: Bench.score,
     Capability.MODELS: Bench.release,
     Capability.ENDPOINTS: Bench.apply,
     Capability.WORKFLOWS: lambda bench: bench.schedule(None),

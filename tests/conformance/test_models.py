@@ -128,6 +128,14 @@ def test_a_version_or_alias_that_is_not_there_is_not_found(platform: Platform, r
         platform.models.tag(version.model_copy(update={"version": 999}), alias="champion")
 
 
+def test_an_alias_that_could_not_be_asked_for_is_refused(platform: Platform, registered: Registered) -> None:
+    version = registered()
+    for alias in ("a b", "a/b", "a@b", "../a"):
+        with pytest.raises(ConfigError):
+            platform.models.tag(version, alias=alias)
+    assert platform.models.get(str(version)).aliases == ()
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "a@b", "a b", "models:/a", "../a"])
 def test_a_bad_name_is_refused(platform: Platform, new_package: NewPackage, name: str) -> None:
     with pytest.raises(ConfigError):

@@ -69,6 +69,8 @@ def test_delete_is_idempotent_and_what_is_deleted_is_not_found(platform: Platfor
     platform.store.delete("delete/key")
     with pytest.raises(NotFound, match="delete/key"):
         platform.store.get("delete/key")
+    with pytest.raises(NotFound, match="delete/key"):
+        next(platform.store.stream("delete/key"))
 
 
 @pytest.mark.parametrize(
@@ -82,6 +84,8 @@ def test_a_bad_key_is_refused_by_every_verb(platform: Platform, key: str) -> Non
     with pytest.raises(ConfigError):
         platform.store.get(key)
     with pytest.raises(ConfigError):
+        next(platform.store.stream(key))
+    with pytest.raises(ConfigError):
         platform.store.delete(key)
 
 
@@ -90,3 +94,8 @@ def test_a_large_file_arrives_whole(platform: Platform, tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(data)
     assert platform.store.put("large", tmp_path / "large") == digest(data)
     assert platform.store.get("large") == data
+    chunks = list(platform.store.stream("large"))
+    assert b"".join(chunks) == data
+    assert 1 <= min(map(len, chunks)) <= max(map(len, chunks)) <= 4 << 20
+    platform.store.put("empty", b"")
+    assert list(platform.store.stream("empty")) == []

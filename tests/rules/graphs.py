@@ -34,6 +34,12 @@ BASE = {
     "required_tags": '["owner"]',
 }
 PARTS = ("network", "database", "images", "oidc", "audit", "catalog")
+SCHEDULES = json.dumps(
+    [
+        {"name": "nightly", "at": "cron(30 2 * * ? *)", "timezone": "Europe/Berlin"},
+        {"name": "export", "at": "rate(7 days)", "native": {"aws": {"spot": True}}},
+    ]
+)
 REGULATED = {"regulated": "true", "owns_job_logs": "true"}
 PROFILES = {
     "dev": {"environment": "dev"},
@@ -41,11 +47,11 @@ PROFILES = {
     "dev-regulated": {"environment": "dev", **REGULATED},
     "staging": {"environment": "staging"},
     "staging-regulated": {"environment": "staging", **REGULATED},
-    "prod": {},
+    "prod": {"schedules": SCHEDULES},
     "prod-regulated": REGULATED,
     "off": {
         "environment": "dev",
-        **dict.fromkeys(PARTS, "off"),
+        **dict.fromkeys((*PARTS, "batch"), "off"),
     },
     "use": {
         "network": '{"vpc": "vpc-1", "subnets": ["subnet-1", "subnet-2"], "security_group": "sg-1"}',
@@ -55,6 +61,7 @@ PROFILES = {
         "oidc": json.dumps({"arn": PROVIDER}),
         "audit": "off",
         "catalog": "off",
+        "schedules": SCHEDULES,
     },
 }
 

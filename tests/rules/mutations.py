@@ -97,6 +97,10 @@ def _untagged(stack: Stack) -> None:
     inputs["defaultTags"] = json.dumps(tags)
 
 
+def _forgetting(stack: Stack) -> None:
+    del stack.find("Schedule", "schedule-nightly")["target"]["deadLetterConfig"]
+
+
 MUTATIONS = [
     Mutation(
         "a bucket that may be opened", setting("BucketPublicAccessBlock", "store-closed", blockPublicPolicy=False)
@@ -258,6 +262,9 @@ MUTATIONS = [
             roleArn="arn:aws:iam::123456789012:role/x",
         ),
     ),
+    Mutation("a schedule that AWS could read", setting("Schedule", "schedule-nightly", kmsKeyArn=None)),
+    Mutation("a schedule that loses what it could not start", _forgetting),
+    Mutation("a queue that is not encrypted", setting("Queue", "undelivered", kmsMasterKeyId=None)),
     Mutation("a user with keys", adding("aws:iam/user:User", "someone", name="someone")),
     Mutation("a required tag missing", _untagged),
     Mutation("a provider for any account", setting("aws", "aws", allowedAccountIds=None)),

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.slow  # its environment is made first
 UNCHECKED = {
     "aws_budgets_budget",
     "aws_cloudwatch_dashboard",
+    "aws_cloudwatch_event_rule",
+    "aws_cloudwatch_event_target",
     "aws_db_parameter_group",
     "aws_db_subnet_group",
     "aws_default_security_group",

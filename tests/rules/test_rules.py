@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from trivet.governance.rules import RULES, Resource, Setting, violations
-from trivet.governance.rules.aws import database, identity, network
+from trivet.core.leftovers import ENVIRONMENT_TAG, MANAGED_TAG, STACK_TAG
+from trivet.governance.rules import RULES, Graph, Resource, Setting, violations
+from trivet.governance.rules.aws import account, database, identity, network
 from trivet.governance.rules.documents import statements
 
 from .graphs import PROFILES, graph
@@ -166,6 +168,43 @@ def test_how_wide_a_range_may_be(range_, open_):
     assert ("vpc-groups" in wrong(network.INGRESS, **{field: range_})) is open_
     inline = {"ipv6CidrBlocks" if ":" in range_ else "cidrBlocks": [range_]}
     assert ("vpc-groups" in wrong(network.GROUP, ingress=[inline])) is open_
+
+
+class Unknown(LookupError):
+    """What the policy pack's own values raise where a preview does not know them."""
+
+
+class Unknowable(dict):
+    def get(self, *_: object) -> None:
+        raise Unknown
+
+
+def test_a_value_that_nobody_knows_yet_hides_nothing_else_that_the_rule_finds():
+    log = Resource(network.FLOW_LOG, "log", Unknowable(), refers={"vpcId": ["first"]})
+    graph = Graph([Resource(network.VPC, "first", {}), Resource(network.VPC, "second", {}), log])
+    found = []
+    for part in network.logged.of_stack(graph, Setting("prod")):
+        with suppress(Unknown):
+            found += [(resource and resource.name, message) for resource, message in part]
+    assert found == [("second", "no log keeps all of its traffic")]
+
+
+@pytest.mark.parametrize(
+    ("setting", "asked"),
+    [
+        (Setting("prod"), True),
+        (Setting("staging"), True),
+        (Setting("dev", regulated=True), True),
+        (Setting("dev"), False),
+    ],
+)
+def test_a_stack_that_matters_has_a_budget(setting: Setting, asked: bool):
+    found = violations(RULES, [Resource("aws:ec2/vpc:Vpc", "a", {})], setting)
+    assert ("budget-there" in {one.rule.id for one in found}) is asked
+
+
+def test_the_tags_that_rules_ask_for_are_those_that_the_stack_gives():
+    assert account.OWN_TAGS == (STACK_TAG, ENVIRONMENT_TAG, MANAGED_TAG)
 
 
 def test_rules_need_nothing_but_the_standard_library():

@@ -110,7 +110,7 @@ def test_the_digest_of_a_row_is_that_of_its_canonical_json(columns, data):
     row = {name: data.draw(OF_TYPE[kind]) for name, kind in columns.items()}
     none = {"profile": None, "contributions": lambda _: None}
     engine = SimpleNamespace(serving=serving, digest="sha256:" + "0" * 64, **none)
-    answer = Answer(np.array([0.5], dtype=np.float32), [b"0.5"], ["1"], None)
+    answer = Answer(np.array([0.5], dtype=np.float32), [b"0.5"], ["1"], [b'"1"'], None)
     check = Checker(serving)
     scribe = Scribe(cast(Engine, engine), "loans", "loan", "1")
     line = scribe.lines([Decided(scribe, datetime.now(UTC), [("r", 1)], check.batch([check.rows([row])]), answer)])

@@ -93,6 +93,23 @@ def test_the_document_is_valid_openapi(cards, named, fronts):
     assert {tag for _, _, operation in operations(document) for tag in operation["tags"]} <= told
 
 
+def test_a_batch_is_described_as_it_answers(cards):
+    app = app_of([cards["loan"]], fronts=("sagemaker",), batch=True)
+    document = document_of(app)
+    validate(document)
+    listed = {(method, path) for method, path, _ in operations(document) if not path.startswith("/docs")}
+    assert listed >= {("GET", "/ping"), ("GET", "/execution-parameters"), ("POST", "/invocations")}
+    content = document["paths"]["/invocations"]["post"]["requestBody"]["content"]
+    for kind, said in content.items():
+        body = said["examples"]["rows"]["value"].encode()
+        response = exchange(app, "POST", "/invocations", body, {"content-type": kind})
+        assert response.status == 200
+        assert [line.keys() >= {"score", "decision"} for line in map(json.loads, response.body.splitlines())] == [
+            True
+        ] * body.count(b"\n")
+    assert exchange(app, "GET", "/execution-parameters", b"", {}).json["BatchStrategy"] == "MULTI_RECORD"
+
+
 @pytest.mark.parametrize("docs", [True, False])
 @pytest.mark.parametrize("vertex", [{}, {"vertex": {"health": "/alive", "predict": "/v1/endpoints/7:predict"}}])
 @pytest.mark.parametrize("fronts", [FRONTS, ("v2",), ("sagemaker", "azure")])

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trivet.api.endpoints import deploy, logs, monitor, pause, predict, predict_file, resume, status
+from trivet.api.endpoints import deploy, logs, monitor, pause, predict, predict_file, resume, score, status
 from trivet.api.ledger import ledger_entries, ledger_export, ledger_verify
-from trivet.api.projects import init, run, run_if_needed, train
+from trivet.api.projects import init, run, run_if_needed, schedule, train
 from trivet.api.registry import approve, convert, model_card, models, register, registry_ui
 from trivet.api.stacks import audit, destroy, doctor, environment, held, migrate, outputs, preview, up
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from trivet.core.outputs import Outputs
     from trivet.core.specs import EndpointState, ModelVersion
     from trivet.workflows.retrain import Retraining
+    from trivet.workflows.schedule import Scheduled
+    from trivet.workflows.score import Scored
     from trivet.workflows.stack import StackChange
     from trivet.workflows.watch import Status
 
@@ -38,6 +40,8 @@ __all__ = [
     "ModelVersion",
     "Outputs",
     "Retraining",
+    "Scheduled",
+    "Scored",
     "StackChange",
     "Status",
     "approve",
@@ -67,6 +71,8 @@ __all__ = [
     "resume",
     "run",
     "run_if_needed",
+    "schedule",
+    "score",
     "status",
     "train",
     "up",

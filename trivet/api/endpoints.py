@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from trivet.core.inference import Decided, Value
     from trivet.core.progress import Progress
     from trivet.core.specs import EndpointState
+    from trivet.workflows.score import Scored
     from trivet.workflows.watch import Status
 
 
@@ -95,6 +97,34 @@ def predict_file(
 
     with connect(stack, outputs, root) as platform:
         return ask.predict_file(platform, source, target, endpoint)
+
+
+def score(
+    reference: str,
+    source: Path,
+    target: Path,
+    stack: str | None = None,
+    *,
+    timeout: timedelta = timedelta(hours=1),
+    native: Mapping[str, object] | None = None,
+    outputs: Path | None = None,
+    root: Path | None = None,
+    progress: Progress | None = None,
+) -> Scored:
+    """Score every row of a CSV or JSON-lines file by a registered version, without an endpoint, and wait for it.
+
+    :param native: options of the stack's own cloud, such as ``instance_type``.
+    :raises GateRefused: when it was rejected, or is not approved where the stack is not for development.
+    :raises JobFailed: when the job ended without a result.
+    """
+    from trivet.core.specs import ScoringNative
+    from trivet.workflows.bench import workbench
+    from trivet.workflows.score import score as execute
+
+    with workbench(root or project_root(), stack, outputs=outputs, progress=progress) as bench:
+        version = bench.platform.models.get(reference)
+        options = ScoringNative.parse({bench.platform.cloud.name: dict(native or {})}, "native")
+        return execute(bench, version, source, target, timeout=timeout, native=options)
 
 
 def status(stack: str | None = None, *, outputs: Path | None = None, root: Path | None = None) -> Status:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from trivet.core.progress import Progress
     from trivet.workflows.retrain import Retraining
     from trivet.workflows.run import RunReport
+    from trivet.workflows.schedule import Scheduled
 
 
 def init(
@@ -84,3 +86,26 @@ def train(
     files = ProjectFiles.read(Path(project))
     with workbench(root or project_root(), stack, progress=progress) as bench:
         return execute(bench, files, variant)
+
+
+def schedule(
+    project: Path | str,
+    name: str,
+    command: Sequence[str],
+    stack: str | None = None,
+    *,
+    inputs: Mapping[str, str] | None = None,
+    root: Path | None = None,
+) -> Scheduled:
+    """Have a schedule of the stack run a command of a project's from now on.
+
+    :param inputs: key prefixes of the store, by the folder's name under ``$TRIVET_INPUT``.
+    :raises NotFound: when the stack has no such schedule.
+    """
+    from trivet.workflows.bench import workbench
+    from trivet.workflows.project import ProjectFiles
+    from trivet.workflows.schedule import schedule as execute
+
+    files = ProjectFiles.read(Path(project))
+    with workbench(root or project_root(), stack) as bench:
+        return execute(bench, files, name, command, inputs or {})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json as jsonlib
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from trivet import api
-from trivet.cli.options import LOCAL, Endpoint, Json, Outputs, Stack
+from trivet.cli.options import LOCAL, Endpoint, Json, Outputs, Stack, pairs_of
 from trivet.cli.output import Progress, busy, pairs, say, show, table
 from trivet.core.errors import ConfigError, UsageError
 
@@ -48,6 +49,34 @@ def predict(
         raise UsageError("There are no rows.", "Give rows as JSON objects, or --file and --out.")
     answers = api.predict([_row(text) for text in rows], stack, endpoint=endpoint, outputs=outputs)
     show(answers, json, draw_answers)
+
+
+def score(
+    model: Annotated[str, typer.Argument(help="NAME/VERSION, NAME@ALIAS or NAME.")],
+    source: Annotated[Path, typer.Option("--input", help="Rows: a CSV file with a header, or JSON lines.")],
+    out: Annotated[Path, typer.Option("--output", help="Where to write the answers: .csv or .jsonl.")],
+    minutes: Annotated[float, typer.Option("--minutes", min=0.01, help="The job is ended after so long.")] = 60.0,
+    native: Annotated[
+        list[str] | None,
+        typer.Option("--native", help="KEY=VALUE of the stack's cloud, such as instance_type; may be repeated."),
+    ] = None,
+    stack: Stack = LOCAL,
+    outputs: Outputs = None,
+    json: Json = False,
+) -> None:
+    """Score a file by a registered version, as a job and without an endpoint. Ctrl-C cancels the job."""
+    scored = api.score(
+        model,
+        source,
+        out,
+        stack,
+        timeout=timedelta(minutes=minutes),
+        native=pairs_of("--native", native or []),
+        outputs=outputs,
+        progress=Progress(json),
+    )
+    wrong = f", {scored.errors} of them with an error" if scored.errors else ""
+    show(scored, json, lambda _: say(f"Wrote {scored.rows} answers of {scored.model} to {scored.out}{wrong}."))
 
 
 def status(stack: Stack = LOCAL, outputs: Outputs = None, json: Json = False) -> None:
@@ -170,4 +199,4 @@ def _row(text: str) -> dict[str, float | str | None]:
     return row
 
 
-COMMANDS = (deploy, predict, status, logs, pause, resume, monitor)
+COMMANDS = (deploy, predict, score, status, logs, pause, resume, monitor)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from trivet.core.errors import UsageError
 
 Stack = Annotated[str, typer.Option("--stack", envvar="TRIVET_STACK", help="The Pulumi stack.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -17,3 +20,13 @@ Outputs = Annotated[
 Project = Annotated[Path, typer.Argument(help="The project's folder: the one with trivet.yaml.")]
 
 LOCAL = "local"
+
+
+def pairs_of(option: str, given: Sequence[str]) -> dict[str, str]:
+    """The values of an option that says NAME=VALUE and may be repeated.
+
+    :raises UsageError: for one that does not.
+    """
+    if wrong := [one for one in given if "=" not in one]:
+        raise UsageError(f"{wrong[0]!r} sets nothing.", f"Write {option} NAME=VALUE.")
+    return dict(one.split("=", 1) for one in given)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trivet import api
-from trivet.cli.options import LOCAL, Json, Project, Stack
+from trivet.cli.options import LOCAL, Json, Project, Stack, pairs_of
 from trivet.cli.output import Progress, say, show
 from trivet.cli.reports import draw_run, draw_training
 
@@ -59,10 +59,31 @@ def train(project: Project, variant: Variant = "default", stack: Stack = LOCAL, 
     show(report, json, draw_training)
 
 
+def schedule(
+    name: Annotated[str, typer.Argument(help="A schedule of the stack.")],
+    project: Project,
+    command: Annotated[list[str], typer.Argument(help="What it runs in the project's code, after `--`.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="NAME=KEY: a folder of the store, under $TRIVET_INPUT/NAME; may be repeated."),
+    ] = None,
+    stack: Stack = LOCAL,
+    json: Json = False,
+) -> None:
+    """Say what a schedule of the stack runs: a command of the project's, over what the store then holds."""
+    folders = pairs_of("--input", inputs or [])
+    scheduled = api.schedule(project, name, command, stack, inputs=folders)
+    show(
+        scheduled,
+        json,
+        lambda found: say(f"The schedule {found.schedule} runs `{' '.join(found.command)}` from now on."),
+    )
+
+
 def _draw_retraining(retraining: api.Retraining) -> None:
     say(retraining.reason)
     if retraining.report:
         draw_run(retraining.report)
 
 
-COMMANDS = (init, run, train)
+COMMANDS = (init, run, train, schedule)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trivet import api
-from trivet.cli.options import LOCAL, Json, Outputs, Stack
+from trivet.cli.options import LOCAL, Json, Outputs, Stack, pairs_of
 from trivet.cli.output import Progress, pairs, say, show, table
-from trivet.core.errors import ExitCode, UsageError
+from trivet.core.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +50,9 @@ def up(
 ) -> None:
     """Create or update the stack. Does the same as `pulumi up`, whose settings `trivet env` prints."""
     options = _options(policy_pack, refresh, continue_on_error, verbose)
-    pairs_of = _pairs_of(config or [])
+    settings = pairs_of("--config", config or [])
     paths = tuple(projects or ())
-    result = api.up(stack, paths, config=pairs_of, options=options, cost=cost, progress=Progress(json))
+    result = api.up(stack, paths, config=settings, options=options, cost=cost, progress=Progress(json))
     show(result, json, _draw_change)
 
 
@@ -133,12 +133,6 @@ def _options(packs: list[Path] | None, refresh: bool, goes_on: bool, verbose: bo
         say(line.rstrip(), error=True)
 
     return Options(tuple(path.resolve() for path in packs or ()), refresh, goes_on, tell if verbose else None)
-
-
-def _pairs_of(settings: list[str]) -> dict[str, str]:
-    if wrong := [one for one in settings if "=" not in one]:
-        raise UsageError(f"{wrong[0]!r} sets nothing.", "Write --config KEY=VALUE.")
-    return dict(one.split("=", 1) for one in settings)
 
 
 def _draw_change(change: api.StackChange) -> None:

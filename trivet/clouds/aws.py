@@ -30,6 +30,9 @@ AWS = Cloud(
         {
             Capability.STORE: Claim(Support.NATIVE, "a bucket of S3"),
             Capability.JOBS: Claim(Support.NATIVE, "SageMaker training jobs"),
+            Capability.BATCH_SCORING: Claim(
+                Support.NATIVE, "SageMaker batch transform, which begins again when it is run again"
+            ),
             Capability.MODELS: Claim(
                 Support.NATIVE,
                 "SageMaker model packages; numbers, aliases and approvals by model lie in the store beside them",

@@ -18,6 +18,9 @@ LOCAL = Cloud(
         {
             Capability.STORE: Claim(Support.NATIVE, "files in the stack's folder"),
             Capability.JOBS: Claim(Support.NATIVE, "a process of its own"),
+            Capability.BATCH_SCORING: Claim(
+                Support.EMULATED, "a process scores file after file, and goes on after its last complete chunk"
+            ),
             Capability.MODELS: Claim(Support.NATIVE, "MLflow on SQLite"),
             Capability.ENDPOINTS: Claim(Support.NATIVE, "a supervised server process"),
             Capability.WORKFLOWS: Claim(Support.EMULATED, "a detached process runs the workflow"),

@@ -15,6 +15,7 @@ class Capability(StrEnum):
 
     STORE = "store"
     JOBS = "jobs"
+    BATCH_SCORING = "batch scoring"
     MODELS = "models"
     ENDPOINTS = "endpoints"
     WORKFLOWS = "workflows"

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field
 from trivet.core.document import Document
 
 STACK_TAG, PROJECT_TAG = "trivet:stack", "trivet:project"
+ENVIRONMENT_TAG, MANAGED_TAG = "trivet:environment", "trivet:managed-by"
 
 
 class Place(NamedTuple):

@@ -8,7 +8,7 @@ and ``ledger`` and ``records`` an object store.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -40,6 +40,7 @@ class Signing(Document):
 class LocalNative(Document):
     """What only ``local`` has."""
 
+    schedules: ClassVar[tuple[str, ...]] = ()  # one machine has no clock of its own
     cloud: Literal["local"] = "local"
     home: str
 
@@ -63,6 +64,7 @@ class AwsNative(Document):
     security_groups: tuple[str, ...]
     alerts: str
     alarms: dict[str, tuple[str, ...]] = Field(description="Names, by endpoint: what a release is rolled back by.")
+    schedules: tuple[str, ...] = Field(description="Names; `trivet schedule` says what each runs.")
 
 
 class Outputs(Document):

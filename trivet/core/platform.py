@@ -22,6 +22,7 @@ from trivet.core.specs import (
     MetricPoint,
     ModelVersion,
     RunState,
+    ScoringSpec,
     WorkflowSpec,
 )
 
@@ -49,6 +50,13 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def stream(self, key: str) -> Iterator[bytes]:
+        """The bytes under ``key`` in chunks, none of which is empty: for what is larger than memory.
+
+        :raises NotFound: when there are none, before the first chunk.
+        """
+
+    @abstractmethod
     def list(self, prefix: str) -> Sequence[str]:
         """Every key that starts with ``prefix``, sorted."""
 
@@ -63,6 +71,14 @@ class Jobs(ABC):
     @abstractmethod
     def submit(self, spec: JobSpec) -> JobRef:
         """Start a job without waiting for it. The name of a live or succeeded job gives that job."""
+
+    @abstractmethod
+    def score(self, spec: ScoringSpec) -> JobRef:
+        """Start a job in which a model scores files, without waiting for it. A name is one job, of either kind.
+
+        :raises NotFound: when the store does not hold the model's package.
+        :raises ConfigError: when there is nothing to score, or a file is not what its name says or not for the model.
+        """
 
     @abstractmethod
     def state(self, ref: JobRef) -> JobState:
@@ -212,7 +228,7 @@ class Platform(ABC):
     workflows: Workflows
     metrics: Metrics
 
-    def check(self, spec: EndpointSpec | JobSpec | WorkflowSpec) -> None:
+    def check(self, spec: EndpointSpec | JobSpec | ScoringSpec | WorkflowSpec) -> None:
         """Refuse, before any adapter runs, what the cloud does not claim.
 
         :raises Unsupported: with its reason.
@@ -250,10 +266,12 @@ class Platform(ABC):
         self.close()
 
 
-def needs(spec: EndpointSpec | JobSpec | WorkflowSpec) -> list[Capability]:
+def needs(spec: EndpointSpec | JobSpec | ScoringSpec | WorkflowSpec) -> list[Capability]:
     """The capabilities that a spec asks for."""
     if isinstance(spec, JobSpec):
         return [Capability.JOBS]
+    if isinstance(spec, ScoringSpec):
+        return [Capability.BATCH_SCORING]
     if isinstance(spec, WorkflowSpec):
         return [Capability.WORKFLOWS, *([Capability.SCHEDULES] if spec.every else [])]
     wanted = [Capability.ENDPOINTS]

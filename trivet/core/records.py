@@ -10,7 +10,10 @@ the writing: no record in it is newer, and none is older by more than ``LATE``.
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,10 +69,23 @@ Record = Prediction | Label
 _RECORD: TypeAdapter[Record] = TypeAdapter(Prediction | Label)
 
 
+def file_name(kind: str, time: datetime, number: int) -> str:
+    """The name of a segment of this process's own in a folder: names of a kind sort by time."""
+    return f"{kind}-{_segment(time, str(os.getpid()), number)}"
+
+
 def object_key(folder: str, time: datetime, writer: str, number: int) -> str:
     """The key of a segment: keys of a folder sort by time."""
-    time = time.astimezone(UTC)
-    return f"{day_prefix(folder, time)}{time:{_STAMP}}-{writer}-{number}.jsonl"
+    return f"{day_prefix(folder, time)}{_segment(time, writer, number)}"
+
+
+def new_writer() -> str:
+    """What nobody else calls itself in an object store, where instances may all have the same name."""
+    return f"{re.sub(r'[^A-Za-z0-9.]', '.', socket.gethostname())[:48]}-{secrets.token_hex(4)}"
+
+
+def _segment(time: datetime, writer: str, number: int) -> str:
+    return f"{time.astimezone(UTC):{_STAMP}}-{writer}-{number}.jsonl"
 
 
 def day_prefix(folder: str, time: datetime) -> str:

@@ -34,6 +34,12 @@ def public_key(private_key: bytes) -> str:
     )
 
 
+def public_pem(der: bytes) -> str:
+    """A public key as PEM, which a cloud gives as DER (SubjectPublicKeyInfo)."""
+    key = serialization.load_der_public_key(der)
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+
 def key_id(public: str) -> str:
     """A short name of a public key: the first 16 hexadecimal digits of its digest."""
     return digest(public.encode())[7:23]

@@ -107,6 +107,47 @@ class Release(Document):
     traffic: int = Field(default=100, ge=0, le=100)
 
 
+class LocalScoring(Document):
+    """Options of batch scoring that only ``local`` has."""
+
+    nice: int = Field(default=0, ge=0, le=19, description="Scheduling priority of the process.")
+
+
+class AwsScoring(Document):
+    """Options of batch scoring that only ``aws`` has."""
+
+    instance_type: str = Field(default="ml.m5.large", pattern=r"^ml\.", description="Of each machine.")
+    instances: int = Field(default=1, ge=1, le=100, description="Each takes whole files.")
+    image: str | None = Field(default=None, description="That serves Trivet's packages; none: the stack's own.")
+    most_cost: float | None = Field(default=None, gt=0, description="USD of list price at which it is ended.")
+
+
+class ScoringNative(Document):
+    """Options of batch scoring by cloud."""
+
+    local: LocalScoring = LocalScoring()
+    aws: AwsScoring = AwsScoring()
+
+
+class ScoringSpec(Document):
+    """A model that scores every row of some files, without an endpoint.
+
+    Under ``input``, a key prefix of the store, lie files of JSON lines (``.jsonl``), each an object by the names of the
+    model's inputs or an array in their order, or of CSV (``.csv``) without a header, in their order; all of one kind,
+    and a line is a row. When the job has succeeded there is for each, under ``output`` and by the same name with
+    ``.out`` after it, a file of JSON lines, one a line in the same order: ``score``, ``decision``, ``model_name``,
+    ``model_version`` and ``package``, its digest. A row that the model does not take has ``error`` in place of the
+    first two. No records are written.
+    """
+
+    name: str = Field(pattern=NAME)
+    release: Release
+    input: str
+    output: str
+    timeout: timedelta = timedelta(hours=1)
+    native: ScoringNative = ScoringNative()
+
+
 class LocalEndpoint(Document):
     """Options of an endpoint that only ``local`` has."""
 

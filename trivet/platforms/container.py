@@ -20,23 +20,28 @@ from pathlib import Path
 from trivet.core.archive import unpack
 from trivet.core.document import Document
 from trivet.core.errors import ConfigError, ExitCode, JobFailed, TrivetError
-from trivet.core.layout import JOB_OUTPUTS
-from trivet.platforms.jobplaces import REPRODUCIBLE
-from trivet.platforms.store import ObjectStore, put_folder
+from trivet.platforms.jobplaces import REPRODUCIBLE, check_output
+from trivet.platforms.store import ObjectStore, get_folder, put_folder
 
 ROOT = "TRIVET_ML"  # another folder than SageMaker's, where that cannot be mounted
 STORE, TASK = "TRIVET_STORE", "TRIVET_CONTAINER_TASK"  # URL of the store, and the task's key in it
+RUN = "TRIVET_RUN"  # which of many runs of the same task this is, where a clock starts them
 SAGEMAKER = "/opt/ml"
 MOST_FAILURE = 1024  # characters that SageMaker takes of the reason
 
 
 class ContainerTask(Document):
-    """What the container has to do; too large for a cloud's variables."""
+    """What the container has to do; too large for a cloud's variables.
+
+    :param inputs: key prefixes by channel, which the container fetches itself: a task that a clock starts takes what is
+        there at that time, and its cloud, which was told before, knows of no channels.
+    """
 
     source: str
     command: tuple[str, ...]
     environment: dict[str, str]
     output: str
+    inputs: dict[str, str] = {}
 
 
 class Ending:
@@ -86,15 +91,16 @@ def _run(root: Path, ending: Ending) -> None:
             raise ConfigError(f"{name} is not set: this runs inside a job of a cloud.", "Use `trivet train`.")
     store = ObjectStore(os.environ[STORE])
     task = ContainerTask.model_validate_json(store.get(os.environ[TASK]))
-    if not task.output.startswith(tuple(f"{folder}/" for folder in JOB_OUTPUTS)):
-        raise ConfigError(f"A job may not leave its output under {task.output!r}.")
+    check_output(task.output)
     with tempfile.TemporaryDirectory(prefix="trivet-job-") as scratch:
-        source, output = Path(scratch, "source"), Path(scratch, "output")
+        source, output, inputs = Path(scratch, "source"), Path(scratch, "output"), Path(scratch, "input")
         unpack(store.get(task.source), source)
         output.mkdir()
-        _command(task, source, _places(root, output), ending)
+        for channel, prefix in task.inputs.items():
+            get_folder(store, prefix, inputs / channel)
+        _command(task, source, _places(root, inputs if task.inputs else root / "input" / "data", output), ending)
         if _is_first(root):
-            _store(store, output, task.output)
+            _store(store, output, f"{task.output}/{os.environ[RUN]}" if RUN in os.environ else task.output)
 
 
 def _is_first(root: Path) -> bool:
@@ -113,8 +119,8 @@ def _store(store: ObjectStore, output: Path, prefix: str) -> None:
     put_folder(store, output, prefix)
 
 
-def _places(root: Path, output: Path) -> dict[str, str]:
-    places = {"TRIVET_INPUT": str(root / "input" / "data"), "TRIVET_OUTPUT": str(output)}
+def _places(root: Path, inputs: Path, output: Path) -> dict[str, str]:
+    places = {"TRIVET_INPUT": str(inputs), "TRIVET_OUTPUT": str(output)}
     checkpoints = root / "checkpoints"
     return places | ({"TRIVET_CHECKPOINTS": str(checkpoints)} if checkpoints.is_dir() else {})
 

@@ -31,6 +31,14 @@ def check_places(spec: JobSpec) -> None:
     for channel in spec.inputs:
         if not CHANNEL.fullmatch(channel):
             raise ConfigError(f"{channel!r} is no name of an input channel.", "Use a plain name.")
-    if not spec.output.startswith(tuple(f"{folder}/" for folder in JOB_OUTPUTS)):
+    check_output(spec.output)
+
+
+def check_output(key: str) -> None:
+    """Refuse a key prefix under which the identity of jobs may write nothing.
+
+    :raises ConfigError: naming those under which it may.
+    """
+    if not key.startswith(tuple(f"{folder}/" for folder in JOB_OUTPUTS)):
         folders = " or ".join(f"{folder}/" for folder in JOB_OUTPUTS)
-        raise ConfigError(f"A job may not leave its output under {spec.output!r}.", f"Choose a key under {folders}.")
+        raise ConfigError(f"A job may not leave its output under {key!r}.", f"Choose a key under {folders}.")

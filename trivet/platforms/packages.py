@@ -8,15 +8,10 @@ from pathlib import Path
 from trivet.core import signing
 from trivet.core.errors import IntegrityError, NotFound
 from trivet.core.faults import point
-from trivet.core.modelpackage import MANIFEST, SIGNATURE, Package
+from trivet.core.modelpackage import MANIFEST, SIGNATURE, Package, package_key
 from trivet.core.platform import Store
 from trivet.core.signing import Signer
 from trivet.platforms.store import get_folder
-
-
-def package_key(digest: str) -> str:
-    """Key prefix of a package."""
-    return f"packages/{digest.removeprefix('sha256:')}"
 
 
 def put_package(store: Store, package: Package, sign: Signer) -> str:

@@ -23,6 +23,7 @@ from trivet.core.platform import Store
 from trivet.platforms.storeerrors import failure
 
 MAX_KEY = 1024  # bytes of UTF-8; the limit of S3 and of Google Cloud Storage
+CHUNK = 256 << 10  # bytes of a file in the memory at once, about
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{2,}")
 MAX_SEGMENT = 240  # a file name has 255 bytes, of which obstore adds some while it writes
 # A separator elsewhere; obstore's mark of a half-written file; what it takes for a drive's letter; a quote in logs.
@@ -69,6 +70,11 @@ class ObjectStore(Store):
         with self._told(key):
             return obstore.get(self._store, key).bytes().to_bytes()
 
+    def stream(self, key: str) -> Iterator[bytes]:
+        check_key(key)
+        with self._told(key):
+            yield from filter(None, map(bytes, obstore.get(self._store, key).stream(CHUNK)))
+
     def list(self, prefix: str) -> Sequence[str]:
         # obstore matches whole segments only, so the folder is listed, from about there, and the rest matched here.
         folder, _, leaf = prefix.rpartition("/")
@@ -93,7 +99,7 @@ class ObjectStore(Store):
             if obstore.head(self._store, key)["size"] != size:
                 return False
             sha = hashlib.sha256()
-            for chunk in obstore.get(self._store, key).stream():
+            for chunk in obstore.get(self._store, key).stream(CHUNK):
                 sha.update(chunk)
         except FileNotFoundError:
             return False
@@ -158,9 +164,18 @@ def get_folder(store: Store, prefix: str, folder: Path, *, last: str = "") -> No
     for key in keys:
         path = part / check_key(key).removeprefix(f"{prefix}/")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(store.get(key))
+        get_file(store, key, path)
     point("folder.fetched")
     part.rename(folder)
+
+
+def get_file(store: Store, key: str, path: Path) -> None:
+    """Fetch what is under ``key`` into a file, however large it is.
+
+    :raises NotFound: when there is nothing.
+    """
+    with path.open("wb") as file:
+        file.writelines(store.stream(key))
 
 
 def names_in(folder: Path) -> Iterator[str]:

@@ -36,6 +36,12 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_alias(name: str, alias: str) -> None:
+    """:raises ConfigError: for a text that could not be asked for as ``NAME@ALIAS``."""
+    if ModelRef.parse(f"{name}@{alias}").alias != alias:
+        raise ConfigError(f"{alias!r} is no alias.", "Use letters, digits, dots, dashes and underscores.")
+
+
 def check_tags(tags: Mapping[str, str]) -> None:
     """:raises ConfigError: for a tag that is Trivet's own."""
     if reserved := [key for key in tags if key.startswith(OURS)]:

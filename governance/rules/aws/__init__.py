@@ -10,12 +10,13 @@ from trivet.governance.rules.aws import (
     images,
     keys,
     network,
+    schedules,
     storage,
     watch,
 )
 from trivet.governance.rules.base import collected
 
 RULES = collected(
-    *map(vars, (account, keys, storage, identity, network, database, images, endpoint, watch)),
+    *map(vars, (account, keys, storage, identity, network, database, images, endpoint, schedules, watch)),
 )
 """Every rule for AWS."""

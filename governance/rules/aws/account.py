@@ -28,15 +28,16 @@ def fixed(resource: Resource, _: Setting) -> Iterator[str]:
         yield "the provider does not say which accounts are allowed"
 
 
-@stack_rule("budget-there", "A stack that matters has a budget that tells somebody", "AWS Well-Architected COST02-BP05",
-            "medium")  # fmt: skip
-def budget(graph: Graph, setting: Setting) -> Iterator[tuple[Resource | None, str]]:
-    budgets = graph.of(BUDGET)
-    if setting.environment == "prod" and graph.has_package("aws") and not budgets:
-        yield None, "there is no budget"
-    for one in budgets:
-        if not one.inputs.get("notifications"):
-            yield one, "nobody is told when it is spent"
+@stack_rule("budget-there", "A stack that matters has a budget", "AWS Well-Architected COST02-BP05", "medium")
+def budget(graph: Graph, setting: Setting) -> Iterator[str]:
+    if setting.binds and graph.has_package("aws") and not graph.of(BUDGET):
+        yield "there is no budget"
+
+
+@rule("budget-heard", "Every budget tells somebody", "AWS Well-Architected COST02-BP05", "medium", BUDGET)
+def heard(resource: Resource, _: Setting) -> Iterator[str]:
+    if not resource.inputs.get("notifications"):
+        yield "nobody is told when it is spent"
 
 
 def _object(value: Any) -> Mapping[str, Any]:

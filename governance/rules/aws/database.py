@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trivet.governance.rules.base import Graph, Resource, Setting, rule, stack_rule
+from trivet.governance.rules.base import Resource, Setting, rule
 
 INSTANCE = "aws:rds/instance:Instance"
 PARAMETERS = "aws:rds/parameterGroup:ParameterGroup"
@@ -68,8 +68,7 @@ def tls(resource: Resource, _: Setting) -> Iterator[str]:
         yield "it takes connections without TLS"
 
 
-@stack_rule("rds-parameters", "Every PostgreSQL has parameters of the stack's own", "Security Hub RDS.38", "high")
-def parameters(graph: Graph, _: Setting) -> Iterator[tuple[Resource | None, str]]:
-    for one in graph.of(INSTANCE):
-        if one.inputs.get("engine") == "postgres" and not one.has("parameterGroupName"):
-            yield one, "it has AWS's parameters, which do not ask for TLS"
+@rule("rds-parameters", "Every PostgreSQL has parameters of the stack's own", "Security Hub RDS.38", "high", INSTANCE)
+def parameters(resource: Resource, _: Setting) -> Iterator[str]:
+    if resource.inputs.get("engine") == "postgres" and not resource.has("parameterGroupName"):
+        yield "it has AWS's parameters, which do not ask for TLS"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_network
 
-from trivet.governance.rules.base import Graph, Resource, Setting, rule, stack_rule
+from trivet.governance.rules.base import Graph, Resource, Setting, among_rule, rule
 from trivet.governance.rules.documents import statements
 
 VPC = "aws:ec2/vpc:Vpc"
@@ -67,20 +67,19 @@ def default(resource: Resource, _: Setting) -> Iterator[str]:
         yield "it has rules"
 
 
-@stack_rule("vpc-logged", "Networks keep who spoke to whom", "Security Hub EC2.6; CIS AWS 7.0 4.7", "medium")
-def logged(graph: Graph, _: Setting) -> Iterator[tuple[Resource | None, str]]:
-    for vpc in graph.of(VPC):
-        logs = graph.around(vpc, FLOW_LOG, "vpcId")
-        if not any(one.inputs.get("trafficType") == "ALL" for one in logs):
-            yield vpc, "no log keeps all of its traffic"
+@among_rule("vpc-logged", "Networks keep who spoke to whom", "Security Hub EC2.6; CIS AWS 7.0 4.7", "medium", VPC)
+def logged(vpc: Resource, graph: Graph) -> Iterator[str]:
+    logs = graph.around(vpc, FLOW_LOG, "vpcId")
+    if not any(one.inputs.get("trafficType") == "ALL" for one in logs):
+        yield "no log keeps all of its traffic"
 
 
-@stack_rule("vpc-emptied", "The default security group is taken over", "Security Hub EC2.2; CIS AWS 7.0 6.5", "high")
-def emptied(graph: Graph, _: Setting) -> Iterator[tuple[Resource | None, str]]:
+@among_rule("vpc-emptied", "The default security group is taken over", "Security Hub EC2.2; CIS AWS 7.0 6.5", "high",
+            VPC)  # fmt: skip
+def emptied(vpc: Resource, graph: Graph) -> Iterator[str]:
     """AWS makes it with rules that let all of the network in."""
-    for vpc in graph.of(VPC):
-        if not graph.around(vpc, DEFAULT_GROUP, "vpcId"):
-            yield vpc, "its default security group is as AWS made it"
+    if not graph.around(vpc, DEFAULT_GROUP, "vpcId"):
+        yield "its default security group is as AWS made it"
 
 
 def _is_world(text: str) -> bool:

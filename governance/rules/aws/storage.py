@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from trivet.governance.rules.base import Graph, Resource, Setting, rule, stack_rule
+from trivet.governance.rules.base import Graph, Resource, Setting, among_rule, rule, stack_rule
 from trivet.governance.rules.documents import Statement, statements
 
 BUCKET = "aws:s3/bucket:Bucket"
@@ -64,48 +64,45 @@ def versioned(resource: Resource, _: Setting) -> Iterator[str]:
         yield "versioning is not on"
 
 
-@stack_rule("s3-guarded", "Every bucket has all that guards one", "Security Hub S3.8, S3.14, S3.5, S3.13", "critical")
-def guarded(graph: Graph, _: Setting) -> Iterator[tuple[Resource | None, str]]:
-    for bucket in graph.of(BUCKET):
-        for type_, wrong in _BESIDE.items():
-            if not graph.around(bucket, type_, "bucket"):
-                yield bucket, wrong
+@among_rule("s3-guarded", "Every bucket has all that guards one", "Security Hub S3.8, S3.14, S3.5, S3.13", "critical",
+            BUCKET)  # fmt: skip
+def guarded(bucket: Resource, graph: Graph) -> Iterator[str]:
+    yield from (wrong for type_, wrong in _BESIDE.items() if not graph.around(bucket, type_, "bucket"))
 
 
-@stack_rule("s3-encrypted", "Buckets are encrypted with the stack's key", "Security Hub S3.17", "high")
-def encrypted(graph: Graph, _: Setting) -> Iterator[tuple[Resource | None, str]]:
+@among_rule("s3-encrypted", "Buckets are encrypted with the stack's key", "Security Hub S3.17", "high", ENCRYPTION)
+def encrypted(resource: Resource, graph: Graph) -> Iterator[str]:
     """Where access logs are delivered S3 takes no key but its own."""
-    logged = graph.of(LOGGING)
-    for bucket in graph.of(BUCKET):
-        takes_logs = any(one.refers_to(bucket, "targetBucket") for one in logged)
-        for one in graph.around(bucket, ENCRYPTION, "bucket"):
-            algorithms = [_algorithm(part) for part in one.inputs.get("rules") or []]
-            allowed = ("aws:kms", "aws:kms:dsse", *(("AES256",) if takes_logs else ()))
-            if not algorithms or not all(algorithm in allowed for algorithm in algorithms):
-                yield one, f"it is encrypted with {', '.join(map(str, algorithms)) or 'nothing'}"
+    takes_logs = any(_takes_logs(one, graph) for one in graph.of(BUCKET) if resource.refers_to(one, "bucket"))
+    allowed = ("aws:kms", "aws:kms:dsse", *(("AES256",) if takes_logs else ()))
+    algorithms = [_algorithm(part) for part in resource.inputs.get("rules") or []]
+    if not algorithms or not all(algorithm in allowed for algorithm in algorithms):
+        yield f"it is encrypted with {', '.join(map(str, algorithms)) or 'nothing'}"
 
 
-@stack_rule("s3-logged", "Who reads a bucket is logged", "Security Hub S3.9; CIS AWS 7.0 4.4", "medium")
-def logged(graph: Graph, _: Setting) -> Iterator[tuple[Resource | None, str]]:
+@among_rule("s3-logged", "Who reads a bucket is logged", "Security Hub S3.9; CIS AWS 7.0 4.4", "medium", BUCKET)
+def logged(bucket: Resource, graph: Graph) -> Iterator[str]:
     """But not of the bucket in which the log is, which would fill itself."""
-    logs = graph.of(LOGGING)
-    for bucket in graph.of(BUCKET):
-        is_target = any(one.refers_to(bucket, "targetBucket") for one in logs)
-        if not is_target and not graph.around(bucket, LOGGING, "bucket"):
-            yield bucket, "nobody sees who reads it"
+    if not _takes_logs(bucket, graph) and not graph.around(bucket, LOGGING, "bucket"):
+        yield "nobody sees who reads it"
 
 
 @stack_rule("s3-locked", "A regulated stack locks its records", "Security Hub S3.15", "high")
-def locked(graph: Graph, setting: Setting) -> Iterator[tuple[Resource | None, str]]:
-    if not setting.regulated or not graph.of(BUCKET):
-        return
-    locks = graph.of(LOCK)
-    if not locks:
-        yield None, "no bucket locks what it holds"
-    for one in locks:
-        retention = (one.inputs.get("rule") or {}).get("defaultRetention") or {}
-        if retention.get("mode") != "COMPLIANCE":
-            yield one, "an administrator may lift the lock"
+def locked(graph: Graph, setting: Setting) -> Iterator[str]:
+    if setting.regulated and graph.of(BUCKET) and not graph.of(LOCK):
+        yield "no bucket locks what it holds"
+
+
+@rule("s3-lock-binds", "Nobody lifts the lock of a regulated stack's records", "Security Hub S3.15", "high", LOCK)
+def binding(resource: Resource, setting: Setting) -> Iterator[str]:
+    retention = (resource.inputs.get("rule") or {}).get("defaultRetention") or {}
+    if setting.regulated and retention.get("mode") != "COMPLIANCE":
+        yield "an administrator may lift the lock"
+
+
+def _takes_logs(bucket: Resource, graph: Graph) -> bool:
+    """Whether the log of who reads a bucket is delivered there."""
+    return any(one.refers_to(bucket, "targetBucket") for one in graph.of(LOGGING))
 
 
 def _algorithm(part: Any) -> Any:

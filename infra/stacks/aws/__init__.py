@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import pulumi
 
-from trivet.clouds.awsnames import NAMING
-from trivet.core.naming import Naming
 from trivet.infra.component import StackComponent
 from trivet.infra.settings import Settings
 from trivet.infra.stacks.aws import (
+    batch,
     budget,
     catalog,
     database,
@@ -22,6 +21,7 @@ from trivet.infra.stacks.aws import (
     keys,
     network,
     registry,
+    schedules,
     storage,
     training,
     watch,
@@ -33,8 +33,6 @@ TLS = 443
 
 class Stack(StackComponent):
     """Everything in one account and region, with nothing open to the internet."""
-
-    naming: ClassVar[Naming | None] = NAMING
 
     def __init__(self, stack: str, settings: Settings, options: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(stack, settings, options)
@@ -50,6 +48,8 @@ class Stack(StackComponent):
         training.create(context, self.keys.data)
         alerts = watch.topic(context, self.keys.data)
         self.endpoints = endpoint.create(context, self.keys.data, alerts.arn)
+        schedules.create(context, self._work(), alerts.arn)
+        batch.create(context, alerts.arn)
         watch.findings(context, self.endpoints, alerts.arn)
         watch.dashboard(context, self.endpoints)
         watch.trail(context, self.storage, self.keys.data, alerts)
@@ -103,7 +103,20 @@ class Stack(StackComponent):
             "security_groups": [found.group] if found else [],
             "alerts": self.alerts.arn,
             "alarms": {shell.endpoint: [alarm.name for alarm in shell.alarms] for shell in self.endpoints},
+            "schedules": [schedule.name for schedule in self.settings.schedules],
         }
+
+    def _work(self) -> schedules.Work:
+        found = self.network
+        return schedules.Work(
+            store=_url(self.storage.store.bucket),
+            trainer=self.identities.trainer,
+            scheduler=self.identities.scheduler,
+            key=self.keys.data,
+            images=self.images,
+            subnets=list(found.subnets) if found else [],
+            security_groups=[found.group] if found else [],
+        )
 
     def _parts(self) -> grants.Parts:
         context, found = self.context, self.network

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from trivet.core.leftovers import STACK_TAG
 from trivet.infra.stacks.aws.context import Context
 
 ENDPOINT_TAG = "trivet:endpoint"
@@ -17,7 +18,7 @@ def create(context: Context, topic: pulumi.Input[str]) -> None:
     """Tell the topic when 80 % are spent, and when all of it will be."""
     settings = context.settings
     if settings.budget:
-        _budget(context, "stack", settings.budget, ("trivet:stack", pulumi.get_stack()), topic)
+        _budget(context, "stack", settings.budget, (STACK_TAG, pulumi.get_stack()), topic)
     for endpoint in settings.endpoints:
         if endpoint.budget:
             _budget(context, f"endpoint-{endpoint.name}", endpoint.budget, (ENDPOINT_TAG, endpoint.name), topic)

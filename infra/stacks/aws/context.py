@@ -10,11 +10,10 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from trivet.core.leftovers import ENVIRONMENT_TAG, MANAGED_TAG, PROJECT_TAG, STACK_TAG
 from trivet.infra.names import fitted, prefix
 from trivet.infra.profiles import Profile
 from trivet.infra.settings import Settings
-
-MANAGED = "trivet:managed-by"
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,10 @@ class Context:
         account = str(settings.account)
         tags = {
             **settings.tags,
-            "trivet:project": pulumi.get_project(),
-            "trivet:stack": stack,
-            "trivet:environment": settings.environment,
-            MANAGED: "pulumi",
+            PROJECT_TAG: pulumi.get_project(),
+            STACK_TAG: stack,
+            ENVIRONMENT_TAG: settings.environment,
+            MANAGED_TAG: "pulumi",
         }
         role = settings.assume_role
         provider = aws.Provider(
@@ -114,6 +113,11 @@ def partition_of(region: str) -> str:
 def document(*statements: Mapping[str, Any]) -> str:
     """A policy document."""
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def pattern(source: str, kind: str, detail: Mapping[str, Any]) -> str:
+    """Which events a rule hears."""
+    return json.dumps({"source": [source], "detail-type": [kind], "detail": detail})
 
 
 def documented(statements: pulumi.Input[Sequence[Mapping[str, Any]]]) -> pulumi.Output[str]:

@@ -84,8 +84,8 @@ def _instance(context: Context, key: pulumi.Input[str], network: Network) -> aws
         enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
         performance_insights_enabled=True,
         performance_insights_kms_key_id=key,
-        monitoring_interval=_METRICS_S if profile.protects else 0,
-        monitoring_role_arn=_metrics_role(context).arn if profile.protects else None,
+        monitoring_interval=_METRICS_S if profile.database_metrics else 0,
+        monitoring_role_arn=_metrics_role(context).arn if profile.database_metrics else None,
         apply_immediately=not profile.protects,
         opts=context.holding(),
     )

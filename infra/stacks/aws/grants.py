@@ -32,10 +32,23 @@ WILDCARDS = {
 }
 """The only actions that are allowed on ``*``."""
 
+UNDELIVERED = "undelivered"
+"""The queue of what a schedule could not start."""
+
 _LOOKS = (
+    "sagemaker:ListModels",
+    "sagemaker:ListEndpointConfigs",
     "application-autoscaling:DescribeScalableTargets",
     "application-autoscaling:DescribeScalingPolicies",
+    "cloudwatch:ListMetrics",
     "cloudwatch:GetMetricData",
+)
+_NETWORK_LOOKS = (
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
 )
 
 
@@ -163,9 +176,17 @@ def workflow(known: Known) -> list[Statement]:
 
 
 def scheduler(known: Known) -> list[Statement]:
-    """Starts the stack's pipelines."""
+    """Starts jobs at their time, and keeps what could not be started; what it passes to them, ``identity`` adds."""
     place = known.place
-    return [_allow("Start", ["sagemaker:StartPipelineExecution"], place.arn("sagemaker", f"pipeline/{place.prefix}-*"))]
+    return [
+        _allow(
+            "Start",
+            ["sagemaker:CreateTrainingJob", "sagemaker:AddTags"],
+            place.arn("sagemaker", f"training-job/{place.prefix}-*"),
+        ),
+        _allow("Keep", ["sqs:SendMessage"], place.arn("sqs", f"{place.prefix}-{UNDELIVERED}")),
+        *_data(known),
+    ]
 
 
 def deployer(known: Known) -> list[Statement]:
@@ -186,9 +207,12 @@ def deployer(known: Known) -> list[Statement]:
                 "sagemaker:CreateTrainingJob",
                 "sagemaker:DescribeTrainingJob",
                 "sagemaker:StopTrainingJob",
+                "sagemaker:CreateTransformJob",
+                "sagemaker:DescribeTransformJob",
+                "sagemaker:StopTransformJob",
                 "sagemaker:AddTags",
             ],
-            *named("training-job"),
+            *named("training-job", "transform-job"),
         ),
         _allow(
             "Release",
@@ -220,7 +244,7 @@ def deployer(known: Known) -> list[Statement]:
             known.group,
             known.versions,
         ),
-        _allow("List", [name for name in WILDCARDS if ":List" in name or name in _LOOKS], "*"),
+        _allow("List", [*_LOOKS], "*"),
         _allow(
             "Read",
             ["logs:GetLogEvents", "logs:DescribeLogStreams"],
@@ -325,7 +349,7 @@ def _interfaces(known: Known) -> list[Statement]:
             [f"ec2:{verb}NetworkInterface{kind}" for verb in actions for kind in ("", "Permission")],
             *there,
         ),
-        _allow("Describe", [name for name in WILDCARDS if name.startswith("ec2:")], "*"),
+        _allow("Describe", [*_NETWORK_LOOKS], "*"),
     ]
 
 

@@ -41,7 +41,12 @@ def create(context: Context, parts: grants.Parts) -> Identities:
         sagemaker,
         pulumi.Output.all(grants.of(parts, grants.workflow), passing(trainer, server, monitor)).apply(_joined),
     )
-    scheduler = _role(context, "scheduler", _service_trust(context, "scheduler"), grants.of(parts, grants.scheduler))
+    scheduler = _role(
+        context,
+        "scheduler",
+        _service_trust(context, "scheduler", group=schedule_group(context)),
+        pulumi.Output.all(grants.of(parts, grants.scheduler), passing(trainer)).apply(_joined),
+    )
     return Identities(
         trainer.arn,
         server.arn,
@@ -118,14 +123,20 @@ def _role(context: Context, what: str, trust: pulumi.Input[str], statements: pul
     return role
 
 
-def _service_trust(context: Context, service: str) -> str:
-    """A service, and only when it acts for this account."""
+def schedule_group(context: Context) -> str:
+    """The ARN of the stack's schedules, as a service that starts them names itself."""
+    return context.arn("scheduler", f"schedule-group/{context.name('schedules', 64)}")
+
+
+def _service_trust(context: Context, service: str, group: str | None = None) -> str:
+    """A service, and only when it acts for this account, and for this group where one is named."""
+    condition = {"aws:SourceAccount": context.account} | ({"aws:SourceArn": group} if group else {})
     return document(
         {
             "Effect": "Allow",
             "Principal": {"Service": f"{service}.amazonaws.com"},
             "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"aws:SourceAccount": context.account}},
+            "Condition": {"StringEquals": condition},
         }
     )
 

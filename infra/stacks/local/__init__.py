@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 
+from trivet.core.errors import ConfigError
 from trivet.core.layout import project_root, stack_home
 from trivet.infra.component import StackComponent
 from trivet.infra.settings import Settings
@@ -18,6 +19,11 @@ class Stack(StackComponent):
     """Everything lies under the stack's home, so that ``destroy`` leaves nothing."""
 
     def __init__(self, stack: str, settings: Settings) -> None:
+        if settings.schedules:
+            raise ConfigError(
+                "One machine has no clock of its own, so trivet:schedules is for clouds.",
+                "Call `trivet run --if-needed` from cron.",
+            )
         super().__init__(stack, settings)
         root = project_root()
         self.home = _relative(stack_home(root, stack), root)

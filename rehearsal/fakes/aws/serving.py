@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import http.client
 import shutil
-import socket
 import tarfile
 import threading
 import time
@@ -23,6 +22,7 @@ from trivet.rehearsal.fakes.aws.logs import LogStream
 from trivet.rehearsal.fakes.aws.objects import Place
 from trivet.rehearsal.fakes.aws.refusals import Refused
 from trivet.rehearsal.fakes.aws.state import Region
+from trivet.rehearsal.ports import HOST, free_port
 
 GRACE = 30.0  # seconds from SIGTERM to SIGKILL; "Use your own inference code with hosting services"
 _USUAL_STARTUP = 480.0  # the same page: 8 minutes
@@ -179,15 +179,14 @@ class Server:
 
     def _run(self) -> None:
         assert self._image is not None  # noqa: S101  start() has found it
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         environment = {
             **self._image.environment,
             **credentials.of_role(self._world, self._role, self._region.name),
             **self._definition.get("Environment", {}),
             **self._more,
             "SAGEMAKER_BIND_TO_PORT": str(self._port),
-            "TRIVET_HOST": "127.0.0.1",  # in a container, all addresses are the container's own
+            "TRIVET_HOST": HOST,  # in a container, all addresses are the container's own
         }
         argv = [*self._image.argv, "serve"]
         try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Mapping
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any, cast
 
 from trivet.core.errors import ConfigError
+from trivet.core.signing import public_pem
 from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins.kinds import Account, stable_digits
 from trivet.rehearsal.plugins.packages import Function
@@ -70,8 +70,6 @@ def _prefix_list(account: Account, arguments: Properties) -> Properties:
 def _public_key(account: Account, arguments: Properties) -> Properties:
     """The public half of a key that signs, as base64 of its DER form and as PEM."""
     found = _call(account, "kms", "GetPublicKey", {"KeyId": arguments["keyId"]})
-    text = b64encode(found["PublicKey"]).decode()
-    pem = "\n".join(["-----BEGIN PUBLIC KEY-----", *wrap(text, 64), "-----END PUBLIC KEY-----", ""])
     return {
         **arguments,
         "id": found["KeyId"],
@@ -80,8 +78,8 @@ def _public_key(account: Account, arguments: Properties) -> Properties:
         "customerMasterKeySpec": found.get("CustomerMasterKeySpec", ""),
         "signingAlgorithms": found.get("SigningAlgorithms", []),
         "encryptionAlgorithms": found.get("EncryptionAlgorithms", []),
-        "publicKey": text,
-        "publicKeyPem": pem,
+        "publicKey": b64encode(found["PublicKey"]).decode(),
+        "publicKeyPem": public_pem(found["PublicKey"]),
         "region": account.facts["region"],
     }
 

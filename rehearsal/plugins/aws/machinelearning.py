@@ -27,17 +27,10 @@ class Endpoint(Moto):
     """An endpoint: whatever is done to it is waited for, as the provider does."""
 
     def settle(self, account: AwsAccount, identity: str, inputs: Properties, changed: Any) -> None:
-        """See :class:`Moto`; moto 5.2.5 fails on UpdateEndpoint: there the endpoint is made again under its name."""
+        """See :class:`Moto`; an update to what is served already would be refused."""
         live = self.live(account, identity, inputs) or {}
         if live.get("EndpointConfigName") != inputs["endpointConfigName"]:
-            bag = {**self.bag(account, inputs), "id": identity}
-            try:
-                self.call(account, "UpdateEndpoint", bag, self.keys)
-            except ClientError as error:
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
-                    raise
-                self.undo(account, bag)
-                self.call(account, self.make, bag, {})
+            self.call(account, "UpdateEndpoint", {**self.bag(account, inputs), "id": identity}, self.keys)
         super().settle(account, identity, inputs, changed)
 
     def call(

@@ -60,6 +60,16 @@ class Queue(Moto):
         return super().modelled(account) | {*_QUEUE, "fifoQueue"}
 
 
+@dataclass(frozen=True)
+class ScheduleGroup(Moto):
+    """A group of schedules. Where there is none AWS says so, and moto breaks down over its deletion."""
+
+    def undo(self, account: AwsAccount, bag: Properties) -> None:
+        """See :class:`Moto`."""
+        if self.live(account, bag["id"], bag):
+            super().undo(account, bag)
+
+
 def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -257,6 +267,18 @@ KINDS = [
         names={**_QUEUE, "name": "QueueName", "arn": "QueueArn"},
         outputs={"url": "{id}"},
         tagging=Tagging("TagQueue", "UntagQueue", "ListQueueTags", {"QueueUrl": "id"}),
+    ),
+    ScheduleGroup(
+        token="aws:scheduler/scheduleGroup:ScheduleGroup",
+        named="name",
+        fixed="namePrefix",
+        service="scheduler",
+        make="CreateScheduleGroup",
+        get="GetScheduleGroup",
+        remove="DeleteScheduleGroup",
+        identity="name",
+        keys={"Name": "id"},
+        tagging=Tagging("TagResource", "UntagResource", "ListTagsForResource", {"ResourceArn": "arn"}),
     ),
     Moto(
         token="aws:scheduler/schedule:Schedule",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trivet.core.canonical import digest
@@ -39,6 +39,9 @@ class FolderStore(Store):
             return (self.folder / key).read_bytes()
         except FileNotFoundError:
             raise NotFound(f"There is no {key}.") from None
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        yield self.get(key)
 
     def list(self, prefix: str) -> Sequence[str]:
         keys = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if path.is_file())

@@ -18,9 +18,11 @@ from threading import Barrier
 import psycopg
 import pytest
 
-from trivet.core.errors import ConfigError, IntegrityError, PlatformError
+from trivet.core.errors import ConfigError, IntegrityError, NotReady, PlatformError
 from trivet.core.platform import Login
 from trivet.governance.backends import COLUMNS, Row, backend_at
+from trivet.governance.backends import postgresql as postgresql_backend
+from trivet.governance.backends import sqlite as sqlite_backend
 from trivet.governance.backends.objects import Objects
 from trivet.governance.backends.postgresql import SCHEMA, TABLE, PostgreSQL
 from trivet.governance.ledger import GENESIS, Ledger
@@ -272,6 +274,18 @@ def test_a_writer_that_owns_nothing_needs_no_more_than_two_rights(
     server.execute(*SCHEMA, *rights, database=database)
     fill(ledger)
     assert verify(ledger).sound
+
+
+@pytest.mark.parametrize("place", ["file", "postgresql"], indirect=True)
+def test_a_writer_that_does_not_let_go_is_something_to_try_again_after(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_backend, "BUSY_SECONDS", 1.0)
+    monkeypatch.setattr(postgresql_backend, "LOCK_SECONDS", 1)
+    fill(place.ledger, 1)
+    with backend_at(place.url, place.home).writing(), pytest.raises(NotReady, match="held the ledger for 1 seconds"):
+        place.ledger.append("gate", "ada", "loan/1", {})
+    assert place.ledger.append("gate", "ada", "loan/1", {})
 
 
 def test_the_guide_has_the_statements_for_an_administrator() -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,15 @@ USE = {
     "audit": "off",
     "catalog": "off",
 }
+NIGHTLY = '[{"name": "nightly", "at": "rate(1 day)"}]'
 PROFILES = {
     "dev": {"environment": "dev"},
     "database": {"environment": "dev", "database": "create"},
     "staging": {"environment": "staging"},
     "prod": {},
     "regulated": {"regulated": "true"},
-    "off": {"environment": "dev", **OFF},
+    "off": {"environment": "dev", "batch": "off", **OFF},
+    "scheduled": {"schedules": NIGHTLY},
     "use": USE,
 }
 
@@ -199,10 +202,33 @@ def test_only_its_own_repository_and_environment_may_deploy():
 
 
 def test_roles_are_passed_to_sagemaker_alone():
-    for name in ("workflow-policy", "deployer-policy"):
+    for name in ("workflow-policy", "deployer-policy", "scheduler-policy"):
         [passing] = [one for one in statements("prod")[name] if one["Action"] == "iam:PassRole"]
         assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
         assert all(arn.endswith((":trainer", ":server", ":monitor", ":workflow")) for arn in passing["Resource"])
+
+
+def test_a_schedule_is_made_where_one_is_asked_for_and_nothing_of_it_elsewhere():
+    for kind in ("Schedule", "ScheduleGroup", "Queue"):
+        assert of("scheduled", kind) and not of("prod", kind)
+    assert of("scheduled", "EventRule").keys() == {"batch-failed", "scheduled-failed"} and not of("off", "EventRule")
+    schedule, queue = of("scheduled", "Schedule")["schedule-nightly"], of("scheduled", "Queue")["undelivered"]
+    assert schedule["kmsKeyArn"] and queue["kmsMasterKeyId"] and schedule["target"]["deadLetterConfig"]["arn"]
+    alarm = of("scheduled", "MetricAlarm")["undelivered"]
+    assert alarm["dimensions"] == {"QueueName": queue["name"]} and alarm["alarmActions"]
+
+
+def test_schedules_start_only_jobs_of_the_stack_and_only_for_its_own_group():
+    [trust] = json.loads(of("scheduled", "Role")["scheduler"]["assumeRolePolicy"])["Statement"]
+    group = of("scheduled", "ScheduleGroup")["schedules"]["name"]
+    arn = f"arn:aws:scheduler:eu-central-1:123456789012:schedule-group/{group}"
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012", "aws:SourceArn": arn}}
+    rights = {one["Sid"]: one for one in statements("scheduled")["scheduler-policy"]}
+    request = json.loads(of("scheduled", "Schedule")["schedule-nightly"]["target"]["input"])
+    job = f"arn:aws:sagemaker:eu-central-1:123456789012:training-job/{request['TrainingJobName']}"
+    assert fnmatchcase(job, rights["Start"]["Resource"][0]) and request["RoleArn"] in rights["Pass"]["Resource"]
+    assert rights["Keep"]["Resource"][0].endswith(f":{of('scheduled', 'Queue')['undelivered']['name']}")
+    assert request["TrainingJobName"].endswith("-nightly-<aws.scheduler.execution-id>")
 
 
 def test_names_fit_their_services():
@@ -227,6 +253,8 @@ def test_names_fit_their_services():
         ({"region": "eu-centrall-1"}, "did you mean eu-central-1?"),
         ({"network": '{"vpc": "vpc-1"}'}, "subnets is missing"),
         ({"network": "off"}, "database needs a network"),
+        ({"schedules": '[{"name": "%s", "at": "rate(1 day)"}]' % ("a" * 40)}, "longer than SageMaker takes"),
+        ({"schedules": NIGHTLY, "images": "off"}, "so the schedule 'nightly' has no image"),
     ],
 )
 def test_what_is_wrong_is_named_before_anything_is_made(config, message):

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("mocked_aws.py")
 MODELLED = {
     "cloudtrail/trail:Trail.name": ("cloudtrail", "CreateTrail", "Name"),
+    "cloudwatch/eventRule:EventRule.name": ("events", "PutRule", "Name"),
     "cloudwatch/dashboard:Dashboard.dashboardName": ("cloudwatch", "PutDashboard", "DashboardName"),
     "cloudwatch/logGroup:LogGroup.name": ("logs", "CreateLogGroup", "logGroupName"),
     "cloudwatch/metricAlarm:MetricAlarm.name": ("cloudwatch", "PutMetricAlarm", "AlarmName"),
@@ -45,6 +46,9 @@ MODELLED = {
     "sagemaker/modelPackageGroup:ModelPackageGroup.modelPackageGroupName": (
         "sagemaker", "CreateModelPackageGroup", "ModelPackageGroupName",
     ),
+    "scheduler/schedule:Schedule.groupName": ("scheduler", "CreateSchedule", "GroupName"),
+    "scheduler/schedule:Schedule.name": ("scheduler", "CreateSchedule", "Name"),
+    "scheduler/scheduleGroup:ScheduleGroup.name": ("scheduler", "CreateScheduleGroup", "Name"),
     "sns/topic:Topic.name": ("sns", "CreateTopic", "Name"),
 }  # fmt: skip
 DOCUMENTED = {
@@ -60,6 +64,7 @@ DOCUMENTED = {
     "ec2/securityGroup:SecurityGroup.name": r"(?!sg-)[a-zA-Z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}",
     # "Naming requirements", AWS CloudTrail User Guide
     "cloudtrail/trail:Trail.name": r"(?=.{3,128}$)[a-zA-Z0-9]([._-]?[a-zA-Z0-9])*",
+    "sqs/queue:Queue.name": r"[A-Za-z0-9_-]{1,80}",  # "CreateQueue", Amazon SQS API Reference
     "sns/topic:Topic.name": r"[A-Za-z0-9_-]{1,256}",  # "CreateTopic", Amazon SNS API Reference
     "budgets/budget:Budget.name": r"[^:\\]{1,100}",  # "Budget", AWS Cost Management API Reference
     "kms/alias:Alias.name": r"(?!alias/aws/)alias/[a-zA-Z0-9/_-]{1,250}",  # "CreateAlias", AWS KMS API Reference
@@ -159,7 +164,9 @@ REFERRING = ("s3/bucket", "ec2/", "rds/parameterGroup", "pulumi:", "trivet:")
 @example(project="a" * 20, stack="b" * 19, endpoints=["c" * 63, "0"])
 @example(project="xn", stack="s3", endpoints=["x-y"])
 def test_every_name_is_one_that_its_service_takes(graphs: Graphs, project: str, stack: str, endpoints: list[str]):
+    schedules = json.dumps([{"name": "daily", "at": "rate(1 day)"}])
     config = DEFAULT | {"environment": "prod", "repository": "acme/models", "endpoints": json.dumps(endpoints)}
+    config |= {"schedules": schedules}
     graph = graphs.build(project, stack, config)
     if "refused" in graph:  # only for what is said to be refused
         word = re.match(r"[a-z]*", stack)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import pytest
 
 from trivet.clouds import CLOUDS
 from trivet.core.errors import ConfigError
+from trivet.core.named import named
 from trivet.infra import names
 from trivet.infra.settings import ComponentSettings, EndpointSettings, Settings
 
@@ -23,8 +22,7 @@ def test_config_values_are_text_and_become_settings() -> None:
 def test_every_cloud_says_which_names_it_takes_and_can_tell_what_is_left() -> None:
     for cloud in CLOUDS.values():
         assert (cloud.naming is None) == (cloud.name == "local"), cloud.name
-        module, _, function = str(cloud.left).partition(":")
-        assert callable(getattr(import_module(module), function)), cloud.name
+        assert callable(named(str(cloud.left))), cloud.name
 
 
 def test_every_mistake_is_told_at_once() -> None:
@@ -41,6 +39,9 @@ def test_every_mistake_is_told_at_once() -> None:
         ({"endpoints": '["a", "a"]'}, "same name"),
         ({"endpoints": '["Not A Name"]'}, "endpoints"),
         ({"endpoints": '[{"name": "a", "port": 80}]'}, "1024"),
+        ({"schedules": '[{"name": "a", "at": "daily"}]'}, "schedules"),
+        ({"schedules": '[{"name": "a", "at": "cron(0 3 * * *)"}]'}, "schedules"),
+        ({"schedules": '[{"name": "a", "at": "rate(1 day)"}, {"name": "a", "at": "rate(2 days)"}]'}, "same name"),
     ],
 )
 def test_settings_agree(change: dict[str, str], says: str) -> None:
@@ -80,6 +81,7 @@ def test_config_may_release_what_the_environment_protects() -> None:
     assert Settings.of({**GOOD, "environment": "prod"}).profile().protects
     assert not Settings.of({**GOOD, "environment": "prod", "protect": "false"}).profile().protects
     assert Settings.of({**GOOD, "protect": "true"}).profile().protects
+    assert Settings.of({**GOOD, "environment": "prod", "protect": "false"}).profile().database_metrics
 
 
 @pytest.mark.parametrize(("stack", "refused"), [("aws-prod", True), ("gcp", True), ("local", False), ("awsome", False)])

@@ -17,7 +17,8 @@ from trivet.core.specs import EndpointSpec, EndpointStatus, Release
 from trivet.core.waiting import wait_for
 from trivet.platforms.local.models import APPROVAL, LocalModels
 from trivet.platforms.local.processes import end, identify, python_environment
-from trivet.rehearsal.rigs.local import LocalRig, free_port
+from trivet.rehearsal.ports import free_port
+from trivet.rehearsal.rigs.local import LocalRig
 from trivet.rehearsal.rigs.package import make_package
 
 QUIETING = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "PYTEST_CURRENT_TEST", "CI")  # MLflow's telemetry obeys each

@@ -253,6 +253,7 @@ def running(there: dict[str, str]) -> Examples:
             {"name": "made", "messageRetentionSeconds": 1000, "kmsMasterKeyId": "alias/aws/sqs", **TAGS},
             {"messageRetentionSeconds": 2000, **RETAG},
         ),
+        "scheduler:ScheduleGroup": ({"name": "made", **TAGS}, RETAG),
         "scheduler:Schedule": (
             {
                 "name": "made",

@@ -20,9 +20,10 @@ from trivet.rehearsal.fakes.aws import Fake
 from trivet.rehearsal.plugins.guards import STORE
 from trivet.rehearsal.plugins.path import rehearsing
 from trivet.rehearsal.plugins.store import Store
+from trivet.rehearsal.rigs.aws import COMMANDS
 
 REGION = "eu-central-1"
-TOY = Path(__file__).parents[1] / "fakes" / "aws" / "toy.py"  # what every image runs
+TOY = Path(__file__).parents[1] / "fakes" / "aws" / "toy.py"  # what every other image runs
 CONFIG = {
     "trivet:cloud": "aws",
     "aws:region": REGION,
@@ -112,7 +113,7 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fake]:
     """The fake of AWS: moto, and SageMaker as moto has it not."""
-    with Fake(tmp_path_factory.mktemp("aws"), {"*": [sys.executable, str(TOY)]}) as fake:
+    with Fake(tmp_path_factory.mktemp("aws"), {**COMMANDS, "*": [sys.executable, str(TOY)]}) as fake:
         yield fake
 
 

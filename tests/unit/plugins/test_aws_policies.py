@@ -103,6 +103,23 @@ def test_what_only_the_whole_stack_shows_is_refused_by_the_preview(held: Stack):
     assert held.store.all() == []
 
 
+TWO = """
+import pulumi_aws as aws
+known = aws.ec2.Vpc("first", cidr_block="10.0.0.0/16")
+traffic = known.id.apply(lambda _: "ALL")
+aws.ec2.FlowLog("first", vpc_id=known.id, traffic_type=traffic, log_destination="arn:aws:s3:::a")
+aws.ec2.Vpc("second", cidr_block="10.1.0.0/16")
+"""
+
+
+def test_what_a_preview_does_not_know_hides_nothing_else_of_the_whole_stack(held: Stack):
+    held.say(TWO)
+    with pytest.raises(GateRefused):
+        held.driver.preview(held.lines.append, held.options)  # type: ignore[attr-defined]
+    assert "second: no log keeps all of its traffic" in said(held)
+    assert "first: no log" not in said(held)
+
+
 def test_in_dev_a_fault_is_told_and_made(held: Stack, tmp_path):
     hold(held, tmp_path, "dev")
     assert up(held, fault("ecr-immutable") + program())["create"] > 90

@@ -25,7 +25,7 @@ from trivet.core.errors import NotFound
 from trivet.core.platform import Jobs, Platform
 from trivet.core.project import Project, Variant
 from trivet.core.refs import JobRef
-from trivet.core.specs import JobSpec, JobState
+from trivet.core.specs import JobSpec, JobState, ScoringSpec
 from trivet.data.collect import Collected, collect
 from trivet.data.frames import read_frame
 from trivet.data.snapshot import Snapshot, take_snapshot
@@ -51,6 +51,9 @@ class Processes(Jobs):
         if spec.name not in self.ended or self.ended[spec.name].returncode:
             self.ended[spec.name] = self._run(spec)
         return JobRef(spec.name)
+
+    def score(self, spec: ScoringSpec) -> JobRef:
+        raise NotFound(spec.name)  # nothing is scored here
 
     def state(self, ref: JobRef) -> JobState:
         if ref.id not in self.ended:

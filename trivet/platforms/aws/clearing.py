@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from trivet.core.leftovers import STACK_TAG
 from trivet.core.outputs import AwsNative, Outputs
 from trivet.core.platform import Endpoints
+from trivet.platforms.aws.attempts import KINDS, Kind
 from trivet.platforms.aws.clients import Clients
-from trivet.platforms.aws.errors import is_missing, told
+from trivet.platforms.aws.errors import told, unless_gone
+from trivet.platforms.aws.scoring import ENDING
 from trivet.platforms.aws.tags import Tags
 
 
 def clear(clients: Clients, outputs: Outputs, native: AwsNative, endpoints: Endpoints) -> None:
-    """Delete endpoints, stop what trains, and empty the group of model packages, which is deleted only empty.
+    """Delete endpoints and models, stop jobs, and empty the group of model packages, which is deleted only empty.
 
     What was written stays: objects lie in buckets of the stack, logs and metrics end by their own retention.
     """
@@ -23,32 +23,40 @@ def clear(clients: Clients, outputs: Outputs, native: AwsNative, endpoints: Endp
         endpoints.delete(name)
     sagemaker: Any = clients("sagemaker")
     with told("Jobs that run"):
-        pages = sagemaker.get_paginator("list_training_jobs").paginate(
-            NameContains=f"{native.prefix}-", StatusEquals="InProgress"
-        )
-        for one in [one for page in pages for one in page["TrainingJobSummaries"]]:
-            # Another stack's prefix may begin with this one's.
-            if _is_of(outputs, sagemaker.list_tags(ResourceArn=one["TrainingJobArn"])["Tags"]):
-                _unless_gone(lambda name=one["TrainingJobName"]: sagemaker.stop_training_job(TrainingJobName=name))
+        for kind in KINDS:
+            _stop(sagemaker, kind, outputs, native)
+    with told("Models of batch scoring"):
+        _forget_models(sagemaker, outputs)
     group = outputs.models.rpartition("/")[2]
     with told(f"The model packages of {group}"):
         # The group itself may be gone: an earlier destroy can have ended half-way.
-        _unless_gone(lambda: _empty(sagemaker, group))
+        unless_gone(lambda: _empty(sagemaker, group))
+
+
+def _stop(sagemaker: Any, kind: Kind, outputs: Outputs, native: AwsNative) -> None:
+    pages = sagemaker.get_paginator(f"list_{kind.verb}s").paginate(
+        NameContains=f"{native.prefix}-", StatusEquals="InProgress"
+    )
+    for one in [one for page in pages for one in page[f"{kind.word}JobSummaries"]]:
+        if _is_of(outputs, sagemaker.list_tags(ResourceArn=one[f"{kind.word}JobArn"])["Tags"]):
+            name = {kind.name: one[kind.name]}
+            unless_gone(lambda name=name: getattr(sagemaker, f"stop_{kind.verb}")(**name))
+
+
+def _forget_models(sagemaker: Any, outputs: Outputs) -> None:
+    """Delete the models that jobs of batch scoring had; those of endpoints went with them."""
+    pages = sagemaker.get_paginator("list_models").paginate(NameContains=ENDING)
+    for one in [one for page in pages for one in page["Models"]]:
+        if _is_of(outputs, sagemaker.list_tags(ResourceArn=one["ModelArn"])["Tags"]):
+            unless_gone(lambda name=one["ModelName"]: sagemaker.delete_model(ModelName=name))
 
 
 def _empty(sagemaker: Any, group: str) -> None:
     pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
     for arn in [one["ModelPackageArn"] for page in pages for one in page["ModelPackageSummaryList"]]:
-        _unless_gone(lambda arn=arn: sagemaker.delete_model_package(ModelPackageName=arn))
+        unless_gone(lambda arn=arn: sagemaker.delete_model_package(ModelPackageName=arn))
 
 
 def _is_of(outputs: Outputs, tags: Tags) -> bool:
+    """Whether it is this stack's: another's prefix may begin with this one's."""
     return {"Key": STACK_TAG, "Value": outputs.stack} in tags
-
-
-def _unless_gone(call: Any) -> None:
-    try:
-        call()
-    except ClientError as error:
-        if not is_missing(error):
-            raise

@@ -14,6 +14,7 @@ from trivet.core.outputs import AwsNative, Outputs
 from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.errors import DENIED, code_of, is_missing, said
 from trivet.platforms.aws.images import SERVING, TRAINING, tag
+from trivet.platforms.scheduled import task_key
 
 # What the verbs call; docs/aws.md lists them with the resources.
 ACTIONS = (
@@ -44,6 +45,10 @@ def examine(clients: Clients, outputs: Outputs, native: AwsNative) -> Iterator[C
             for role in (native.trainer_role, native.server_role)
         },
         **{f"image for {use}": lambda use=use: _image(clients("ecr"), native, use) for use in (TRAINING, SERVING)},
+        **{
+            f"schedule {name}": lambda name=name: _schedule(clients("s3"), outputs.store, name)
+            for name in native.schedules
+        },
         "rights": lambda: _rights(clients("iam"), clients.caller),
         **{
             f"quota of {kind} {use}": lambda kind=kind, use=use: _quota(clients("service-quotas"), f"{kind} {use}")
@@ -88,6 +93,17 @@ def _buckets(outputs: Outputs) -> list[tuple[str, str]]:
 def _bucket(s3: Any, url: str) -> Found:
     s3.head_bucket(Bucket=url.removeprefix("s3://").partition("/")[0])
     return "ok", url
+
+
+def _schedule(s3: Any, url: str, name: str) -> Found:
+    """Whether anybody has said what it runs: until then each of its jobs fails."""
+    try:
+        s3.head_object(Bucket=url.removeprefix("s3://").partition("/")[0], Key=task_key(name))
+    except ClientError as error:
+        if code_of(error) not in ("404", "NoSuchKey"):
+            raise
+        return "warn", f"Nobody has said what it runs: call `trivet schedule {name}`."
+    return "ok", task_key(name)
 
 
 def _role(iam: Any, arn: str) -> Found:

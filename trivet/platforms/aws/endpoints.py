@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,8 @@ from trivet.core.platform import Endpoints
 from trivet.core.specs import EndpointSpec, EndpointState, EndpointStatus, Release
 from trivet.core.waiting import wait_for
 from trivet.platforms.aws import rollout, scaling
-from trivet.platforms.aws.errors import (
-    PROPAGATION_SECONDS,
-    code_of,
-    is_missing,
-    is_taken,
-    once_the_role_is_known,
-    said,
-    told,
-)
+from trivet.platforms.aws.ensuring import ensure
+from trivet.platforms.aws.errors import code_of, is_missing, said, told
 from trivet.platforms.aws.hosted import LOST, SETTLE_SECONDS, UNSETTLED, Described, Hosted, serves
 from trivet.platforms.aws.leftovers import tidy
 from trivet.platforms.aws.logs import last_error, lines
@@ -202,29 +195,17 @@ class AwsEndpoints(Part, Endpoints):
     def _prepare(self, plan: Plan) -> None:
         sagemaker = self._sagemaker
         for model in plan.models:
-            self._ensure(
+            ensure(
                 lambda model=model: sagemaker.describe_model(ModelName=model["ModelName"]),
                 lambda model=model: sagemaker.create_model(**model),
                 f"The model {model['ModelName']}",
             )
             point("endpoint.model")
-        self._ensure(
+        ensure(
             lambda: sagemaker.describe_endpoint_config(EndpointConfigName=plan.name),
             lambda: sagemaker.create_endpoint_config(**plan.config),
             f"The configuration {plan.name}",
         )
-
-    def _ensure(self, describe: Callable[[], object], create: Callable[[], object], what: str) -> None:
-        """Make what is not there, and wait until it is seen; what is there under this name says the same."""
-        with told(what):
-            if _is_there(describe):
-                return
-            try:
-                once_the_role_is_known(create, what)
-            except ClientError as error:
-                if not is_taken(error):
-                    raise
-            wait_for(lambda: _is_there(describe) or None, what, seconds=PROPAGATION_SECONDS)
 
     def _asked(self, hosted: Hosted, plan: Plan, spec: EndpointSpec) -> tuple[Described | None] | None:
         """What was there before SageMaker was asked for the plan; None when something else happened just then."""
@@ -307,7 +288,7 @@ class AwsEndpoints(Part, Endpoints):
         if missing := [one["VariantName"] for one in variants if one["VariantName"] not in models]:
             raise PlatformError(f"What variant {missing[0]} of endpoint {name} serves by was deleted.", "Deploy again.")
         held = [release_of(self._model(name, models[one["VariantName"]])) for one in variants]
-        shares = percent([one.get("CurrentWeight", 0.0) for one in variants])
+        shares = whole_shares([one.get("CurrentWeight", 0.0) for one in variants])
         return tuple(release.model_copy(update={"traffic": share}) for release, share in zip(held, shares, strict=True))
 
     def _model(self, endpoint: str, name: str) -> Mapping[str, Any]:
@@ -340,21 +321,11 @@ def _log(name: str) -> str:
     return f"{LOG_GROUP}/{name}"
 
 
-def _is_there(describe: Callable[[], object]) -> bool:
-    try:
-        describe()
-    except ClientError as error:
-        if is_missing(error):
-            return False
-        raise
-    return True
-
-
 def _paused_key(name: str) -> str:
     return f"endpoints/{name}/paused.json"
 
 
-def percent(weights: Sequence[float]) -> list[int]:
+def whole_shares(weights: Sequence[float]) -> list[int]:
     """Shares in whole percent that add up to 100; the first gets what rounding leaves."""
     total = sum(weights) or 1.0
     shares = [round(100 * weight / total) for weight in weights]

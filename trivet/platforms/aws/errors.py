@@ -152,3 +152,12 @@ def once_the_role_is_known(call: Callable[[], T], what: str, seconds: float = PR
         if last:
             raise last[0] from None
         raise
+
+
+def unless_gone(call: Callable[[], object], *, or_used: bool = False) -> None:
+    """Make a call about what somebody else may have deleted just now; or begun to use, with ``or_used``."""
+    try:
+        call()
+    except ClientError as error:
+        if not (is_missing(error) or (or_used and "in use" in said(error))):
+            raise

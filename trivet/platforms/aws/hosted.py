@@ -19,7 +19,7 @@ from trivet.platforms.aws.errors import PROPAGATION_SECONDS, is_changing, is_mis
 from trivet.platforms.aws.tags import Tags
 
 UNSETTLED = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
-LOST = ("Failed", "OutOfService", "UpdateRollbackFailed")  # such an endpoint takes no update: it is made again
+LOST = ("Failed", "OutOfService")  # such an endpoint serves nothing and takes no update: it is made again
 SETTLE_SECONDS = 3600.0
 DELETE_SECONDS = 1800.0
 LONGEST_PAUSE = 15.0

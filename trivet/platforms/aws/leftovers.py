@@ -5,14 +5,13 @@ The last good configurations stay, so that whoever has to go back can do so by h
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from trivet.core.outputs import EndpointShell
 from trivet.platforms.aws.clients import Clients
-from trivet.platforms.aws.errors import is_missing, said
+from trivet.platforms.aws.errors import is_missing, unless_gone
 from trivet.platforms.aws.rollout import alarm_names
 from trivet.platforms.aws.variants import DIGITS, family
 
@@ -31,19 +30,10 @@ def tidy(clients: Clients, shell: EndpointShell, *, kept: str = "", bad: str = "
     for name in configs:
         if name not in keep:
             clients("cloudwatch").delete_alarms(AlarmNames=alarm_names(name))
-            _unless_gone(lambda name=name: sagemaker.delete_endpoint_config(EndpointConfigName=name))
+            unless_gone(lambda name=name: sagemaker.delete_endpoint_config(EndpointConfigName=name), or_used=True)
     for name in _named(sagemaker, "list_models", "Models", "ModelName", shell):
         if name not in used:
-            _unless_gone(lambda name=name: sagemaker.delete_model(ModelName=name))
-
-
-def _unless_gone(call: Callable[[], object]) -> None:
-    """Make a call about what somebody else may have deleted, or begun to use, just now."""
-    try:
-        call()
-    except ClientError as error:
-        if not (is_missing(error) or "in use" in said(error)):
-            raise
+            unless_gone(lambda name=name: sagemaker.delete_model(ModelName=name), or_used=True)
 
 
 def _named(sagemaker: Any, verb: str, member: str, field: str, shell: EndpointShell) -> list[str]:

@@ -29,7 +29,7 @@ from trivet.core.specs import Approval, ModelVersion
 from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.errors import is_missing, told
 from trivet.platforms.packages import put_package
-from trivet.platforms.versions import OURS, check_name, check_tags, find
+from trivet.platforms.versions import OURS, check_alias, check_name, check_tags, find
 
 NAME, VERSION, DIGEST = f"{OURS}name", f"{OURS}version", f"{OURS}digest"
 KEY, AUTHOR = f"{OURS}key", f"{OURS}author"
@@ -74,13 +74,14 @@ class AwsModels(Models):
             ours = {NAME: name, VERSION: str(number), DIGEST: opened.digest, KEY: key, AUTHOR: author}
             made = self._create(name, number, key, {**tags, **ours})
             point("register.created")
-        # By its ARN, under which it is found at once; lists lag behind.
-        with told(f"Model {_title(name, number)}"):
-            return self._version(self._sagemaker.describe_model_package(ModelPackageName=made["ModelPackageArn"]))
+        return self._version_at(made["ModelPackageArn"], _title(name, number))
 
     def get(self, ref: ModelRef | str) -> ModelVersion:
         wanted = ModelRef.parse(ref) if isinstance(ref, str) else ref
-        title = "" if wanted.version is None else _title(wanted.name, wanted.version)
+        number = wanted.version if wanted.alias is None else self._pointed(wanted.name, wanted.alias)
+        if wanted.alias is not None and number is None:
+            return find(wanted, [])
+        title = "" if number is None else _title(wanted.name, number)
         return find(wanted, [self._version(one) for one in self._described(wanted.name, title)])
 
     def list(self, name: str = "") -> Sequence[ModelVersion]:
@@ -95,11 +96,14 @@ class AwsModels(Models):
         alias: str | None = None,
         approval: Approval | None = None,
     ) -> ModelVersion:
-        now = self.get(ModelRef(version.name, version.version))
+        summary = self._model_package(version.name, version.version)
+        if summary is None:
+            raise NotFound(f"There is no {ModelRef(version.name, version.version)}.")
+        now = self._version_at(summary["ModelPackageArn"], str(version))
         _check_tags({**now.tags, **(tags or {})}, MOST_TAGS)
         check_tags(tags or {})
-        if alias and ModelRef.parse(f"{version.name}@{alias}").alias != alias:
-            raise ConfigError(f"{alias!r} is no alias.", "Use letters, digits, dots, dashes and underscores.")
+        if alias:
+            check_alias(now.name, alias)
         changed: dict[str, Any] = {"CustomerMetadataProperties": tags} if tags else {}
         if approval:
             # The whole of it first: what SageMaker shows is no approval of ours without it.
@@ -108,15 +112,12 @@ class AwsModels(Models):
             changed["ModelApprovalStatus"] = STATUS[approval.status]
             changed["ApprovalDescription"] = " ".join(f"{approval.actor}: {approval.reason}".split())[:MOST_REASON]
         if changed:
-            summary = self._model_package(now.name, now.version)
-            if summary is None:
-                raise NotFound(f"There is no {ModelRef(now.name, now.version)}.")
             with told(f"Model {now}"):
                 self._sagemaker.update_model_package(ModelPackageArn=summary["ModelPackageArn"], **changed)
         point("tag.tagged")
         if alias:
             self._store.put(f"registry/{now.name}/aliases/{alias}", str(now.version).encode())
-        return self.get(ModelRef(now.name, now.version))
+        return self._version_at(summary["ModelPackageArn"], str(now))
 
     @property
     def _sagemaker(self) -> Any:
@@ -182,6 +183,18 @@ class AwsModels(Models):
             # What was made by other hands than ours is no version of ours.
             if found.get("CustomerMetadataProperties", {}).keys() >= {NAME, VERSION, DIGEST, KEY, AUTHOR}:
                 yield found
+
+    def _version_at(self, arn: str, title: str) -> ModelVersion:
+        """By its ARN, under which it is found at once; lists lag behind."""
+        with told(f"Model {title}"):
+            return self._version(self._sagemaker.describe_model_package(ModelPackageName=arn))
+
+    def _pointed(self, name: str, alias: str) -> int | None:
+        """The version to which an alias points."""
+        try:
+            return int(self._store.get(f"registry/{name}/aliases/{alias}"))
+        except NotFound:
+            return None
 
     def _version(self, found: Mapping[str, Any]) -> ModelVersion:
         properties = found["CustomerMetadataProperties"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trivet.core.leftovers import PROJECT_TAG, STACK_TAG
+from trivet.core.leftovers import ENVIRONMENT_TAG, MANAGED_TAG, PROJECT_TAG, STACK_TAG
 from trivet.core.outputs import Outputs
 
 Tags = list[dict[str, str]]
@@ -10,11 +10,16 @@ Tags = list[dict[str, str]]
 
 def tags(outputs: Outputs, **more: str) -> Tags:
     """The stack's tags, and ``more`` under ``trivet:``."""
+    return tags_of(outputs.project, outputs.stack, outputs.environment, **more)
+
+
+def tags_of(project: str, stack: str, environment: str, **more: str) -> Tags:
+    """The same, where there are no outputs yet."""
     named = {
-        PROJECT_TAG: outputs.project,
-        STACK_TAG: outputs.stack,
-        "trivet:environment": outputs.environment,
-        "trivet:managed-by": "trivet",
+        PROJECT_TAG: project,
+        STACK_TAG: stack,
+        ENVIRONMENT_TAG: environment,
+        MANAGED_TAG: "trivet",
         **{f"trivet:{name.replace('_', '-')}": value for name, value in more.items()},
     }
     return [{"Key": key, "Value": value} for key, value in named.items()]

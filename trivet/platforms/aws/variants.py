@@ -100,33 +100,46 @@ def family(shell: EndpointShell) -> str:
 
 
 def _model(spec: EndpointSpec, release: Release, shell: EndpointShell, outputs: Outputs, native: AwsNative) -> Request:
+    environment = {
+        "TRIVET_ENDPOINT": spec.name,
+        "TRIVET_RECORDS": outputs.records,
+        "TRIVET_RECORDS_MODE": spec.records,
+        "AWS_REGION": outputs.region,
+    }
+    request = model_of(release, native.server_role, spec.native.aws.image, environment, outputs, native)
+    named_tags = tags(outputs, endpoint=spec.name, model=release.model, model_version=str(release.version))
+    return request | {"ModelName": named(shell, request), "Tags": named_tags}
+
+
+def model_of(
+    release: Release, role: str, own_image: str | None, environment: dict[str, str], outputs: Outputs, native: AwsNative
+) -> Request:
+    """A model of SageMaker's, without a name: the release in a container that serves it, in the stack's network.
+
+    :param own_image: the user's; none: the stack's own.
+    """
     source = {
         "S3Uri": f"{outputs.store}/{package_key(release.digest)}/",
         "S3DataType": "S3Prefix",
         "CompressionType": "None",
     }
-    environment = {
+    known = {
         NAME: release.model,
         VERSION: str(release.version),
-        "TRIVET_ENDPOINT": spec.name,
         "TRIVET_PUBLIC_KEY": outputs.signing.public_key,
-        "TRIVET_RECORDS": outputs.records,
-        "TRIVET_RECORDS_MODE": spec.records,
-        "AWS_REGION": outputs.region,
     }
     request: Request = {
         "PrimaryContainer": {
-            "Image": spec.native.aws.image or image(native, SERVING),
+            "Image": own_image or image(native, SERVING),
             "ModelDataSource": {"S3DataSource": source},
-            "Environment": environment,
+            "Environment": known | environment,
         },
-        "ExecutionRoleArn": native.server_role,
+        "ExecutionRoleArn": role,
     }
     if native.subnets:
         groups = list(native.security_groups)
         request["VpcConfig"] = {"Subnets": list(native.subnets), "SecurityGroupIds": groups}
-    named_tags = tags(outputs, endpoint=spec.name, model=release.model, model_version=str(release.version))
-    return request | {"ModelName": named(shell, request), "Tags": named_tags}
+    return request
 
 
 def _variant(spec: EndpointSpec, name: str, model: str, weight: int) -> Request:

@@ -27,7 +27,7 @@ from trivet.platforms.local.errors import told
 from trivet.platforms.local.processes import QUIET
 from trivet.platforms.local.registry import every, open_client, told_by_mlflow, uri
 from trivet.platforms.packages import put_package
-from trivet.platforms.versions import OURS, check_name, check_tags, find
+from trivet.platforms.versions import OURS, check_alias, check_name, check_tags, find
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -82,6 +82,8 @@ class LocalModels(Models):
         approval: Approval | None = None,
     ) -> ModelVersion:
         check_tags(tags or {})
+        if alias:
+            check_alias(version.name, alias)
         ours = {APPROVAL: approval.canonical().decode()} if approval else {}
         with self._writing(), told_by_mlflow(f"Model {version}"):
             self.get(ModelRef(version.name, version.version))

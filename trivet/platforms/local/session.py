@@ -47,7 +47,7 @@ class LocalPlatform(Platform):
         self.outputs = outputs
         self.store = ObjectStore(at(outputs.store).as_uri())
         work = at(outputs.workflows)
-        self.jobs = LocalJobs(work / JOBS, self.store.url, self.check)
+        self.jobs = LocalJobs(work / JOBS, self.store, self.store.url, outputs.signing.public_key, self.check)
         self.workflows = LocalWorkflows(work / WORKFLOWS, root, self.check)
         self.models = LocalModels(
             at(outputs.models) / REGISTRY_DB, self.store, at(outputs.store), at(outputs.signing.private_key)

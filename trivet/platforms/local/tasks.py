@@ -43,7 +43,7 @@ class Files(Document):
 
 
 class Task(Document):
-    """What is to be run. ``directory`` is absolute, or the unpacked source where there are ``files``."""
+    """What is to be run. ``directory`` is absolute or of the task's folder; where there are ``files``, the source."""
 
     attempt: str
     command: tuple[str, ...]
@@ -97,6 +97,11 @@ def _launch(folder: Path) -> None:
         there = recorded(folder)
         if there is None or current(there) is not JobState.RUNNING:
             raise
+
+
+def wanted(folder: Path) -> Task | None:
+    """What is or was to be run in this folder; None when nothing was."""
+    return Task.read(folder / TASK) if (folder / TASK).exists() else None
 
 
 def recorded(folder: Path) -> TaskState | None:

@@ -18,6 +18,7 @@ from trivet.core.refs import JobRef
 from trivet.core.specs import EndpointSpec, JobSpec, JobState, ModelVersion, Release
 from trivet.core.waiting import wait_for
 from trivet.platforms.aws import clients, hosted, session
+from trivet.platforms.aws.scoring import ENDING
 from trivet.rehearsal.rigs.aws import ENDPOINTS, AwsRig
 from trivet.rehearsal.rigs.package import make_package
 
@@ -160,8 +161,9 @@ def held(rig: AwsRig) -> Callable[[], dict[str, list[str]]]:
 
     def names() -> dict[str, list[str]]:
         sagemaker = rig.client("sagemaker")
+        models = [one["ModelName"] for one in sagemaker.list_models(MaxResults=100)["Models"]]
         return {
-            "models": [one["ModelName"] for one in sagemaker.list_models(MaxResults=100)["Models"]],
+            "models": [name for name in models if not name.endswith(ENDING)],
             "configs": [
                 one["EndpointConfigName"] for one in sagemaker.list_endpoint_configs(MaxResults=100)["EndpointConfigs"]
             ],

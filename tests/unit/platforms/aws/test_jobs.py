@@ -13,9 +13,9 @@ from trivet.clouds import awsprices
 from trivet.core.errors import ConfigError, NotFound, PlatformError
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
-from trivet.core.specs import AwsJob, JobNative, JobSpec, JobState
+from trivet.core.specs import AwsJob, AwsScoring, JobNative, JobSpec, JobState
 from trivet.core.waiting import wait_for
-from trivet.platforms.aws.jobs import runtime_limit
+from trivet.platforms.aws.requests import runtime_limit
 from trivet.rehearsal.rigs.aws import REGION, AwsRig
 
 Make = Callable[..., JobSpec]
@@ -167,9 +167,7 @@ def test_a_quota_is_a_sentence_that_says_what_to_ask_for(rig: AwsRig, platform: 
         platform.jobs.submit(job())
 
 
-def costing(most: float | None, instances: int = 1) -> JobSpec:
-    aws = AwsJob(most_cost=most, instances=instances)
-    return JobSpec(name="a", source="s", command=("python",), output="outputs/a", native=JobNative(aws=aws))
+HOUR = timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
@@ -179,16 +177,17 @@ def test_a_limit_of_cost_is_a_limit_of_time(
     monkeypatch: pytest.MonkeyPatch, most: float | None, instances: int, seconds: int
 ) -> None:
     monkeypatch.setattr(awsprices, "hourly", lambda *_: Decimal(1))
-    assert runtime_limit(costing(most, instances), REGION) == seconds
+    assert runtime_limit(AwsJob(most_cost=most, instances=instances), HOUR, REGION) == seconds
+    assert runtime_limit(AwsScoring(most_cost=most, instances=instances), HOUR, REGION) == seconds
 
 
 def test_a_limit_of_cost_that_cannot_be_kept_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(awsprices, "hourly", lambda *_: None)
     with pytest.raises(ConfigError, match="not known"):
-        runtime_limit(costing(1.0), REGION)
+        runtime_limit(AwsJob(most_cost=1.0), HOUR, REGION)
     monkeypatch.setattr(awsprices, "hourly", lambda *_: Decimal(1000))
     with pytest.raises(ConfigError, match="no second"):
-        runtime_limit(costing(0.01), REGION)
+        runtime_limit(AwsJob(most_cost=0.01), HOUR, REGION)
 
 
 def test_a_job_that_has_cost_what_it_may_is_ended(

@@ -14,7 +14,7 @@ import pytest
 
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
-from trivet.core.specs import AwsEndpoint, EndpointNative, EndpointSpec, EndpointStatus, JobSpec, JobState
+from trivet.core.specs import AwsEndpoint, EndpointNative, EndpointSpec, EndpointStatus, JobSpec, JobState, ScoringSpec
 from trivet.platforms.local.processes import python_environment
 from trivet.rehearsal.rigs.aws import AwsRig
 from trivet.rehearsal.rigs.package import make_package
@@ -24,13 +24,15 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from trivet.core.outputs import Outputs
-from trivet.core.specs import Approval, EndpointSpec, JobSpec
+from trivet.core.specs import Approval, EndpointSpec, JobSpec, ScoringSpec
 from trivet.platforms.aws.session import connect
 
 outputs, verb, given = Outputs.model_validate_json(Path(sys.argv[1]).read_text()), sys.argv[2], sys.argv[3]
 platform = connect(outputs, Path("."))
 if verb == "submit":
     platform.jobs.submit(JobSpec.model_validate_json(given))
+elif verb == "score":
+    platform.jobs.score(ScoringSpec.model_validate_json(given))
 elif verb == "register":
     version = platform.models.register("killed", Path(given), author="ada", tags={"a": "1"})
     time = datetime(2026, 1, 1, tzinfo=UTC)
@@ -70,6 +72,23 @@ def test_a_job_whose_task_was_written_is_submitted_once(
     assert platform.jobs.submit(spec) == ref
     jobs = rig.client("sagemaker").list_training_jobs(NameContains=f"-{spec.name}-")["TrainingJobSummaries"]
     assert len(jobs) == 1
+
+
+def test_a_job_whose_model_was_made_scores_once(
+    rig: AwsRig,
+    platform: Platform,
+    call: Call,
+    spec_of: Callable[..., EndpointSpec],
+    ended: Callable[[JobRef], JobState],
+) -> None:
+    [release] = spec_of(3).releases
+    platform.store.put("scoring/killed/rows.csv", b"1,2\n")
+    spec = ScoringSpec(name="killed", release=release, input="scoring/killed", output="outputs/killed")
+    assert call("score", spec.model_dump_json(), "scoring.model") == -signal.SIGKILL
+    ref = platform.jobs.score(spec)
+    assert ended(ref) is JobState.SUCCEEDED
+    assert platform.jobs.score(spec) == ref
+    assert len(rig.client("sagemaker").list_transform_jobs(NameContains="-killed-")["TransformJobSummaries"]) == 1
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from trivet.core.specs import (
     JobNative,
     JobSpec,
     MetricPoint,
+    ScoringSpec,
 )
 from trivet.core.waiting import wait_for
 from trivet.infra.stacks.aws import grants
@@ -73,12 +74,24 @@ def calls(
         assert "up" in list(platform.jobs.logs(ref))
         slow = platform.jobs.submit(job("import time; time.sleep(600)"))
         platform.jobs.cancel(slow)
+        for name in ("scored", "ended"):
+            platform.store.put(f"scoring/{name}/rows.csv", b"1,2\n" * 1000)
+            ref = platform.jobs.score(scoring(specs[1], name))
+            if name == "scored":
+                ended(ref)
+                list(platform.jobs.logs(ref))
+            platform.jobs.cancel(ref)
         _models(platform, tmp_path_factory.mktemp("rights") / "package")
         _endpoints(rig, platform, specs)
         now = datetime.now(UTC)
         platform.metrics.put([MetricPoint(name="rights", value=1.0, time=now)])
         platform.metrics.query("rights", now - timedelta(minutes=5))
     return rig.fake.calls()
+
+
+def scoring(spec: EndpointSpec, name: str) -> ScoringSpec:
+    """The release of an endpoint, with which files are scored instead."""
+    return ScoringSpec(name=name, release=spec.releases[0], input=f"scoring/{name}", output=f"outputs/{name}")
 
 
 def _models(platform: Any, package: Path) -> None:
@@ -192,9 +205,10 @@ def test_the_deployer_may_do_nothing_in_these_services_that_no_verb_asks(
 
 def test_what_the_runtime_names_has_the_stacks_prefix(calls: list[Call]) -> None:
     """Roles may touch what begins with it."""
-    kinds = ("TrainingJob", "Model", "EndpointConfig", "Endpoint")
+    kinds = ("TrainingJob", "TransformJob", "Model", "EndpointConfig", "Endpoint")
     naming = {f"{verb}{kind}" for verb in ("Describe", "Delete") for kind in kinds} | {
         "CreateTrainingJob",
+        "CreateTransformJob",
         "CreateEndpoint",
     }
     found = [one["resource"] for one in by(calls, OWN) if one["operation"] in naming]

@@ -12,9 +12,10 @@ import pytest
 from trivet.core.errors import Locked, NotReady, TrivetError
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
-from trivet.core.specs import EndpointSpec, EndpointStatus, JobSpec, JobState
+from trivet.core.specs import EndpointSpec, EndpointStatus, JobSpec, JobState, ScoringSpec
 from trivet.core.waiting import wait_for
 from trivet.platforms.aws import jobs
+from trivet.platforms.aws.scoring import ENDING
 from trivet.platforms.container import ContainerTask
 from trivet.rehearsal.rigs.aws import AwsRig
 from trivet.rehearsal.rigs.package import make_package
@@ -155,7 +156,11 @@ def test_two_who_delete_one_endpoint_both_succeed(
 
 
 def test_what_is_cleared_is_this_stacks_alone(
-    rig: AwsRig, platform: Platform, job: Callable[..., JobSpec], ended: Callable[[JobRef], JobState]
+    rig: AwsRig,
+    platform: Platform,
+    job: Callable[..., JobSpec],
+    spec_of: SpecOf,
+    ended: Callable[[JobRef], JobState],
 ) -> None:
     """The other stack's prefix begins with this one's."""
     native = rig.outputs.native.model_copy(update={"prefix": "rehearsal-aws-two"})
@@ -164,6 +169,11 @@ def test_what_is_cleared_is_this_stacks_alone(
         theirs = type(second)(other, second.clients)  # type: ignore[call-arg, attr-defined]  it is aws
         kept = theirs.jobs.submit(job("import time; time.sleep(6)"))
         stopped = platform.jobs.submit(job("import time; time.sleep(600)"))
+        for name in ("a", "b", "c", "d"):
+            platform.store.put(f"scoring/cleared/{name}.csv", b"1,2\n" * 200_000)
+        [release] = spec_of(1).releases
+        scoring = ScoringSpec(name="cleared", release=release, input="scoring/cleared", output="outputs/cleared")
+        scored = platform.jobs.score(scoring)
         without_models = rig.outputs.model_copy(
             update={
                 "models": rig.client("sagemaker").create_model_package_group(ModelPackageGroupName="nothing")[
@@ -172,7 +182,8 @@ def test_what_is_cleared_is_this_stacks_alone(
             }
         )
         type(second)(without_models, second.clients).clear()  # type: ignore[call-arg, attr-defined]
-        assert ended(stopped) is JobState.CANCELLED
+        assert ended(stopped) is ended(scored) is JobState.CANCELLED
+        assert rig.client("sagemaker").list_models(NameContains=ENDING)["Models"] == []
         final = wait_for(
             lambda: state if (state := theirs.jobs.state(kept)) is not JobState.RUNNING else None, "It", seconds=60
         )

@@ -1,0 +1,223 @@
+"""``python -m trivet.serving.batch``: scores the files under a prefix of a store, one after the other, as a job.
+
+What to do is in ``TRIVET_SCORING``, and the working folder is the job's own. Neither a file nor its answers are ever
+whole in the memory. After every chunk of lines the answers are on the disk, and then a checkpoint says how far they
+go; a job that is run again, whatever ended it, goes on from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from trivet.core.document import Document
+from trivet.core.errors import ConfigError, ExitCode, TrivetError
+from trivet.core.faults import point
+from trivet.core.files import write_atomic
+from trivet.core.platform import Store
+from trivet.platforms.packages import get_package
+from trivet.platforms.scoring import FORMS, MOST_LINE, SUFFIX
+from trivet.platforms.store import CHUNK, ObjectStore
+from trivet.serving.engine import Engine
+from trivet.serving.scoring import Scorer
+from trivet.serving.service import Service
+
+TASK = "TRIVET_SCORING"
+CHECKPOINT, ANSWERS, PACKAGE = Path("checkpoint.json"), Path("answers.part"), Path("package")
+TELL_SECONDS = 5.0
+NOTHING = f"sha256:{hashlib.sha256().hexdigest()}"
+
+
+class BatchConfig(Document):
+    """What is scored by what, and where it goes."""
+
+    model: str
+    version: str
+    digest: str
+    public_key: str
+    store: str
+    input: str
+    output: str
+
+
+class Checkpoint(Document):
+    """How far a task has come: the files that are done, by the keys of their answers, and the one that is not."""
+
+    task: str
+    done: tuple[str, ...] = ()
+    key: str = ""
+    answered: int = 0  # bytes of the file under ``key`` to whose rows there are answers
+    digest: str = NOTHING  # of these bytes: a file that has changed is begun afresh
+    written: int = 0  # bytes of answers
+    rows: int = 0
+    errors: int = 0
+
+    def of(self, key: str) -> Checkpoint:
+        """The same, for this file: as it is where it was begun, else at its beginning."""
+        return self if self.key == key else Checkpoint(task=self.task, done=self.done, key=key)
+
+
+class Batch:
+    """One task in the working folder."""
+
+    def __init__(self, config: BatchConfig, store: Store, scorer: Scorer) -> None:
+        self._config = config
+        self._store = store
+        self._scorer = scorer
+        self._told = time.monotonic()
+
+    def run(self) -> None:
+        """Score every file that is not scored yet.
+
+        :raises ConfigError: for a line that is too long to be a row.
+        """
+        checkpoint = self._begun()
+        for key in self._store.list(f"{self._config.input}/"):
+            target = f"{self._config.output}/{key.removeprefix(f'{self._config.input}/')}{SUFFIX}"
+            if target not in checkpoint.done:
+                checkpoint = self._file(target, checkpoint.of(key))
+        ANSWERS.unlink(missing_ok=True)
+
+    def _begun(self) -> Checkpoint:
+        """Where to go on; what another task had left under this name is taken away."""
+        fresh = Checkpoint(task=self._config.content_digest())
+        if not CHECKPOINT.exists():
+            return fresh
+        found = Checkpoint.read(CHECKPOINT)
+        if found.task == fresh.task:
+            return found
+        for target in found.done:
+            self._store.delete(target)
+        return fresh
+
+    def _file(self, target: str, at: Checkpoint) -> Checkpoint:
+        try:
+            at = self._answered(at)
+        except Changed:
+            at = self._answered(Checkpoint(task=at.task, done=at.done, key=at.key))
+        self._store.put(target, ANSWERS)
+        point("scoring.stored")
+        self._tell(at, "done")
+        at = Checkpoint(task=at.task, done=(*at.done, target))
+        write_atomic(CHECKPOINT, at.canonical())
+        return at
+
+    def _answered(self, at: Checkpoint) -> Checkpoint:
+        """Append the answers to the rest of the file.
+
+        :raises Changed: when the rows that were answered are no longer there.
+        """
+        form = FORMS[PurePosixPath(at.key).suffix].encode()
+        if at.rows:
+            self._tell(at, "goes on")
+        with ANSWERS.open("r+b" if ANSWERS.exists() else "w+b") as answers:
+            answers.truncate(at.written)
+            answers.seek(at.written)
+            source = Source(self._store.stream(at.key), at)
+            for block in source.blocks():
+                lines = block.removesuffix(b"\n").split(b"\n")
+                found = self._scorer.score(lines, form)
+                _append(answers, found.lines)
+                at = at.model_copy(
+                    update={
+                        "answered": source.read,
+                        "digest": source.digest,
+                        "written": answers.tell(),
+                        "rows": at.rows + len(lines),
+                        "errors": at.errors + found.errors,
+                    }
+                )
+                write_atomic(CHECKPOINT, at.canonical())
+                point("scoring.chunk")
+                if time.monotonic() > self._told + TELL_SECONDS:
+                    self._tell(at, "so far")
+        return at
+
+    def _tell(self, at: Checkpoint, what: str) -> None:
+        self._told = time.monotonic()
+        print(f"{at.key}: {at.rows} rows {what}, {at.errors} with an error", flush=True)  # noqa: T201  a job's log
+
+
+class Changed(Exception):
+    """A file is not the one that was begun."""
+
+
+class Source:
+    """A file from a checkpoint on, in blocks of whole lines."""
+
+    def __init__(self, chunks: Iterator[bytes], at: Checkpoint) -> None:
+        self._chunks = chunks
+        self._at = at
+        self._sha = hashlib.sha256()
+        self.read = 0
+
+    @property
+    def digest(self) -> str:
+        """Of what was read."""
+        return f"sha256:{self._sha.hexdigest()}"
+
+    def blocks(self) -> Iterator[bytes]:
+        """Blocks of about ``CHUNK`` bytes; the last line of the last may lack its end.
+
+        :raises Changed: when what the checkpoint says was read is not there.
+        :raises ConfigError: for a line of more than ``MOST_LINE`` bytes.
+        """
+        held = self._skip()
+        for chunk in self._chunks:
+            held += chunk
+            end = held.rfind(b"\n") + 1
+            if not end and len(held) > MOST_LINE:
+                raise ConfigError(f"{self._at.key} has a line of more than {MOST_LINE} bytes.", "Put a row on each.")
+            if len(held) >= CHUNK and end:
+                yield self._count(held[:end])
+                held = held[end:]
+        if held:
+            yield self._count(held)
+
+    def _skip(self) -> bytes:
+        """Pass over what is answered; returns what came after it in the same chunk."""
+        rest = b""
+        while self.read < self._at.answered and (chunk := next(self._chunks, b"")):
+            left = self._at.answered - self.read
+            self._count(chunk[:left])
+            rest = chunk[left:]
+        if (self.read, self.digest) != (self._at.answered, self._at.digest):
+            raise Changed
+        return rest
+
+    def _count(self, block: bytes) -> bytes:
+        self._sha.update(block)
+        self.read += len(block)
+        return block
+
+
+def _append(file: BinaryIO, lines: list[bytes]) -> None:
+    """Write what must be on the disk before a checkpoint says so."""
+    file.writelines(lines)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def main() -> int:
+    """Do the task; returns the exit code."""
+    try:
+        if TASK not in os.environ:
+            raise ConfigError(f"{TASK} is not set: this runs inside a job.", "Use `trivet score`.")
+        config = BatchConfig.model_validate_json(os.environ[TASK])
+        store = ObjectStore(config.store)
+        package = get_package(store, config.digest, PACKAGE, config.public_key)
+        engine = Engine.open(package.folder, config.public_key)
+        Batch(config, store, Scorer(Service(engine, config.model, config.version))).run()
+    except TrivetError as error:
+        print(f"Scoring failed: {error}", file=sys.stderr, flush=True)  # noqa: T201  a job's log
+        return error.exit_code
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Batch scoring as SageMaker is asked for it: what it may reach, what it may cost, and what of it is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from trivet.clouds import awsprices
+from trivet.core.errors import ConfigError, NotReady, PlatformError
+from trivet.core.platform import Platform
+from trivet.core.refs import JobRef
+from trivet.core.specs import AwsScoring, EndpointSpec, JobState, ScoringNative, ScoringSpec
+from trivet.rehearsal.rigs.aws import AwsRig
+
+from .conftest import BAD
+
+Ended = Callable[[JobRef], JobState]
+Make = Callable[..., ScoringSpec]
+
+
+@pytest.fixture
+def scoring(platform: Platform, spec_of: Callable[..., EndpointSpec], new_name: Callable[[], str]) -> Make:
+    """A job that scores one file, by a version of that number."""
+
+    def make(number: int = 1, rows: int = 1, **fields: object) -> ScoringSpec:
+        name, [release] = new_name(), spec_of(number).releases
+        platform.store.put(f"scoring/{name}/rows.csv", b"100,50\n" * rows)
+        given = {"name": name, "release": release, "input": f"scoring/{name}", "output": f"outputs/{name}"}
+        return ScoringSpec.model_validate({**given, **fields})
+
+    return make
+
+
+def described(rig: AwsRig, spec: ScoringSpec, attempt: int = 1) -> dict[str, Any]:
+    native: Any = rig.outputs.native
+    return rig.client("sagemaker").describe_transform_job(TransformJobName=f"{native.prefix}-{spec.name}-{attempt}")
+
+
+def test_the_container_is_cut_off_and_all_is_encrypted_with_the_stacks_key(
+    rig: AwsRig, platform: Platform, scoring: Make, ended: Ended
+) -> None:
+    spec = scoring()
+    assert ended(platform.jobs.score(spec)) is JobState.SUCCEEDED
+    native: Any = rig.outputs.native
+    job = described(rig, spec)
+    model = rig.client("sagemaker").describe_model(ModelName=job["ModelName"])
+    assert model["EnableNetworkIsolation"] is True
+    assert model["ExecutionRoleArn"] == native.trainer_role
+    assert job["TransformOutput"]["KmsKeyId"] == job["TransformResources"]["VolumeKmsKeyId"] == native.key
+    tags = rig.client("sagemaker").list_tags(ResourceArn=job["TransformJobArn"])["Tags"]
+    assert {"Key": "trivet:stack", "Value": rig.outputs.stack} in tags
+    assert any('"ready"' in line for line in platform.jobs.logs(JobRef(spec.name)))
+
+
+def test_jobs_of_one_release_share_their_model(rig: AwsRig, platform: Platform, scoring: Make, ended: Ended) -> None:
+    specs = [scoring(), scoring(), scoring(2)]
+    for spec in specs:
+        assert ended(platform.jobs.score(spec)) is JobState.SUCCEEDED
+    one, same, other = (described(rig, spec)["ModelName"] for spec in specs)
+    assert one == same != other
+
+
+def test_a_job_that_has_cost_what_it_may_is_ended(
+    monkeypatch: pytest.MonkeyPatch, platform: Platform, scoring: Make, ended: Ended
+) -> None:
+    monkeypatch.setattr(awsprices, "hourly", lambda *_: Decimal(3600))
+    spec = scoring(rows=400_000, native=ScoringNative(aws=AwsScoring(most_cost=1.0)))
+    ref = platform.jobs.score(spec)
+    assert ended(ref) is JobState.FAILED
+    assert "longer than its 1 s" in "".join(platform.jobs.logs(ref))
+
+
+def test_a_cost_that_cannot_be_limited_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, rig: AwsRig, platform: Platform, scoring: Make
+) -> None:
+    monkeypatch.setattr(awsprices, "hourly", lambda *_: None)
+    spec = scoring(native=ScoringNative(aws=AwsScoring(most_cost=1.0)))
+    with pytest.raises(ConfigError, match="not known"):
+        platform.jobs.score(spec)
+    with pytest.raises(rig.client("sagemaker").exceptions.ClientError):
+        described(rig, spec)
+
+
+def test_a_model_that_does_not_become_ready_fails_the_job_and_its_log_says_why(
+    platform: Platform, scoring: Make, ended: Ended
+) -> None:
+    spec = scoring(BAD)
+    ref = platform.jobs.score(spec)
+    assert ended(ref) is JobState.FAILED
+    assert "golden" in "".join(platform.jobs.logs(ref))
+    again = scoring(1)
+    assert platform.jobs.score(again.model_copy(update={"name": spec.name})) == ref
+    assert ended(ref) is JobState.SUCCEEDED
+
+
+def test_bad_weather_is_a_sentence_and_what_is_new_is_waited_for(
+    rig: AwsRig, platform: Platform, scoring: Make, ended: Ended
+) -> None:
+    rig.fake.fault("CreateTransformJob", code="ThrottlingException", message="Rate exceeded", times=2)
+    assert ended(platform.jobs.score(scoring(4))) is JobState.SUCCEEDED
+    rig.fake.fault("CreateTransformJob", code="ResourceLimitExceeded", message="The account-level limit", times=50)
+    with pytest.raises(PlatformError, match="Service Quotas"):
+        platform.jobs.score(scoring(4))
+    rig.fake.clear_faults()
+    rig.fake.fault("CreateTransformJob", code="ServiceUnavailable", message="Not now", times=50)
+    with pytest.raises(NotReady):
+        platform.jobs.score(scoring(4))
