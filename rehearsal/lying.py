@@ -34,6 +34,10 @@ KINDS = (
         {"StatusEquals": "InProgress"},
     ),
     _Kind(
+        "batch job that runs", "sagemaker", "list_transform_jobs", "TransformJobSummaries[].TransformJobName",
+        {"StatusEquals": "InProgress"},
+    ),
+    _Kind(
         "autoscaling", "application-autoscaling", "describe_scalable_targets", "ScalableTargets[].ResourceId",
         {"ServiceNamespace": "sagemaker"},
     ),

@@ -24,14 +24,19 @@ from trivet.core.refs import JobRef
 from trivet.core.specs import EndpointSpec, JobSpec, JobState, ModelVersion, Release, ScoringSpec
 from trivet.core.waiting import wait_for
 from trivet.rehearsal import live
-from trivet.rehearsal.rigs import Rig, rig_of, without_rig
+from trivet.rehearsal.rigs import LIVE_RIGS, Rig, rig_of, without_rig
 from trivet.rehearsal.rigs.package import make_package
 
 if missing := without_rig(CLOUDS):
     raise pytest.UsageError(f"No rig makes these clouds ready: {', '.join(missing)}.")
 LIVE = live.named()
-if LIVE and "PYTEST_XDIST_WORKER" in os.environ:
-    raise pytest.UsageError(f"{live.LIVE} makes one stack: run the tests in one process, without -n.")
+if LIVE and LIVE not in LIVE_RIGS:
+    raise pytest.UsageError(f"{live.LIVE} is none of: {', '.join(LIVE_RIGS)}.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if LIVE and (config.getoption("numprocesses", None) or "PYTEST_XDIST_WORKER" in os.environ):
+        raise pytest.UsageError(f"{live.LIVE} makes one stack: run the tests in one process, without -n.")
 
 
 def holds_or_is_refused(capability: Capability) -> Callable[[Callable[..., None]], Callable[..., None]]:

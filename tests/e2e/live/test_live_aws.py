@@ -170,6 +170,11 @@ def test_who_does_not_agree_makes_nothing(
     assert not [one for one in account.fake.calls() if one["operation"].startswith(("Create", "Put"))]
 
 
+def test_several_processes_make_no_stack_each(begin: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+    code, said = ended(begin(STORE, "-n", "2"), tmp_path)
+    assert code == pytest.ExitCode.USAGE_ERROR and "run the tests in one process, without -n." in said
+
+
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("AWS_", "TRIVET_", "PULUMI_"))]:
