@@ -28,6 +28,7 @@ from trivet.core.signing import Signer
 from trivet.core.specs import Approval, ModelVersion
 from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.errors import is_missing, told
+from trivet.platforms.aws.variants import container_of
 from trivet.platforms.packages import put_package
 from trivet.platforms.versions import OURS, check_alias, check_name, check_tags, find
 
@@ -138,14 +139,13 @@ class AwsModels(Models):
             number += 1
 
     def _create(self, name: str, number: int, key: str, properties: dict[str, str]) -> Mapping[str, Any]:
-        url = f"{self._outputs.store}/{key}/"
-        source = {"S3Uri": url, "S3DataType": "S3Prefix", "CompressionType": "None"}
+        container = container_of(key, name, number, self._image(), self._outputs)
         with told(f"Model {name}/{number}"):
             return self._sagemaker.create_model_package(
                 ModelPackageGroupName=self._group.rpartition("/")[2],
                 ModelPackageDescription=_title(name, number),
                 InferenceSpecification={
-                    "Containers": [{"Image": self._image(), "ModelDataSource": {"S3DataSource": source}}],
+                    "Containers": [container],
                     "SupportedContentTypes": [JSON, "application/jsonlines", "text/csv"],
                     "SupportedResponseMIMETypes": [JSON, "application/jsonlines", "text/csv"],
                 },

@@ -111,6 +111,16 @@ def _model(spec: EndpointSpec, release: Release, shell: EndpointShell, outputs: 
     return request | {"ModelName": named(shell, request), "Tags": named_tags}
 
 
+def container_of(key: str, name: str, version: int, image: str, outputs: Outputs) -> Request:
+    """What serves a package as a version of a model, whoever deploys it: nothing that the stack has not signed.
+
+    :param key: of the package in the stack's store.
+    """
+    source = {"S3Uri": f"{outputs.store}/{key}/", "S3DataType": "S3Prefix", "CompressionType": "None"}
+    known = {NAME: name, VERSION: str(version), "TRIVET_PUBLIC_KEY": outputs.signing.public_key}
+    return {"Image": image, "ModelDataSource": {"S3DataSource": source}, "Environment": known}
+
+
 def model_of(
     release: Release, role: str, own_image: str | None, environment: dict[str, str], outputs: Outputs, native: AwsNative
 ) -> Request:
@@ -118,24 +128,10 @@ def model_of(
 
     :param own_image: the user's; none: the stack's own.
     """
-    source = {
-        "S3Uri": f"{outputs.store}/{package_key(release.digest)}/",
-        "S3DataType": "S3Prefix",
-        "CompressionType": "None",
-    }
-    known = {
-        NAME: release.model,
-        VERSION: str(release.version),
-        "TRIVET_PUBLIC_KEY": outputs.signing.public_key,
-    }
-    request: Request = {
-        "PrimaryContainer": {
-            "Image": own_image or image(native, SERVING),
-            "ModelDataSource": {"S3DataSource": source},
-            "Environment": known | environment,
-        },
-        "ExecutionRoleArn": role,
-    }
+    key = package_key(release.digest)
+    container = container_of(key, release.model, release.version, own_image or image(native, SERVING), outputs)
+    container["Environment"] |= environment
+    request: Request = {"PrimaryContainer": container, "ExecutionRoleArn": role}
     if native.subnets:
         groups = list(native.security_groups)
         request["VpcConfig"] = {"Subnets": list(native.subnets), "SecurityGroupIds": groups}
