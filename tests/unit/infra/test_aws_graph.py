@@ -38,6 +38,8 @@ USE = {
     "catalog": "off",
 }
 NIGHTLY = '[{"name": "nightly", "at": "rate(1 day)"}]'
+UNKNOWN_PRICE = {"aws": {"instance_type": "ml.x9.large", "most_cost": 1}}
+UNPRICED = json.dumps([{"name": "nightly", "at": "rate(1 day)", "native": UNKNOWN_PRICE}])
 PROFILES = {
     "dev": {"environment": "dev"},
     "database": {"environment": "dev", "database": "create"},
@@ -255,9 +257,13 @@ def test_names_fit_their_services():
         ({"network": "off"}, "database needs a network"),
         ({"schedules": '[{"name": "%s", "at": "rate(1 day)"}]' % ("a" * 40)}, "longer than SageMaker takes"),
         ({"schedules": NIGHTLY, "images": "off"}, "so the schedule 'nightly' has no image"),
+        ({"schedules": UNPRICED}, "The price of ml.x9.large in eu-central-1 is not known"),
+        ({"images": '{"arn": "x"}'}, "url is missing, arn is unknown"),
+        ({"database": '{"url": "postgresql://db/x", "id": "x"}'}, "id is unknown"),
     ],
 )
 def test_what_is_wrong_is_named_before_anything_is_made(config, message):
     command = [sys.executable, str(PROGRAM), "x", json.dumps(BASE | config), "up"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode and message in result.stderr
+    assert result.stdout == "", "what was registered before that"
