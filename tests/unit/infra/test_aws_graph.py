@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from trivet.core.outputs import Outputs
+from trivet.infra.stacks.aws.grants import actions_of
 
 PROGRAM = Path(__file__).with_name("mocked_aws.py")
 BASE = {
@@ -208,6 +209,14 @@ def test_roles_are_passed_to_sagemaker_alone():
         [passing] = [one for one in statements("prod")[name] if one["Action"] == "iam:PassRole"]
         assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
         assert all(arn.endswith((":trainer", ":server", ":monitor", ":workflow")) for arn in passing["Resource"])
+
+
+def test_only_who_may_make_a_model_may_score_with_it():
+    for name, rights in statements("prod").items():
+        allowed = actions_of(rights)
+        assert ("sagemaker:CreateTransformJob" in allowed) == (name == "deployer-policy")
+        if "sagemaker:CreateTransformJob" in allowed:
+            assert {"sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:AddTags"} <= allowed
 
 
 def test_a_schedule_is_made_where_one_is_asked_for_and_nothing_of_it_elsewhere():
