@@ -16,11 +16,21 @@ class StackComponent(pulumi.ComponentResource, ABC):
     """Base of ``stacks.<cloud>.Stack``."""
 
     def __init__(self, stack: str, settings: Settings, options: pulumi.ResourceOptions | None = None) -> None:
-        """:raises ConfigError: for names that the cloud would not take, before anything is made."""
-        names.check(settings, pulumi.get_project(), stack)
+        """:raises ConfigError: for what the cloud would not take, before anything is made."""
+        project = pulumi.get_project()
+        names.check(settings, project, stack)
+        self.check(settings, names.prefix(settings, project, stack))
         super().__init__(f"trivet:{settings.cloud}:Stack", stack, None, options)
         self.stack = stack
         self.settings = settings
+
+    @classmethod
+    def check(cls, settings: Settings, prefix: str) -> None:
+        """Refuse what this cloud's stack cannot make of settings; it may register nothing.
+
+        :param prefix: of all names of the stack.
+        :raises ConfigError: saying what to set instead.
+        """
 
     @abstractmethod
     def sections(self) -> Mapping[str, Any]:

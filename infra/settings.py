@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from trivet.clouds import CLOUDS
 from trivet.core.document import Document
@@ -17,6 +17,7 @@ from trivet.core.errors import ConfigError
 from trivet.core.naming import Naming
 from trivet.core.outputs import EnvironmentName
 from trivet.core.specs import NAME, JobNative
+from trivet.infra import clock
 from trivet.infra.profiles import PROFILES, Profile, profile
 
 NAMESPACE = "trivet"
@@ -43,11 +44,12 @@ class ScheduleSettings(Document):
     """A job that the cloud's clock starts."""
 
     name: str = Field(pattern=NAME, description="Lower-case letters, digits, hyphens.")
-    at: str = Field(
-        pattern=r"^(rate\([1-9][0-9]* (minute|hour|day)s?\)|cron\(\S+( \S+){5}\))$",
-        description="`rate(1 day)`, or `cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR)`.",
+    at: Annotated[str, AfterValidator(clock.expression)] = Field(
+        description="`rate(1 day)`, or `cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR)`."
     )
-    timezone: str = Field(default="UTC", description="Of `cron`, such as `Europe/Berlin`.")
+    timezone: Annotated[str, AfterValidator(clock.timezone)] = Field(
+        default="UTC", description="Of `cron`, such as `Europe/Berlin`."
+    )
     timeout: timedelta = Field(default=timedelta(hours=1), description="After which a run is ended.")
     native: JobNative = Field(default=JobNative(), description="Machines and image.")
 

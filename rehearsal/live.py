@@ -57,10 +57,10 @@ def named() -> str | None:
     return os.environ.get(LIVE) or None
 
 
-def given(*required: str) -> dict[str, str]:
-    """The stack's config as the user gives it in ``TRIVET_LIVE_CONFIG``.
+def given(*required: str, fixed: Mapping[str, str]) -> dict[str, str]:
+    """The stack's config as the user gives it in ``TRIVET_LIVE_CONFIG``, with what the tests set themselves.
 
-    :raises ConfigError: where it is none, or lacks what only the user knows.
+    :raises ConfigError: where it is none, lacks what only the user knows, or says what is not the user's to say.
     """
     how = f"""Set {CONFIG} to a JSON object of the stack's config with {", ".join(required)}."""
     try:
@@ -71,7 +71,12 @@ def given(*required: str) -> dict[str, str]:
         raise ConfigError(f"{CONFIG} is no JSON object.", how)
     if missing := [name for name in required if name not in config]:
         raise ConfigError(f"The live stack's config lacks {', '.join(missing)}.", how)
-    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    if refused := [name for name in fixed if name in config]:
+        why = (
+            f"{CONFIG} may not set {', '.join(refused)}: the live stack is the tests' own, and is destroyed at the end."
+        )
+        raise ConfigError(why, "Leave that out.")
+    return {**{key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}, **fixed}
 
 
 @contextmanager

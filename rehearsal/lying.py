@@ -52,6 +52,7 @@ KINDS = (
     _Kind("alias of a key", "kms", "list_aliases", "Aliases[?!starts_with(AliasName, 'alias/aws/')].AliasName"),
     _Kind("VPC", "ec2", "describe_vpcs", "Vpcs[?!IsDefault].VpcId"),
     _Kind("subnet", "ec2", "describe_subnets", "Subnets[?!DefaultForAz].SubnetId"),
+    _Kind("route table", "ec2", "describe_route_tables", "RouteTables[?!(Associations[?Main])].RouteTableId"),
     _Kind("security group", "ec2", "describe_security_groups", "SecurityGroups[?GroupName!='default'].GroupId"),
     _Kind("private endpoint", "ec2", "describe_vpc_endpoints", "VpcEndpoints[?State!='deleted'].VpcEndpointId"),
     _Kind("flow log", "ec2", "describe_flow_logs", "FlowLogs[].FlowLogId"),
@@ -69,6 +70,9 @@ KINDS = (
     _Kind("catalogue", "glue", "get_databases", "DatabaseList[].Name"),
     _Kind("security configuration", "glue", "get_security_configurations", "SecurityConfigurations[].Name"),
     _Kind("trail", "cloudtrail", "describe_trails", "trailList[].Name"),
+    _Kind("queue", "sqs", "list_queues", "(QueueUrls || `[]`)[]"),
+    _Kind("schedule", "scheduler", "list_schedules", "Schedules[].join('/', [GroupName, Name])"),
+    _Kind("schedule group", "scheduler", "list_schedule_groups", "ScheduleGroups[?Name!='default'].Name"),
     _Kind("rule", "events", "list_rules", "Rules[].Name"),
 )  # fmt: skip
 
@@ -87,6 +91,7 @@ def lying(client: Callable[[str], Any]) -> Iterator[str]:
             found = jmespath.search(kind.names, getattr(asking, kind.operation)(**kind.asked))
         yield from (f"{kind.title} {name}" for name in found)
     yield from _keys(client("kms"))
+    yield from _budgets(client("budgets"), client("sts").get_caller_identity()["Account"])
 
 
 def _keys(kms: Any) -> Iterator[str]:
@@ -95,3 +100,8 @@ def _keys(kms: Any) -> Iterator[str]:
             told = kms.describe_key(KeyId=one["KeyId"])["KeyMetadata"]
             if told["KeyManager"] == "CUSTOMER" and told["KeyState"] != "PendingDeletion":
                 yield f"key {told['Arn']}"
+
+
+def _budgets(budgets: Any, account: str) -> Iterator[str]:
+    for page in budgets.get_paginator("describe_budgets").paginate(AccountId=account):
+        yield from (f"budget {one['BudgetName']}" for one in page.get("Budgets", []))

@@ -23,6 +23,14 @@ from trivet.rehearsal.rigs import Rig
 from trivet.rehearsal.stages import surroundings
 
 ENDPOINTS = ("first", "second")
+FIXED = {
+    "cloud": "aws",
+    "environment": "dev",
+    "endpoints": f'["{ENDPOINTS[0]}", "{ENDPOINTS[1]}"]',
+    "protect": "false",
+    "regulated": "false",
+}
+"""What the tests need, and what makes a stack that can be destroyed."""
 MACHINE = "ml.m5.large"  # what jobs and endpoints take where nothing else is said
 # Counted on the fake: what the suite has SageMaker do. The minutes are what users report, and no promise of AWS's.
 JOBS, JOB_MINUTES = 12, 4
@@ -36,12 +44,7 @@ class AwsLiveRig(Rig):
     patience = 1800.0
 
     def __init__(self, folder: Path) -> None:
-        config = {
-            "cloud": "aws",
-            "environment": "dev",
-            "endpoints": f'["{ENDPOINTS[0]}", "{ENDPOINTS[1]}"]',
-            **live.given("region", "account", "images"),
-        }
+        config = live.given("region", "account", "images", fixed=FIXED)
         endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
         stands_in = is_loopback(endpoint)
         self.evidence = f"live ({datetime.now(UTC):%Y-%m-%d})"

@@ -57,6 +57,20 @@ class Stack(StackComponent):
         budget.create(context, alerts.arn)
         self.alerts = alerts
 
+    @classmethod
+    def check(cls, settings: Settings, prefix: str) -> None:
+        for component, required, optional in (
+            (settings.key, keys.IDS, ()),
+            (settings.network, network.IDS, ()),
+            (settings.database, database.IDS, database.OPTIONAL_IDS),
+            (settings.images, images.IDS, ()),
+            (settings.oidc, identity.IDS, ()),
+        ):
+            if component.mode == "use":
+                component.ids(*required, optional=optional)
+        database.check(settings)
+        schedules.check(settings, prefix)
+
     def sections(self) -> Mapping[str, Any]:
         store, records = (_url(bucket.bucket) for bucket in (self.storage.store, self.storage.records))
         ledger = self.database.url if self.database else pulumi.Output.concat(store, "/ledger")

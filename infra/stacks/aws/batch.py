@@ -1,6 +1,6 @@
 """Batch jobs: they run while nobody looks, so that somebody is told when one fails.
 
-Batch Transform needs nothing of the stack but what training and serving have: the server's role, the key, the store.
+Batch Transform needs nothing of the stack but what training and serving have: the trainer's role, the key, the store.
 """
 
 from __future__ import annotations

@@ -8,10 +8,12 @@ import pulumi
 import pulumi_aws as aws
 
 from trivet.core.errors import ConfigError
-from trivet.infra.settings import HOW
+from trivet.infra.settings import HOW, Settings
 from trivet.infra.stacks.aws.context import Context, document
 from trivet.infra.stacks.aws.network import Network
 
+IDS, OPTIONAL_IDS = ("url",), ("resource_id",)
+"""What names a database that is used."""
 ENGINE, FAMILY = "17", "postgres17"
 PORT = 5432
 USER = "trivet"  # whom identities log in as; the administrator makes it once
@@ -29,19 +31,21 @@ class Database:
     resource_id: pulumi.Input[str] | None
 
 
-def create(context: Context, key: pulumi.Input[str], network: Network | None) -> Database | None:
-    """Make it, use one, or do without: then labels and the ledger are kept in files of the store.
+def check(settings: Settings) -> None:
+    """:raises ConfigError: without a network, in which alone it may be made."""
+    if settings.database.mode == "create" and settings.network.mode == "off":
+        raise ConfigError("The database needs a network, and trivet:network is off.", HOW)
 
-    :raises ConfigError: without a network, in which alone it may be.
-    """
+
+def create(context: Context, key: pulumi.Input[str], network: Network | None) -> Database | None:
+    """Make it, use one, or do without: then labels and the ledger are kept in files of the store."""
     settings = context.settings.database
     if settings.mode == "off":
         return None
     if settings.mode == "use":
-        ids = settings.ids("url", optional=["resource_id"])
+        ids = settings.ids(*IDS, optional=OPTIONAL_IDS)
         return Database(ids["url"], ids.get("resource_id"))
-    if network is None:
-        raise ConfigError("The database needs a network, and trivet:network is off.", HOW)
+    assert network is not None  # noqa: S101  check() refuses it
     instance = _instance(context, key, network)
     url = pulumi.Output.concat("postgresql://", instance.endpoint, "/trivet?sslmode=verify-full")
     return Database(url, instance.resource_id)

@@ -152,17 +152,14 @@ def monitor(known: Known) -> list[Statement]:
 def workflow(known: Known) -> list[Statement]:
     """Starts jobs, registers versions; what it passes to them, ``identity`` adds."""
     place = known.place
-    jobs = [
-        place.arn("sagemaker", f"{kind}/{place.prefix}-*")
-        for kind in ("training-job", "processing-job", "transform-job")
-    ]
+    jobs = [place.arn("sagemaker", f"{kind}/{place.prefix}-*") for kind in ("training-job", "processing-job")]
     return [
         _allow(
             "Jobs",
             [
                 f"sagemaker:{verb}{kind}Job"
                 for verb in ("Create", "Describe", "Stop")
-                for kind in ("Training", "Processing", "Transform")
+                for kind in ("Training", "Processing")
             ]
             + ["sagemaker:AddTags"],
             *jobs,

@@ -12,6 +12,8 @@ import pulumi_aws as aws
 from trivet.infra.stacks.aws import grants
 from trivet.infra.stacks.aws.context import Context, document, documented
 
+IDS = ("arn",)
+"""What names an identity provider that is used."""
 GITHUB = "token.actions.githubusercontent.com"
 _AUDIENCE = "sts.amazonaws.com"
 Statements = Sequence[Mapping[str, Any]]
@@ -80,7 +82,7 @@ def _deployer(
     if not repository or settings.mode == "off":
         return None
     if settings.mode == "use":
-        provider: pulumi.Input[str] = settings.ids("arn")["arn"]
+        provider: pulumi.Input[str] = settings.ids(*IDS)["arn"]
     else:
         provider = aws.iam.OpenIdConnectProvider(
             "github", url=f"https://{GITHUB}", client_id_lists=[_AUDIENCE], opts=context.options

@@ -9,6 +9,8 @@ import pulumi_aws as aws
 
 from trivet.infra.stacks.aws.context import Context
 
+IDS = ("url",)
+"""What names an image registry that is used."""
 _KEPT_UNTAGGED_DAYS = 14
 
 
@@ -18,7 +20,7 @@ def create(context: Context, key: pulumi.Input[str]) -> pulumi.Input[str] | None
     if settings.mode == "off":
         return None
     if settings.mode == "use":
-        return settings.ids("url")["url"]
+        return settings.ids(*IDS)["url"]
     repository = aws.ecr.Repository(
         "images",
         name=context.name("models", 256),

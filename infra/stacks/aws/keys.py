@@ -10,6 +10,8 @@ import pulumi_aws as aws
 
 from trivet.infra.stacks.aws.context import Context, document
 
+IDS = ("arn",)
+"""What names a key that is used."""
 _ROTATION_DAYS = 90
 
 
@@ -26,7 +28,7 @@ def create(context: Context) -> Keys:
     """Make both keys; the one for data is used where one is there."""
     settings = context.settings.key
     if settings.mode == "use":
-        data: pulumi.Input[str] = settings.ids("arn")["arn"]
+        data: pulumi.Input[str] = settings.ids(*IDS)["arn"]
     else:
         data = _data_key(context).arn
     signing = aws.kms.Key(

@@ -11,6 +11,8 @@ import pulumi_aws as aws
 from trivet.infra.stacks.aws.context import Context, document
 from trivet.infra.stacks.aws.storage import Storage
 
+IDS = ("vpc", "subnets", "security_group")
+"""What names a network that is used."""
 _RANGE = "10.80.0.0/16"
 _ZONES = ("a", "b")
 _SERVICES = (
@@ -46,7 +48,7 @@ def create(context: Context) -> Network | None:
     if settings.mode == "off":
         return None
     if settings.mode == "use":
-        ids = settings.ids("vpc", "subnets", "security_group")
+        ids = settings.ids(*IDS)
         subnets = ids["subnets"] if isinstance(ids["subnets"], list) else [ids["subnets"]]
         return Network(ids["vpc"], subnets, ids["security_group"])
     vpc = aws.ec2.Vpc(

@@ -13,7 +13,7 @@ import pulumi
 import pulumi_aws as aws
 
 from trivet.core.errors import ConfigError
-from trivet.infra.settings import ScheduleSettings
+from trivet.infra.settings import ScheduleSettings, Settings
 from trivet.infra.stacks.aws.batch import told
 from trivet.infra.stacks.aws.context import Context
 from trivet.infra.stacks.aws.grants import UNDELIVERED
@@ -42,15 +42,32 @@ class Work:
     security_groups: list[pulumi.Input[str]]
 
 
-def create(context: Context, work: Work, topic: pulumi.Input[str]) -> None:
-    """Make the schedules in a group of their own, with one queue of what they could not start.
+def check(settings: Settings, prefix: str) -> None:
+    """Refuse schedules whose jobs could not be asked for.
 
-    :raises ConfigError: for a name that leaves no room for a run's own, or a schedule that has no image.
+    :raises ConfigError: for a name that leaves no room for a run's own, a schedule that has no image, and a limit of
+        cost for machines whose price is not known.
     """
+    for one in settings.schedules:
+        stem = _stem(prefix, one)
+        if len(stem) > _MOST_NAME:
+            raise ConfigError(
+                f"Runs of the schedule {one.name!r} would have names longer than SageMaker takes.",
+                f"Shorten it, or trivet:prefix: {stem!r} may have {_MOST_NAME} characters.",
+            )
+        if settings.images.mode == "off" and one.native.aws.image is None:
+            raise ConfigError(
+                f"The stack has no image registry, so the schedule {one.name!r} has no image.",
+                "Name one under its native.aws.image, or set trivet:images.",
+            )
+        runtime_limit(one.native.aws, one.timeout, settings.region)
+
+
+def create(context: Context, work: Work, topic: pulumi.Input[str]) -> None:
+    """Make the schedules in a group of their own, with one queue of what they could not start."""
     settings = context.settings.schedules
     if not settings:
         return
-    _check(context, work)
     group = aws.scheduler.ScheduleGroup("schedules", name=context.name("schedules", 64), opts=context.options)
     queue = aws.sqs.Queue(
         UNDELIVERED,
@@ -78,26 +95,12 @@ def create(context: Context, work: Work, topic: pulumi.Input[str]) -> None:
     )
     for one in settings:
         _schedule(context, one, work, group, queue)
-    told(context, "scheduled-failed", "Training", [f"{_stem(context, one)}-" for one in settings], topic)
+    told(context, "scheduled-failed", "Training", [f"{_stem(context.prefix, one)}-" for one in settings], topic)
 
 
-def _check(context: Context, work: Work) -> None:
-    for one in context.settings.schedules:
-        if len(_stem(context, one)) > _MOST_NAME:
-            raise ConfigError(
-                f"Runs of the schedule {one.name!r} would have names longer than SageMaker takes.",
-                f"Shorten it, or trivet:prefix: {_stem(context, one)!r} may have {_MOST_NAME} characters.",
-            )
-        if work.images is None and one.native.aws.image is None:
-            raise ConfigError(
-                f"The stack has no image registry, so the schedule {one.name!r} has no image.",
-                "Name one under its native.aws.image, or set trivet:images.",
-            )
-
-
-def _stem(context: Context, settings: ScheduleSettings) -> str:
+def _stem(prefix: str, settings: ScheduleSettings) -> str:
     """What names of its jobs begin with: whole, since roles may touch what begins with the stack's prefix."""
-    return f"{context.prefix}-{settings.name}"
+    return f"{prefix}-{settings.name}"
 
 
 def _schedule(
@@ -133,7 +136,7 @@ def _request(context: Context, settings: ScheduleSettings, work: Work) -> pulumi
     def written(store: str, role: str, key: str, image: str, subnets: list[str], groups: list[str]) -> str:
         request = training_request(
             Surroundings(store, role, key, subnets, groups),
-            f"{_stem(context, settings)}-{ID}",
+            f"{_stem(context.prefix, settings)}-{ID}",
             f"{settings.name}/{ID}",
             machines,
             image=image,

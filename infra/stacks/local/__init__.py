@@ -19,11 +19,6 @@ class Stack(StackComponent):
     """Everything lies under the stack's home, so that ``destroy`` leaves nothing."""
 
     def __init__(self, stack: str, settings: Settings) -> None:
-        if settings.schedules:
-            raise ConfigError(
-                "One machine has no clock of its own, so trivet:schedules is for clouds.",
-                "Call `trivet run --if-needed` from cron.",
-            )
         super().__init__(stack, settings)
         root = project_root()
         self.home = _relative(stack_home(root, stack), root)
@@ -35,6 +30,14 @@ class Stack(StackComponent):
         self.registry = registry.create(self.home, inside)
         self.jobs = training.create(self.home, inside)
         self.endpoints = endpoint.create(self.home, settings.endpoints, inside)
+
+    @classmethod
+    def check(cls, settings: Settings, prefix: str) -> None:  # noqa: ARG003
+        if settings.schedules:
+            raise ConfigError(
+                "One machine has no clock of its own, so trivet:schedules is for clouds.",
+                "Call `trivet run --if-needed` from cron.",
+            )
 
     def sections(self) -> Mapping[str, Any]:
         return {

@@ -190,6 +190,19 @@ def test_a_real_account_needs_pulumis_own_command(
         rig_of("aws", live=True)(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "named",
+    [{"environment": "prod"}, {"protect": True, "regulated": "true"}, {"endpoints": ["mine"]}, {"cloud": "local"}],
+)
+def test_config_cannot_make_a_stack_that_is_not_destroyed(
+    bare: None, account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("TRIVET_LIVE_CONFIG", json.dumps(account.config | named))
+    with pytest.raises(ConfigError, match=f"may not set {', '.join(named)}: .* destroyed at the end"):
+        rig_of("aws", live=True)(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_only_the_user_knows_is_asked_for_first(
     bare: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

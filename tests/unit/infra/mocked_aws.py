@@ -73,8 +73,19 @@ class Monitor(MockMonitor):
         return answer
 
 
+class Refused(Exception):
+    """The stack cannot be made, and these resources were registered before that was told."""
+
+    def __init__(self, registered: list[str]) -> None:
+        super().__init__(f"{len(registered)} resources were registered")
+        self.registered = registered
+
+
 def build(project: str, stack: str, config: str, *, preview: bool) -> dict[str, Any]:
-    """The graph and the output of one stack."""
+    """The graph and the output of one stack.
+
+    :raises Refused: by what was wrong in the config.
+    """
     mocks, output = Recorder(), {}
     monitor = Monitor(mocks)
     pulumi.runtime.set_mocks(mocks, project=project, stack=stack, preview=preview, monitor=monitor)
@@ -85,7 +96,10 @@ def build(project: str, stack: str, config: str, *, preview: bool) -> dict[str, 
 
         return export(Stack(stack, Settings.of(json.loads(config)))).apply(output.update)
 
-    body()
+    try:
+        body()
+    except ConfigError as error:
+        raise Refused(sorted(mocks.resources)) from error
     graph = {"resources": mocks.resources, "outputs": mocks.outputs, "refers": monitor.refers, "output": output}
     graph["options"] = monitor.options
     return graph
@@ -97,8 +111,8 @@ def serve() -> None:
         project, stack, config = json.loads(line)
         try:
             answer = build(project, stack, config, preview=True)
-        except ConfigError as error:
-            answer = {"refused": str(error)}
+        except Refused as error:
+            answer = {"refused": str(error.__cause__), "registered": error.registered}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
@@ -108,7 +122,11 @@ def main() -> None:
         serve()
         return
     stack, config, how = sys.argv[1:]
-    sys.stdout.write(json.dumps(build("trivet", stack, config, preview=how == "preview")))
+    try:
+        sys.stdout.write(json.dumps(build("trivet", stack, config, preview=how == "preview")))
+    except Refused as error:
+        sys.stdout.writelines(f"{name}\n" for name in error.registered)
+        raise
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from trivet.core.outputs import Outputs
+from trivet.infra.stacks.aws.grants import actions_of
 
 PROGRAM = Path(__file__).with_name("mocked_aws.py")
 BASE = {
@@ -38,6 +39,8 @@ USE = {
     "catalog": "off",
 }
 NIGHTLY = '[{"name": "nightly", "at": "rate(1 day)"}]'
+UNKNOWN_PRICE = {"aws": {"instance_type": "ml.x9.large", "most_cost": 1}}
+UNPRICED = json.dumps([{"name": "nightly", "at": "rate(1 day)", "native": UNKNOWN_PRICE}])
 PROFILES = {
     "dev": {"environment": "dev"},
     "database": {"environment": "dev", "database": "create"},
@@ -208,6 +211,14 @@ def test_roles_are_passed_to_sagemaker_alone():
         assert all(arn.endswith((":trainer", ":server", ":monitor", ":workflow")) for arn in passing["Resource"])
 
 
+def test_only_who_may_make_a_model_may_score_with_it():
+    for name, rights in statements("prod").items():
+        allowed = actions_of(rights)
+        assert ("sagemaker:CreateTransformJob" in allowed) == (name == "deployer-policy")
+        if "sagemaker:CreateTransformJob" in allowed:
+            assert {"sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:AddTags"} <= allowed
+
+
 def test_a_schedule_is_made_where_one_is_asked_for_and_nothing_of_it_elsewhere():
     for kind in ("Schedule", "ScheduleGroup", "Queue"):
         assert of("scheduled", kind) and not of("prod", kind)
@@ -255,9 +266,13 @@ def test_names_fit_their_services():
         ({"network": "off"}, "database needs a network"),
         ({"schedules": '[{"name": "%s", "at": "rate(1 day)"}]' % ("a" * 40)}, "longer than SageMaker takes"),
         ({"schedules": NIGHTLY, "images": "off"}, "so the schedule 'nightly' has no image"),
+        ({"schedules": UNPRICED}, "The price of ml.x9.large in eu-central-1 is not known"),
+        ({"images": '{"arn": "x"}'}, "url is missing, arn is unknown"),
+        ({"database": '{"url": "postgresql://db/x", "id": "x"}'}, "id is unknown"),
     ],
 )
 def test_what_is_wrong_is_named_before_anything_is_made(config, message):
     command = [sys.executable, str(PROGRAM), "x", json.dumps(BASE | config), "up"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode and message in result.stderr
+    assert result.stdout == "", "what was registered before that"

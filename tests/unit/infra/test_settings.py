@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from trivet.clouds import CLOUDS
@@ -47,6 +49,45 @@ def test_every_mistake_is_told_at_once() -> None:
 def test_settings_agree(change: dict[str, str], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         Settings.of({**GOOD, **change})
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        *("rate(1 minute)", "rate(1 hour)", "rate(2 days)", "rate(10 minutes)", "rate(100 hours)"),
+        *("cron(0 3 * * ? *)", "cron(0/15 8-17 ? * MON-FRI *)", "cron(0 0 L * ? *)", "cron(0 0 15W * ? 2026-2030)"),
+        *("cron(*/5 0,12 1,15 JAN,FEB ? *)", "cron(0 0 ? * 3#2 *)", "cron(0 0 ? * 6L *)"),
+    ],
+)
+def test_a_schedule_may_be_all_that_aws_takes(at: str) -> None:
+    [schedule] = Settings.of({**GOOD, "schedules": json.dumps([{"name": "a", "at": at}])}).schedules
+    assert (schedule.at, schedule.timezone) == (at, "UTC")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "says"),
+    [
+        ({"at": "rate(1 days)"}, "'rate\\(1 days\\)' is no schedule"),
+        ({"at": "rate(2 day)"}, "is no schedule"),
+        ({"at": "rate(0 days)"}, "is no schedule"),
+        ({"at": "at(2026-12-01T00:00:00)"}, "is no schedule: write `rate"),
+        ({"at": "cron(99 99 ? ? ? x)"}, "Invalid combination of day-of-month '\\?' and day-of-week '\\?'"),
+        ({"at": "cron(99 3 * * ? *)"}, "Invalid minute value '99'"),
+        ({"at": "cron(0 24 * * ? *)"}, "Invalid hour value"),
+        ({"at": "cron(0 3 32 * ? *)"}, "Invalid day-of-month value"),
+        ({"at": "cron(0 3 * 13 ? *)"}, "Invalid month value"),
+        ({"at": "cron(0 3 ? * 0 *)"}, "Invalid day-of-week value"),
+        ({"at": "cron(0 3 * * ? x)"}, "Invalid year value"),
+        ({"at": "cron(0 3 * * * *)"}, "with `\\?` for DAY or WEEKDAY"),
+        ({"at": "cron(0 3 * * ?)"}, "6 required, 5 provided"),
+        ({"at": f"cron(0 3 {','.join(['1'] * 200)} * ? *)"}, "more than 256 characters"),
+        ({"at": "cron(0 3 * * ? *)", "timezone": "Europe/Berln"}, "did you mean Europe/Berlin"),
+        ({"at": "cron(0 3 * * ? *)", "timezone": "../UTC"}, "is no time zone"),
+    ],
+)
+def test_a_schedule_that_aws_would_refuse_is_refused_before(schedule: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Settings.of({**GOOD, "schedules": json.dumps([{"name": "a", **schedule}])})
 
 
 def test_what_is_used_may_be_an_output_of_a_program_and_nothing_else_than_ids() -> None:

@@ -28,11 +28,14 @@ from trivet.rehearsal.plugins.path import rehearsing
 from trivet.rehearsal.plugins.store import Store
 from trivet.workflows import stack as stacks
 
-from .aws_project import CONFIG, PROGRAM, STACK, write_project
+from . import aws_project
+from .aws_project import PROGRAM, STACK, write_project
 from .conftest import client
 
 pytestmark = pytest.mark.slow
 
+NIGHTLY = {"name": "nightly", "at": "cron(30 2 * * ? *)", "timezone": "Europe/Berlin"}
+CONFIG = aws_project.CONFIG | {"schedules": json.dumps([NIGHTLY])}
 CANARY = 'a canary "sings\\ ü/+?= 5f0c9a'
 SECRET_PROGRAM = """
 import pulumi
@@ -168,6 +171,8 @@ def test_secrets_are_in_no_file_and_no_line_and_nothing_is_left(
     there, services = left(), {kind.service for kind in KINDS} | {"kms", "ssm"}
     made = {call["service"] for call in fake.calls() if call["operation"].startswith(("Create", "Put", "Register"))}
     assert made <= services and len(there) > 60, made - services
+    group = f"lending-{STACK}-schedules"
+    assert {f"schedule group {group}", f"schedule {group}/nightly"} <= {*there}
     call(commands.destroy, yes=True)
 
     (keeping / "printed").write_text("".join(printed))
@@ -188,7 +193,9 @@ def small(root: Path) -> Path:
     return root
 
 
-@pytest.mark.parametrize(("operation", "kind"), [("CreateBucket", "error"), ("CreateTrail", "cut")])
+@pytest.mark.parametrize(
+    ("operation", "kind"), [("CreateBucket", "error"), ("CreateTrail", "cut"), ("CreateSchedule", "error")]
+)
 def test_a_stack_that_did_not_come_up_is_destroyed_to_nothing(
     fake: Fake, small: Path, left: Callable[[], list[str]], operation: str, kind: str
 ) -> None:
@@ -216,12 +223,22 @@ def test_what_was_made_without_an_answer_is_told_by_the_audit(
     assert {one.id.rpartition("role/")[2] for one in stacks.audit(small, STACK)} == lost
 
 
-def test_a_stack_whose_change_was_killed_is_destroyed_to_nothing(small: Path, left: Callable[[], list[str]]) -> None:
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"endpoints": '["loan", "fraud"]'}, "engine.creating.done:2"),
+        ({"schedules": json.dumps([NIGHTLY, NIGHTLY | {"name": "weekly"}])}, "engine.creating.done:1"),
+    ],
+)
+def test_a_stack_whose_change_was_killed_is_destroyed_to_nothing(
+    small: Path, left: Callable[[], list[str]], change: dict[str, str], fault: str
+) -> None:
     """What is under way in that moment has names, by which it is found again."""
     stacks.up(small, STACK)
-    stacks.configure(small, STACK, config={"endpoints": '["loan", "fraud"]'})
-    environment = python_environment(os.environ) | {"TRIVET_FAULT": "engine.creating.done:2"}
+    before = left()
+    stacks.configure(small, STACK, config=change)
+    environment = python_environment(os.environ) | {"TRIVET_FAULT": fault}
     ran = subprocess.run([sys.executable, "-P", "-c", UP, str(small), STACK], env=environment, timeout=120)
-    assert ran.returncode == -signal.SIGKILL
+    assert ran.returncode == -signal.SIGKILL and set(left()) > set(before)
     stacks.destroy(small, STACK)
     assert left() == []

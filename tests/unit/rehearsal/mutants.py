@@ -27,6 +27,7 @@ from trivet.rehearsal.fakes.aws.service import Service
 from trivet.rehearsal.fakes.aws.serving import Fleet, Server
 from trivet.rehearsal.fakes.aws.state import Region
 from trivet.rehearsal.fakes.aws.training import TrainingJob
+from trivet.rehearsal.fakes.aws.transform import TransformJob
 
 Does = Callable[..., Any]
 MISTAKES: dict[str, Callable[[], AbstractContextManager[Any]]] = {}
@@ -123,6 +124,21 @@ def _(was: Does, job: TrainingJob, folder: Any, code: int, why: str) -> None:
 def _(was: Does, job: TrainingJob, *given: Any) -> Any:
     with patch.dict(job.request, {"Environment": {}}):
         return was(job, *given)
+
+
+@operation("a batch is not stopped", "StopTransformJob")
+def _(was: Does, region: Region, request: Any) -> Any:
+    return {}
+
+
+@mistake("a batch that failed is completed", TransformJob, "to")
+def _(was: Does, job: TransformJob, status: str, *given: Any) -> None:
+    was(job, "Completed" if status == "Failed" else status, *given)
+
+
+@mistake("answers of a batch come in another order", TransformJob, "_ask")
+def _(was: Does, *given: Any) -> bytes:
+    return b"".join(reversed(was(*given).splitlines(keepends=True)))
 
 
 @mistake("what is said is not logged", LogStream, "write")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from trivet.core.errors import Locked, NotReady, TrivetError
+from trivet.core.outputs import Outputs
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.specs import EndpointSpec, EndpointStatus, JobSpec, JobState, ScoringSpec
@@ -17,7 +18,7 @@ from trivet.core.waiting import wait_for
 from trivet.platforms.aws import jobs
 from trivet.platforms.aws.scoring import ENDING
 from trivet.platforms.container import ContainerTask
-from trivet.rehearsal.rigs.aws import AwsRig
+from trivet.rehearsal.rigs.aws import PREFIX, AwsRig
 from trivet.rehearsal.rigs.package import make_package
 
 SpecOf = Callable[..., EndpointSpec]
@@ -162,32 +163,52 @@ def test_what_is_cleared_is_this_stacks_alone(
     spec_of: SpecOf,
     ended: Callable[[JobRef], JobState],
 ) -> None:
-    """The other stack's prefix begins with this one's."""
-    native = rig.outputs.native.model_copy(update={"prefix": "rehearsal-aws-two"})
-    other = rig.outputs.model_copy(update={"stack": "aws-rehearsal-two", "native": native, "endpoints": {}})
+    """Other stacks' prefixes begin or end with this one's, and another project has a stack of this one's name."""
+    outputs, native, sagemaker = rig.outputs, rig.outputs.native, rig.client("sagemaker")
+    others = (
+        {"stack": "aws-rehearsal-two", "native": native.model_copy(update={"prefix": f"{PREFIX}-two"})},
+        {"native": native.model_copy(update={"prefix": f"my-{PREFIX}"})},
+        {"project": "another"},
+    )
+
+    def scored_by(each: Platform, number: int) -> JobRef:
+        [release] = spec_of(number).releases
+        name = f"cleared-{number}"
+        return each.jobs.score(
+            ScoringSpec(name=name, release=release, input="scoring/cleared", output=f"outputs/{name}")
+        )
+
+    for name in ("a", "b", "c", "d"):
+        platform.store.put(f"scoring/cleared/{name}.csv", b"1,2\n" * 200_000)
     with rig.reconnect() as second:
-        theirs = type(second)(other, second.clients)  # type: ignore[call-arg, attr-defined]  it is aws
-        kept = theirs.jobs.submit(job("import time; time.sleep(6)"))
-        stopped = platform.jobs.submit(job("import time; time.sleep(600)"))
-        for name in ("a", "b", "c", "d"):
-            platform.store.put(f"scoring/cleared/{name}.csv", b"1,2\n" * 200_000)
-        [release] = spec_of(1).releases
-        scoring = ScoringSpec(name="cleared", release=release, input="scoring/cleared", output="outputs/cleared")
-        scored = platform.jobs.score(scoring)
-        without_models = rig.outputs.model_copy(
-            update={
-                "models": rig.client("sagemaker").create_model_package_group(ModelPackageGroupName="nothing")[
-                    "ModelPackageGroupArn"
-                ]
-            }
-        )
-        type(second)(without_models, second.clients).clear()  # type: ignore[call-arg, attr-defined]
-        assert ended(stopped) is ended(scored) is JobState.CANCELLED
-        assert rig.client("sagemaker").list_models(NameContains=ENDING)["Models"] == []
-        final = wait_for(
-            lambda: state if (state := theirs.jobs.state(kept)) is not JobState.RUNNING else None, "It", seconds=60
-        )
-        assert final is JobState.SUCCEEDED
+        theirs = [_of(second, outputs.model_copy(update={**one, "endpoints": {}})) for one in others]
+        slow = "import time; time.sleep(600)"
+        kept = [
+            (each, ref) for n, each in enumerate(theirs) for ref in (each.jobs.submit(job(slow)), scored_by(each, n))
+        ]
+        models = _models(sagemaker)
+        own = [platform.jobs.submit(job(slow)), scored_by(platform, len(others))]
+        names = {platform.jobs.newest(ref).name for ref in own} | {*_models(sagemaker)} - {*models}  # type: ignore[attr-defined]
+        nothing = sagemaker.create_model_package_group(ModelPackageGroupName="nothing")["ModelPackageGroupArn"]
+        rig.fake.forget_calls()
+        _of(second, outputs.model_copy(update={"models": nothing})).clear()
+        assert [ended(ref) for ref in own] == [JobState.CANCELLED] * 2
+        assert _models(sagemaker) == models and len(models) == len(others)
+        calls = [one for one in rig.fake.calls() if one["operation"].startswith(("Stop", "Delete"))]
+        assert {one["resource"] for one in calls if one["service"] == "sagemaker"} >= names
+        assert not {one["resource"] for one in calls} & {each.jobs.newest(ref).name for each, ref in kept}
+        for each, ref in kept:
+            each.jobs.cancel(ref)
+
+
+def _of(platform: Platform, outputs: Outputs) -> Any:
+    """The platform of another stack in the same account."""
+    return type(platform)(outputs, platform.clients)  # type: ignore[call-arg, attr-defined]  it is aws
+
+
+def _models(sagemaker: Any) -> list[str]:
+    """Names of what batches score by."""
+    return sorted(one["ModelName"] for one in sagemaker.list_models(NameContains=ENDING)["Models"])
 
 
 @pytest.fixture(autouse=True)
