@@ -55,6 +55,20 @@ def test_the_container_is_cut_off_and_all_is_encrypted_with_the_stacks_key(
     assert any('"ready"' in line for line in platform.jobs.logs(JobRef(spec.name)))
 
 
+def test_answers_are_joined_as_they_are_and_a_request_is_not_repeated_for_ever(
+    rig: AwsRig, platform: Platform, scoring: Make, ended: Ended
+) -> None:
+    spec, rows = scoring(), 1200
+    platform.store.put(f"{spec.input}/rows.csv", (b"100." + b"0" * 1000 + b",50\n") * rows)  # in two requests
+    assert ended(platform.jobs.score(spec)) is JobState.SUCCEEDED
+    job = described(rig, spec)
+    assert job["TransformOutput"]["AssembleWith"] == "None"
+    again = job["ModelClientConfig"]
+    assert again["InvocationsTimeoutInSeconds"] * (1 + again["InvocationsMaxRetries"]) <= 1200
+    answers = platform.store.get(f"{spec.output}/rows.csv.out")
+    assert answers.count(b"\n") == answers.count(b"}\n") == rows
+
+
 def test_jobs_of_one_release_share_their_model(rig: AwsRig, platform: Platform, scoring: Make, ended: Ended) -> None:
     specs = [scoring(), scoring(), scoring(2)]
     for spec in specs:
