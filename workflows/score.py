@@ -23,13 +23,13 @@ from trivet.core.platform import Platform, Store
 from trivet.core.refs import JobRef
 from trivet.core.specs import JobState, ModelVersion, Release, ScoringNative, ScoringSpec
 from trivet.core.waiting import wait_for
+from trivet.platforms.scoring import FAILED
 from trivet.workflows.ask import serving_of
 from trivet.workflows.bench import Bench
 from trivet.workflows.rowfiles import appearing, lines_in
 
 ROWS = "rows.jsonl"
 GRACE = timedelta(minutes=15)  # beyond a job's own timeout, for the cloud to find machines and to say that it has ended
-FAILED = "Scoring failed: "  # begins the line in which a job of this machine says why
 COLUMNS = ("decision", "score", "error", "model_name", "model_version", "package")
 
 
@@ -133,14 +133,10 @@ def _await(platform: Platform, job: JobRef, spec: ScoringSpec) -> None:
 
 
 def _reason(log: Iterable[str]) -> str:
-    """What a log says last of why: in a process's own line, or in a server's line of JSON."""
+    """What a log says of why: in the job's own line, else in its last, in which a cloud says it."""
     said = [line.strip() for line in log if line.strip()]
-    for line in reversed(said):
-        if line.startswith(FAILED):
-            return line.removeprefix(FAILED)
-        if '"level":"error"' in line:
-            return str(json.loads(line)["message"])
-    return said[-1] if said else "it said nothing."
+    own = [line.removeprefix(FAILED) for line in said if line.startswith(FAILED)]
+    return (own or said or ["it said nothing."])[-1]
 
 
 def _fetch(store: Store, key: str, out: TextIO, *, as_csv: bool) -> tuple[int, int]:
