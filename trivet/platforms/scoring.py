@@ -103,7 +103,7 @@ def _first_line(key: str, store: Store) -> str:
 def _check_object(key: str, line: str, inputs: Sequence[str]) -> None:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{key} is no file of JSON lines: its first line is no JSON.", "Correct it.") from error
     if isinstance(row, list):
         _check_width(key, len(row), inputs)
