@@ -26,7 +26,7 @@ from trivet.core.waiting import wait_for
 from trivet.platforms.scoring import FAILED
 from trivet.workflows.ask import serving_of
 from trivet.workflows.bench import Bench
-from trivet.workflows.rowfiles import appearing, lines_in
+from trivet.workflows.rowfiles import appearing, lines_in, refuse_same
 
 ROWS = "rows.jsonl"
 GRACE = timedelta(minutes=15)  # beyond a job's own timeout, for the cloud to find machines and to say that it has ended
@@ -62,6 +62,7 @@ def score(
     :raises ConfigError: for a file that cannot be scored, or answers that cannot be written.
     :raises JobFailed: when the job ended without a result.
     """
+    refuse_same(source, target)
     _admit(bench, version)
     platform, steps = bench.platform, bench.progress
     with appearing(target) as out:

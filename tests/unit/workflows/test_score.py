@@ -97,6 +97,9 @@ def test_lines_that_are_no_rows_are_answered_too(rig: LocalRig, tmp_path: Path) 
         ("rows.jsonl", '{"amount": 1}', "lacks income"),
         ("rows.jsonl", "7", "neither an object nor an array"),
         ("rows.parquet", "PAR1", "rows.parquet cannot be read"),
+        ("rows.csv", "amount,income,amount\n1,2,3\n", "Line 1 names amount twice"),
+        ("rows.jsonl", '{"amount": 1, "income": 2}\n' + "[" * 200_000, "Line 2 is nested too deeply"),
+        ("rows.jsonl", '{"amount": 1, "income": 2}\n' + "1" * (1 << 20), "Line 2 has more than 1048575 bytes"),
     ],
 )
 def test_a_file_that_cannot_be_scored_is_refused_before_anything_is_started(
@@ -117,6 +120,10 @@ def test_an_unknown_model_option_or_place_is_named(rig: LocalRig, table: Path, t
         api.score("loan/1", table, tmp_path / "out.csv", root=rig.root, native={"instance_type": "ml.m5.large"})
     with pytest.raises(ConfigError, match=r"out\.txt"):
         api.score("loan/1", table, tmp_path / "out.txt", root=rig.root)
+    for verb in (api.predict_file, lambda *files, **where: api.score("loan/1", *files, **where)):
+        with pytest.raises(ConfigError, match="would replace the rows"):
+            verb(table, table, root=rig.root)
+    assert table.read_text() == TABLE
 
 
 def test_only_an_approved_version_scores_where_approval_counts(rig: LocalRig, table: Path, tmp_path: Path) -> None:
