@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -214,6 +215,7 @@ def main() -> int:
         package = get_package(store, config.digest, PACKAGE, config.public_key)
         engine = Engine.open(package.folder, config.public_key)
         Batch(config, store, Scorer(Service(engine, config.model, config.version))).run()
+        shutil.rmtree(PACKAGE)  # which another job fetches for itself
     except TrivetError as error:
         print(f"{FAILED}{error}", file=sys.stderr, flush=True)  # noqa: T201  a job's log
         return error.exit_code

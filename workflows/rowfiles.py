@@ -136,8 +136,9 @@ def _json_lines(file: TextIO, serving: Serving) -> Iterator[str]:
             _complete(row, serving, number)
         first = False
         if isinstance(row, dict) and row.keys() >= set(names):
-            line = json.dumps({name: row[name] for name in names})
-        yield _short(line, number)
+            yield _short(json.dumps({name: row[name] for name in names}), number)
+        else:
+            yield line
 
 
 def _table(file: TextIO, serving: Serving) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -142,6 +142,18 @@ def test_who_scores_a_file_is_told_why_the_job_failed(
     assert not out.exists()
 
 
+def test_a_file_that_was_scored_leaves_an_entry_on_the_ledger_and_nothing_in_the_store(
+    platform: Platform, bench: Bench, version_of: Callable[[int], ModelVersion], tmp_path: Path
+) -> None:
+    source, out = tmp_path / "rows.csv", tmp_path / "out.csv"
+    source.write_text("amount,income\n1,2\n")
+    jobs = [score(bench, version_of(1), source, out).job for _ in range(2)]
+    assert len(out.read_text().splitlines()) == 2
+    assert [entry.body["job"] for entry in bench.ledger.entries("scoring")] == jobs
+    for job in jobs:
+        assert platform.store.list(f"scoring/{job}/") == platform.store.list(f"outputs/{job}/") == []
+
+
 def test_bad_weather_is_a_sentence_and_what_is_new_is_waited_for(
     rig: AwsRig, platform: Platform, scoring: Make, ended: Ended
 ) -> None:
