@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -21,35 +22,22 @@ from trivet.core.faults import point
 from trivet.core.files import write_atomic
 from trivet.core.platform import Store
 from trivet.platforms.packages import get_package
-from trivet.platforms.scoring import FORMS, MOST_LINE, SUFFIX
+from trivet.platforms.scoring import FAILED, FORMS, MOST_LINE, SUFFIX, TASK, ScoringTask
 from trivet.platforms.store import CHUNK, ObjectStore
 from trivet.serving.engine import Engine
 from trivet.serving.scoring import Scorer
 from trivet.serving.service import Service
 
-TASK = "TRIVET_SCORING"
 CHECKPOINT, ANSWERS, PACKAGE = Path("checkpoint.json"), Path("answers.part"), Path("package")
 TELL_SECONDS = 5.0
 NOTHING = f"sha256:{hashlib.sha256().hexdigest()}"
 
 
-class BatchConfig(Document):
-    """What is scored by what, and where it goes."""
-
-    model: str
-    version: str
-    digest: str
-    public_key: str
-    store: str
-    input: str
-    output: str
-
-
 class Checkpoint(Document):
-    """How far a task has come: the files that are done, by the keys of their answers, and the one that is not."""
+    """How far a task has come: the files that are done, and the one that is not."""
 
     task: str
-    done: tuple[str, ...] = ()
+    done: dict[str, str] = {}  # by the keys of their answers, the digests of what was answered
     key: str = ""
     answered: int = 0  # bytes of the file under ``key`` to whose rows there are answers
     digest: str = NOTHING  # of these bytes: a file that has changed is begun afresh
@@ -65,7 +53,7 @@ class Checkpoint(Document):
 class Batch:
     """One task in the working folder."""
 
-    def __init__(self, config: BatchConfig, store: Store, scorer: Scorer) -> None:
+    def __init__(self, config: ScoringTask, store: Store, scorer: Scorer) -> None:
         self._config = config
         self._store = store
         self._scorer = scorer
@@ -77,11 +65,25 @@ class Batch:
         :raises ConfigError: for a line that is too long to be a row.
         """
         checkpoint = self._begun()
-        for key in self._store.list(f"{self._config.input}/"):
-            target = f"{self._config.output}/{key.removeprefix(f'{self._config.input}/')}{SUFFIX}"
-            if target not in checkpoint.done:
+        keys = {self._target(key): key for key in self._store.list(f"{self._config.input}/")}
+        for target in checkpoint.done.keys() - keys.keys():  # to a file that is there no more
+            self._store.delete(target)
+        for target, key in keys.items():
+            if not self._is_answered(key, checkpoint.done.get(target, "")):
                 checkpoint = self._file(target, checkpoint.of(key))
         ANSWERS.unlink(missing_ok=True)
+
+    def _target(self, key: str) -> str:
+        return f"{self._config.output}/{key.removeprefix(f'{self._config.input}/')}{SUFFIX}"
+
+    def _is_answered(self, key: str, digest: str) -> bool:
+        """Whether a file is still the one of that digest, which was answered; it is read again to know."""
+        if not digest:
+            return False
+        sha = hashlib.sha256()
+        for chunk in self._store.stream(key):
+            sha.update(chunk)
+        return digest == f"sha256:{sha.hexdigest()}"
 
     def _begun(self) -> Checkpoint:
         """Where to go on; what another task had left under this name is taken away."""
@@ -103,7 +105,7 @@ class Batch:
         self._store.put(target, ANSWERS)
         point("scoring.stored")
         self._tell(at, "done")
-        at = Checkpoint(task=at.task, done=(*at.done, target))
+        at = Checkpoint(task=at.task, done={**at.done, target: at.digest})
         write_atomic(CHECKPOINT, at.canonical())
         return at
 
@@ -208,13 +210,14 @@ def main() -> int:
     try:
         if TASK not in os.environ:
             raise ConfigError(f"{TASK} is not set: this runs inside a job.", "Use `trivet score`.")
-        config = BatchConfig.model_validate_json(os.environ[TASK])
+        config = ScoringTask.model_validate_json(os.environ[TASK])
         store = ObjectStore(config.store)
         package = get_package(store, config.digest, PACKAGE, config.public_key)
         engine = Engine.open(package.folder, config.public_key)
         Batch(config, store, Scorer(Service(engine, config.model, config.version))).run()
+        shutil.rmtree(PACKAGE)  # which another job fetches for itself
     except TrivetError as error:
-        print(f"Scoring failed: {error}", file=sys.stderr, flush=True)  # noqa: T201  a job's log
+        print(f"{FAILED}{error}", file=sys.stderr, flush=True)  # noqa: T201  a job's log
         return error.exit_code
     return ExitCode.OK
 

@@ -6,19 +6,21 @@ takes, and with the model that it is of. A row's score is, to the last bit, that
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import orjson
 
 from trivet.core.errors import TrivetError
-from trivet.serving.engine import Answer
 from trivet.serving.errors import BadInput, ModelFailed, NotAcceptable
 from trivet.serving.service import Call, Done, Outcome, Service
+from trivet.serving.spelling import Form
 from trivet.serving.wire import sagemaker
 from trivet.serving.wire.base import Asked, Fields, Wire
 from trivet.serving.wire.sagemaker import CSV, LINES, LINES_TOO, media_type
 
+NO_ROW = "The line is no row."
 ALONE = "Row 0 "  # as which the only row of a line is known to whoever checks it
 
 
@@ -38,18 +40,20 @@ class Scorer:
         self.name, self.fields = service.name, service.fields
         self.inline_bytes = 0  # a batch is never answered in passing
         self._ending = b",%b,%b}\n" % (identity.model_members, identity.package_member)
+        self._form = Form(b'{"score":', b',"decision":', self._ending)
 
     def score(self, lines: Sequence[bytes], form: bytes) -> Answers:
-        """An answer to each line.
+        """An answer to each line, which is the one that the line has alone.
 
-        :param lines: without their ends; of more than one row each, or of none, is wrong.
+        :param lines: without their ends; of more than one row each, or of none, is wrong. The mark of UTF-8 that files
+            of some programs begin with is no part of a row.
         :param form: their content type, which is that of JSON lines or of CSV.
         """
         most = self.engine.most_together
         found: list[bytes] = []
         errors = 0
         for at in range(0, len(lines), most):
-            answers = self._some(lines[at : at + most], form)
+            answers = self._some([line.removeprefix(BOM_UTF8) for line in lines[at : at + most]], form)
             found += answers.lines
             errors += answers.errors
         return Answers(found, errors)
@@ -79,25 +83,44 @@ class Scorer:
         return Answers(left.lines + right.lines, left.errors + right.errors)
 
     def _together(self, lines: Sequence[bytes], form: bytes) -> list[bytes]:
-        asked = sagemaker.decode(b"\n".join(lines), {b"content-type": form})
+        asked = _read(lines, form)
         check = self.engine.check
         values = check.rows(asked.rows or ()) if asked.cells is None else check.cells(asked.cells)
-        if values.rows != len(lines):  # an empty line, or quotes around the end of one
-            raise BadInput("The line is no row.")
-        return self._rendered(self.engine.predict(check.batch([values]), contributions=False))
-
-    def _rendered(self, answer: Answer) -> list[bytes]:
-        decisions = {one: orjson.dumps(one) for one in set(answer.decision)}
-        return [
-            b'{"score":%b,"decision":%b%b' % (score, decisions[decision], self._ending)
-            for score, decision in zip(answer.spelled, answer.decision, strict=True)
-        ]
+        if values.rows != len(lines):  # an empty line among those of JSON
+            raise BadInput(NO_ROW)
+        answer = self.engine.predict(check.batch([values]), contributions=False)
+        return self._form.filled(len(lines), answer.spelled, answer.said).splitlines(keepends=True)
 
     def _error(self, line: bytes, error: TrivetError) -> bytes:
         told = error.message if line.strip() else "The line is empty."
         if told.startswith(ALONE):
             told = f"The row {told.removeprefix(ALONE)}"
         return b'{"error":%b%b' % (orjson.dumps(told), self._ending)
+
+
+def _read(lines: Sequence[bytes], form: bytes) -> Asked:
+    """The rows of lines.
+
+    :raises BadInput: when one of them is not in that form, or one of CSV is not exactly one row.
+    """
+    fields, body = {b"content-type": form}, b"\n".join(lines)
+    if form != CSV or _is_plain(lines, body):
+        return sagemaker.decode(body, fields)
+    found: list[Sequence[str]] = []
+    for line in lines:
+        cells = sagemaker.decode(line, fields).cells or ()
+        if len(cells) != 1:
+            raise BadInput(NO_ROW)
+        found += cells
+    return Asked(cells=found)
+
+
+def _is_plain(lines: Sequence[bytes], body: bytes) -> bool:
+    """Whether the rows of CSV are its lines: a quote may hold the end of one, a bare return is an end, and of a line
+    with nothing on it the reader makes a row or none.
+    """
+    returns = body.count(b"\r\n") + body.endswith(b"\r")
+    return b'"' not in body and body.count(b"\r") == returns and b"" not in lines and b"\r" not in lines
 
 
 def _decode(_: bytes, fields: Fields) -> Asked:

@@ -13,7 +13,7 @@ from trivet.core.inference import Decided, Value, decided, request_of
 from trivet.core.modelpackage import SERVING, Serving, package_key
 from trivet.core.platform import Platform
 from trivet.core.specs import EndpointState, EndpointStatus, Release
-from trivet.workflows.rowfiles import rows_in, writer_of
+from trivet.workflows.rowfiles import refuse_same, rows_in, writer_of
 
 BATCH = 256
 
@@ -70,6 +70,7 @@ def predict_file(platform: Platform, source: Path, target: Path, endpoint: str =
 
     :raises ConfigError: naming the file or the line that will not do.
     """
+    refuse_same(source, target)
     name = only_endpoint(platform, endpoint)
     serving = serving_of(platform, released(platform.endpoints.state(name)).digest)
     rows = rows_in(source, serving)

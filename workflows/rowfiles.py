@@ -14,8 +14,10 @@ from trivet.core.errors import ConfigError
 from trivet.core.inference import Decided, Value
 from trivet.core.modelpackage import Input, Serving
 from trivet.data.frames import MISSING
+from trivet.platforms.scoring import MOST_LINE
 
 FORMS = ".csv and .jsonl"
+MOST_ROW = MOST_LINE - 1  # bytes; its line has an end
 
 T = TypeVar("T")
 BEYOND = "cells beyond the last column"
@@ -38,7 +40,8 @@ def lines_in(source: Path, serving: Serving) -> Iterator[str]:
 
     So a value that will not do goes on as it is, and so does a line of JSON lines that is no row.
 
-    :raises ConfigError: naming the file that cannot be read, or whose header or first row lacks an input.
+    :raises ConfigError: naming the file that cannot be read, or whose header or first row lacks an input; or the line
+        of which no answer can be had, since it is longer than a row may be, or nested too deeply.
     """
     return _read(source, serving, {".csv": _csv_lines, ".jsonl": _json_lines})
 
@@ -53,8 +56,19 @@ def _read(
             yield from readers[source.suffix](file, serving)
     except OSError as error:
         raise ConfigError(f"{source} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{source.name} cannot be read: {error}.", "Give a file in UTF-8.") from error
+    except csv.Error as error:
+        raise ConfigError(f"{source.name} cannot be read: {error}.", "Correct it.") from error
+
+
+def refuse_same(source: Path, target: Path) -> None:
+    """Look whether answers would take the place of the rows that they are to.
+
+    :raises ConfigError: when both are one file.
+    """
+    if source.exists() and target.exists() and source.samefile(target):
+        raise ConfigError(f"The answers would replace the rows in {source}.", "Write them to another file.")
 
 
 @contextmanager
@@ -87,22 +101,15 @@ def appearing(target: Path) -> Iterator[TextIO]:
 
 
 def _csv_rows(file: TextIO, serving: Serving) -> Iterator[dict[str, Value]]:
-    table = csv.DictReader(file)
-    _complete(table.fieldnames or (), serving, 1)
-    for row in table:
-        if None in row:
-            raise ConfigError(f"Line {table.line_num} has more values than the file has columns.", "Correct it.")
-        yield {column.name: _value(row[column.name], column, table.line_num) for column in serving.inputs}
+    for number, row in _table(file, serving):
+        if BEYOND in row:
+            raise ConfigError(f"Line {number} has more values than the file has columns.", "Correct it.")
+        yield {column.name: _value(row[column.name], column, number) for column in serving.inputs}
 
 
 def _json_rows(file: TextIO, serving: Serving) -> Iterator[dict[str, Value]]:
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise ConfigError(f"Line {number} is no JSON: {error}.", "Write an object, column to value.") from error
+    for number, line in _filled_lines(file):
+        row = _parsed(line, number)
         if not isinstance(row, dict):
             raise ConfigError(f"Line {number} is no JSON object.", "Write an object, column to value.")
         _complete(row, serving, number)
@@ -110,29 +117,84 @@ def _json_rows(file: TextIO, serving: Serving) -> Iterator[dict[str, Value]]:
 
 
 def _csv_lines(file: TextIO, serving: Serving) -> Iterator[str]:
-    table = csv.DictReader(file, restkey=BEYOND)
-    _complete(table.fieldnames or (), serving, 1)
-    for row in table:
+    for number, row in _table(file, serving):
         values: dict[str, Any] = {column.name: _number_or_text(row[column.name], column) for column in serving.inputs}
-        yield json.dumps(values | {name: row[name] for name in (BEYOND,) if name in row})
+        yield _short(json.dumps(values | {name: row[name] for name in (BEYOND,) if name in row}), number)
 
 
 def _json_lines(file: TextIO, serving: Serving) -> Iterator[str]:
     names = [column.name for column in serving.inputs]
-    lines = (line.strip() for line in file if line.strip())
-    for number, line in enumerate(lines):
+    first = True
+    for number, line in _filled_lines(file):
         try:
-            row = json.loads(line, object_pairs_hook=_once)
-        except ValueError as error:
-            if number == 0:
-                raise ConfigError(f"The first row is no JSON: {error}.", "Write an object, column to value.") from error
+            row = _parsed(line, number)
+        except NoJson:
+            if first:
+                raise
             row = None
-        if number == 0 and isinstance(row, dict):
-            _complete(row, serving, 1)
+        if first and isinstance(row, dict):
+            _complete(row, serving, number)
+        first = False
         if isinstance(row, dict) and row.keys() >= set(names):
-            yield json.dumps({name: row[name] for name in names})
+            yield _short(json.dumps({name: row[name] for name in names}), number)
         else:
             yield line
+
+
+def _table(file: TextIO, serving: Serving) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of a CSV file, each with the number of its last line; ``BEYOND`` is what no column has a name for."""
+    table = csv.DictReader((line for _, line in _lines(file)), restkey=BEYOND)
+    try:
+        names = table.fieldnames or ()
+        _complete(names, serving, 1)
+        if twice := [column.name for column in serving.inputs if names.count(column.name) > 1]:
+            raise ConfigError(f"Line 1 names {', '.join(twice)} twice.", "Give every input of the model once.")
+        for row in table:
+            yield table.line_num, row
+    except csv.Error as error:
+        raise csv.Error(f"{error}, in line {table.reader.line_num}") from error
+
+
+def _filled_lines(file: TextIO) -> Iterator[tuple[int, str]]:
+    """The lines on which there is something, with their numbers."""
+    return ((number, line.strip()) for number, line in _lines(file) if line.strip())
+
+
+def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
+    """The lines with their numbers; of one that is longer than a row may be no more is read than shows that."""
+    number = 0
+    while line := file.readline(MOST_LINE + 1):
+        number += 1
+        _short(line.rstrip("\r\n"), number)
+        yield number, line
+
+
+def _short(row: str, number: int) -> str:
+    """A row that is no longer than one may be.
+
+    :raises ConfigError: with the number of its line, when it is.
+    """
+    if len(row.encode()) > MOST_ROW:
+        raise ConfigError(f"Line {number} has more than {MOST_ROW} bytes.", "Put one row on each line.")
+    return row
+
+
+class NoJson(ConfigError):
+    """A line cannot be read."""
+
+
+def _parsed(line: str, number: int) -> Any:
+    """What a line of JSON says.
+
+    :raises NoJson: when it is none, or an object in it names a column twice.
+    :raises ConfigError: when it is nested so deeply that nothing can read it.
+    """
+    try:
+        return json.loads(line, object_pairs_hook=_once)
+    except ValueError as error:
+        raise NoJson(f"Line {number} is no JSON: {error}.", "Write an object, column to value.") from error
+    except RecursionError as error:
+        raise ConfigError(f"Line {number} is nested too deeply.", "Write an object, column to value.") from error
 
 
 def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:

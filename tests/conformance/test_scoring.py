@@ -27,6 +27,7 @@ Registered = Callable[[], ModelVersion]
 ROWS = [{"amount": 10.0 * number, "income": 7.0 * (number % 13)} for number in range(40)]
 LINES = "".join(f"{json.dumps(row)}\n" for row in ROWS)
 CELLS = "".join(f"{row['amount']},{row['income']}\n" for row in ROWS)
+BOM = "\ufeff"  # with which files of some programs begin
 MANY = 200_000  # lines of a job that is not over at once
 
 scored = holds_or_is_refused(Capability.BATCH_SCORING)
@@ -69,7 +70,7 @@ def test_a_row_is_answered_as_over_an_endpoint(
         [one] = decided(platform.endpoints.invoke(endpoint, request_of([row], serving)), INPUTS)
         expected.append((one.score, one.decision))
     platform.endpoints.delete(endpoint)
-    for file, text in (("rows.jsonl", LINES), ("rows.csv", CELLS)):
+    for file, text in (("rows.jsonl", f"{BOM}{LINES}"), ("rows.csv", f"{BOM}{CELLS}")):
         spec = scoring({file: text}, version)
         assert ended(platform.jobs.score(spec)) is JobState.SUCCEEDED
         assert [(one["score"], one["decision"]) for one in answers(platform, spec, file)] == expected
@@ -98,6 +99,19 @@ def test_a_row_that_the_model_does_not_take_has_its_error_and_the_job_goes_on(
     for at, (_, words) in wrong.items():
         assert words in found[at]["error"]
         assert found[at].keys() == {"error", "model_name", "model_version", "package"}
+
+
+@scored
+def test_a_quote_or_a_return_in_one_line_moves_no_answer_to_another(
+    platform: Platform, scoring: Scoring, ended: Ended
+) -> None:
+    good = CELLS.splitlines()[:4]
+    lines = [good[0], '"1', '",2', *good[1:], "5,5\r6,6", good[0]]
+    spec = scoring({"twisted.csv": "\n".join(lines), "plain.csv": "\n".join(good)})
+    assert ended(platform.jobs.score(spec)) is JobState.SUCCEEDED
+    expected, found = answers(platform, spec, "plain.csv"), answers(platform, spec, "twisted.csv")
+    assert ["error" in one for one in found] == [False, True, True, False, False, False, True, False]
+    assert [one for one in found if "error" not in one] == [*expected, expected[0]]
 
 
 @scored

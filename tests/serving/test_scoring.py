@@ -23,6 +23,7 @@ JSONL, CSV = b"application/jsonlines", b"text/csv"
 OBJECTS = [orjson.dumps(row) for row in ROWS]
 ODD = st.one_of(
     st.sampled_from([b"", b"  ", b'"', b'"a', b"[]", b"{}", b"[1,2,3,4]", b'{"term":1,"term":2}', b"\xff"]),
+    st.sampled_from([b"\r", b'"1', b'",2', b"5,5\r6,6", b"5,5\r\r", b"\xef\xbb\xbf"]),
     st.binary(max_size=40).map(lambda line: line.replace(b"\n", b"")),
     st.sampled_from(OBJECTS),
 )
@@ -63,6 +64,32 @@ def test_each_line_has_the_answer_of_its_row(scorer: Scorer, form: bytes, lines:
             "model_version": "7",
             "package": scorer.engine.digest,
         }
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_lines_of_csv_that_are_no_rows_move_none_of_the_others(scorer: Scorer, mark: bytes) -> None:
+    good = [cells(row) for row in ROWS]
+    # Read together, the quote takes a row away, and the bare return adds one.
+    lines = [mark + good[0], b'"1', b'",2,3,car', *good[1:], good[0] + b"\r" + good[1], good[2]]
+    answers = scorer.score(lines, CSV)
+    wrong = [1, 2, len(lines) - 2]
+    assert [at for at, line in enumerate(answers.lines) if "error" in json.loads(line)] == wrong
+    assert answers.errors == len(wrong)
+    found = [json.loads(line)["score"] for at, line in enumerate(answers.lines) if at not in wrong]
+    assert found == [truth(row).score for row in (*ROWS, ROWS[2])]
+
+
+def test_quotes_and_returns_within_a_line_of_csv_are_those_of_its_row(scorer: Scorer) -> None:
+    row = dict(ROWS[0])
+    lines = [cells(row), cells(row).replace(b"car", b'"car"'), cells(row) + b"\r", cells(row) + b"\r\r"]
+    assert len(set(scorer.score(lines, CSV).lines)) == 1
+    assert scorer.score(lines, CSV).errors == 0
+
+
+def test_the_mark_of_a_file_in_utf_8_is_no_part_of_its_first_row(scorer: Scorer) -> None:
+    lines = [b"\xef\xbb\xbf" + OBJECTS[0], *OBJECTS]
+    answers = scorer.score(lines, JSONL)
+    assert (answers.errors, answers.lines[0]) == (0, answers.lines[1])
 
 
 @given(st.lists(ODD, min_size=1, max_size=30), st.sampled_from([JSONL, CSV]))

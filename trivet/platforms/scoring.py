@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
+from trivet.core.document import Document
 from trivet.core.errors import ConfigError, NotFound
 from trivet.core.modelpackage import SERVING, Serving, package_key
 from trivet.core.platform import Store
@@ -19,6 +20,20 @@ FORMS: Mapping[str, str] = MappingProxyType({".jsonl": "application/jsonlines", 
 """The content type of a file, by how its name ends."""
 SUFFIX = ".out"  # SageMaker's own, and so everybody's
 MOST_LINE = 1 << 20  # bytes
+TASK = "TRIVET_SCORING"  # in whose environment a job of this machine finds its task
+FAILED = "Scoring failed: "  # begins the line in which it says why
+
+
+class ScoringTask(Document):
+    """What is scored by what, and where it goes: what a job of this machine is told."""
+
+    model: str
+    version: str
+    digest: str
+    public_key: str
+    store: str
+    input: str
+    output: str
 
 
 def check_scoring(spec: ScoringSpec, store: Store) -> str:
@@ -88,7 +103,7 @@ def _first_line(key: str, store: Store) -> str:
 def _check_object(key: str, line: str, inputs: Sequence[str]) -> None:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{key} is no file of JSON lines: its first line is no JSON.", "Correct it.") from error
     if isinstance(row, list):
         _check_width(key, len(row), inputs)

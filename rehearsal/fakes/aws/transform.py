@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,9 @@ from trivet.rehearsal.fakes.aws.state import Record, Region, Request, listing, n
 
 KIND = "transform-job"
 _MISSING = "Requested resource not found."
-_PAYLOAD = 6  # MB, where neither the request nor the container says otherwise
+_PAYLOAD = 6  # MB, where neither the request nor the container says otherwise; 0 is no limit
+# API reference of SageMaker, CreateTransformJob, MaxPayloadInMB. How a job says so is nowhere.
+_TOO_LARGE = "MaxPayloadInMB must be greater than, or equal to, the size of a single record."
 _TIMEOUT = 600  # seconds; ModelClientConfig, InvocationsTimeoutInSeconds
 
 
@@ -70,23 +73,23 @@ class TransformJob(Record):
             answers = [self._ask(server, body) for body in self._bodies(content)]
             found = target.below(f"{objects.relative(key, place.key)}.out")
             between = b"\n" if output.get("AssembleWith") == "Line" else b""
-            body = b"".join(answer.removesuffix(between) + between for answer in answers)
+            body = b"".join(answer + between for answer in answers)
             s3.put_object(Bucket=found.bucket, Key=found.key, Body=body)
 
     def _bodies(self, content: bytes) -> Iterator[bytes]:
         """What one request holds: the whole object, one record, or as many as fit."""
-        if self.request["TransformInput"].get("SplitType", "None") == "None":
-            yield content
-            return
         most = self.request.get("MaxPayloadInMB", _PAYLOAD) << 20
+        whole = self.request["TransformInput"].get("SplitType", "None") == "None"
         single = self.request.get("BatchStrategy") == "SingleRecord"
         batch = b""
-        for line in content.splitlines(keepends=True):
-            if batch and (single or len(batch) + len(line) > most):
+        for record in [content] if whole else io.BytesIO(content):
+            if most and len(record) > most:
+                raise Failed(f"ClientError: {_TOO_LARGE}")
+            if batch and (single or len(batch) + len(record) > most):
                 yield batch
                 batch = b""
-            batch += line
-        if batch:
+            batch += record
+        if batch or whole:
             yield batch
 
     def _ask(self, server: Server, body: bytes) -> bytes:

@@ -40,11 +40,11 @@ def ended(rig: LocalRig, ref: JobRef) -> JobState:
     return wait_for(probe, "The end of the job", seconds=120, longest=0.1)
 
 
-def killed_on_its_way(rig: LocalRig, spec: ScoringSpec) -> int:
-    """Score, and kill what does it once some rows are answered; how many that were."""
+def killed_on_its_way(rig: LocalRig, spec: ScoringSpec, least: int = 1) -> int:
+    """Score, and kill what does it once some rows of a file are answered; how many that were."""
     ref = rig.platform.jobs.score(spec)
     checkpoint = rig.home / "jobs" / JOBS / ref.id / "checkpoint.json"
-    wait_for(lambda: _rows(checkpoint) or None, "Some rows", seconds=60, longest=0.02)
+    wait_for(lambda: _rows(checkpoint) >= least or None, "Some rows", seconds=60, longest=0.02)
     for line in processes_in(rig.root):
         if "runner" in line:
             os.kill(int(line.split()[0]), signal.SIGKILL)
@@ -79,6 +79,25 @@ def test_a_file_that_has_changed_since_is_begun_afresh(rig: LocalRig, spec: Scor
     assert answers.endswith(rig.platform.store.get("outputs/a/small.csv.out"))
     assert answers.count(b"\n") == MANY * 100 + CELLS[: len(CELLS) // 2].count(b"\n")
     assert answers.count(b'"error"') == 1
+
+
+def test_files_that_changed_or_went_after_they_were_answered_keep_no_old_answers(
+    rig: LocalRig, spec: ScoringSpec
+) -> None:
+    store = rig.platform.store
+    for name in ("a", "b", "c"):
+        store.put(f"scoring/a/{name}.csv", CELLS)
+    store.put("scoring/a/many.csv", CELLS * MANY)
+    killed_on_its_way(rig, spec, least=CELLS.count(b"\n") + 1)  # which only the last file has
+    same = store.get("outputs/a/a.csv.out")
+    store.put("scoring/a/b.csv", b"1,1\n")
+    store.delete("scoring/a/c.csv")
+    ref = rig.platform.jobs.score(spec)
+    assert ended(rig, ref) is JobState.SUCCEEDED
+    assert not any("/a.csv" in line for line in rig.platform.jobs.logs(ref))  # which was not answered again
+    assert store.get("outputs/a/a.csv.out") == same
+    assert store.get("outputs/a/b.csv.out").count(b"\n") == 1
+    assert store.list("outputs/a/c.csv") == []
 
 
 def test_another_task_under_the_name_of_one_that_failed_keeps_nothing_of_it(

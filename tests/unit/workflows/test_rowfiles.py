@@ -15,7 +15,8 @@ from trivet.core.errors import ConfigError
 from trivet.core.inference import Decided, Value
 from trivet.core.modelpackage import Decision, Input, Serving
 from trivet.data.frames import MISSING
-from trivet.workflows.rowfiles import rows_in, writer_of
+from trivet.platforms.scoring import MOST_LINE
+from trivet.workflows.rowfiles import lines_in, refuse_same, rows_in, writer_of
 
 SERVING = Serving(
     name="own",
@@ -33,6 +34,9 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_siz
 rows = st.lists(
     st.fixed_dictionaries({"age": numbers, "income": numbers, "town": st.one_of(st.none(), texts)}), max_size=5
 )
+
+
+GOOD = b'{"age": 1, "income": 2, "town": null}\n'
 
 
 def read(path: Path) -> list[dict[str, Value]]:
@@ -74,6 +78,12 @@ def test_a_word_for_a_missing_value_is_one_unless_it_is_a_category(tmp_path: Pat
         ("rows.jsonl", b'{"age": 1, "income": 2, "town": null}\n{"age": 1}\n', "Line 2 lacks income, town"),
         ("rows.jsonl", b"\n{\n", "Line 2 is no JSON"),
         ("rows.jsonl", b"[1]\n", "Line 1 is no JSON object"),
+        ("rows.csv", b"age,income,town,age\n1,2,Aix,3\n", "Line 1 names age twice"),
+        ("rows.csv", b"age,income,town\n1,2," + b"x" * 200_000, "in line 2"),
+        ("rows.csv", b"age,income,town,more\n1,2,Aix\n1,2,Aix," + b"x," * 600_000, "Line 3 has more than 1048575"),
+        ("rows.jsonl", b'{"age": 1, "age": 2, "income": 2, "town": null}\n', "Line 1 is no JSON: it names a column"),
+        ("rows.jsonl", GOOD + b"\n" + b"[" * 200_000, "Line 3 is nested too deeply"),
+        ("rows.jsonl", GOOD + b'{"age": "' + b"x" * (1 << 20), "Line 2 has more than 1048575 bytes"),
         ("rows.xlsx", b"PK", "rows.xlsx cannot be read. Rows come from .csv and .jsonl"),
     ],
 )
@@ -83,6 +93,31 @@ def test_a_file_that_cannot_be_asked_about_says_where(tmp_path: Path, name: str,
     with pytest.raises(ConfigError) as raised:
         read(path)
     assert told in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("rows.csv", b"age,income,town,age\n1,2,Aix,3\n", "Line 1 names age twice"),
+        ("rows.csv", b"age,income,town\n1,2,Aix\n1,2" + b",x" * 600_000, "Line 3 has more than 1048575 bytes"),
+        ("rows.csv", b"age,income,town\n1,2," + "ä".encode() * 130_000 + b",1" * 200_000, "Line 2 has more than"),
+        ("rows.jsonl", GOOD + b"\n" + b"[" * 200_000, "Line 3 is nested too deeply"),
+        ("rows.jsonl", GOOD + b'{"age": "' + b"x" * (1 << 20), "Line 2 has more than 1048575 bytes"),
+        ("rows.jsonl", b"\n" + b"[" * 10, "Line 2 is no JSON"),
+    ],
+)
+def test_a_line_of_which_no_answer_can_be_had_says_where(tmp_path: Path, name: str, data: bytes, told: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(ConfigError, match=told):
+        list(lines_in(path, SERVING))
+
+
+def test_a_row_may_be_as_long_as_a_line_of_a_batch(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'["' + b"x" * (MOST_LINE - 5) + b'"]\n')
+    [line] = lines_in(path, SERVING)
+    assert len(line) + 1 == MOST_LINE
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -114,6 +149,16 @@ def test_what_was_cut_short_leaves_what_was_there(tmp_path: Path) -> None:
         write(ANSWERS)
         raise KeyError
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("answers.csv", "before")]
+
+
+def test_answers_may_not_replace_their_rows(tmp_path: Path) -> None:
+    rows, link = tmp_path / "rows.csv", tmp_path / "link.csv"
+    rows.write_text("age\n")
+    link.symlink_to(rows)
+    for target in (rows, link, tmp_path / "." / "rows.csv"):
+        with pytest.raises(ConfigError, match="would replace the rows"):
+            refuse_same(rows, target)
+    refuse_same(rows, tmp_path / "answers.csv")
 
 
 @pytest.mark.parametrize("name", ["answers.xlsx", "nowhere/answers.csv"])

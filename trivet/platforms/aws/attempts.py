@@ -78,6 +78,12 @@ class Attempt(NamedTuple):
             return JobState.FAILED
         return state
 
+    @property
+    def reason(self) -> str:
+        """Why it failed, as SageMaker says it, in a line; empty where it says nothing."""
+        said = " ".join(self.described.get("FailureReason", "").split())
+        return said and f"{said.rstrip('.')}."
+
 
 class Attempts:
     """The jobs of one stack."""

@@ -14,7 +14,7 @@ from trivet.platforms.aws.attempts import TRAINING, TRANSFORM, Attempt, Attempts
 from trivet.platforms.aws.ensuring import ensure
 from trivet.platforms.aws.images import TRAINING as TRAINING_IMAGE
 from trivet.platforms.aws.images import image
-from trivet.platforms.aws.logs import lines
+from trivet.platforms.aws.logs import error_in, lines
 from trivet.platforms.aws.part import Part
 from trivet.platforms.aws.requests import Surroundings, runtime_limit, training_request
 from trivet.platforms.aws.scoring import scoring_model, transform
@@ -46,8 +46,12 @@ class AwsJobs(Part, Jobs):
         return self._attempts.known(ref).state
 
     def logs(self, ref: JobRef) -> Iterator[str]:
-        found = self._attempts.known(ref)
-        return lines(self._clients("logs"), found.kind.log_group, f"{found.name}/")
+        found, server = self._attempts.known(ref), ""
+        for line in lines(self._clients("logs"), found.kind.log_group, f"{found.name}/"):
+            server = error_in(line) or server
+            yield line
+        if reason := found.reason:
+            yield f"SageMaker: {reason}{f' The server: {server}' if server else ''}"
 
     def cancel(self, ref: JobRef) -> None:
         self._attempts.stop(ref)

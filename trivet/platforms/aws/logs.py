@@ -53,7 +53,7 @@ def last_error(logs: Any, group: str) -> str:
                 name = stream["logStreamName"]
                 events = logs.get_log_events(logGroupName=group, logStreamName=name, limit=_TAIL)["events"]
                 for event in reversed(events):
-                    if sentence := _error_in(event["message"]):
+                    if sentence := error_in(event["message"]):
                         return sentence
         except ClientError as error:
             if not is_missing(error):
@@ -61,8 +61,8 @@ def last_error(logs: Any, group: str) -> str:
     return ""
 
 
-def _error_in(line: str) -> str:
-    """The sentence in a line of the server's log, if it is about an error."""
+def error_in(line: str) -> str:
+    """The sentence in a line of a server's log, if it is about an error; else nothing, whatever the line is."""
     try:
         told_there = json.loads(line)
         return str(told_there["message"]) if told_there["level"] == "error" else ""

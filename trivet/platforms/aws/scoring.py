@@ -19,7 +19,7 @@ PRESET = "sagemaker-batch"
 ENDING = "-scoring"
 LIMIT = "TRIVET_BATCH_SECONDS"
 PAYLOAD_MB = 1  # of rows in a request; their answers are several times as large
-ANSWER_SECONDS, RETRIES = 600, 3
+ANSWER_SECONDS, RETRIES = 600, 1  # by which a job may pass its limit: what runs out of time may be asked again
 LINES = "application/jsonlines"
 
 Request = dict[str, Any]
@@ -63,7 +63,7 @@ def transform(spec: ScoringSpec, form: str, seconds: int, name: str, outputs: Ou
         "TransformOutput": {
             "S3OutputPath": f"{outputs.store}/{spec.output}",
             "Accept": LINES,
-            "AssembleWith": "Line",
+            "AssembleWith": "None",  # answers end their lines themselves
             "KmsKeyId": native.key,
         },
         "TransformResources": resources,

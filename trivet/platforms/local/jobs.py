@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from trivet.core.canonical import canonical_json
 from trivet.core.errors import ConfigError
 from trivet.core.platform import Jobs, Store
 from trivet.core.refs import JobRef
@@ -15,11 +14,10 @@ from trivet.platforms.jobplaces import REPRODUCIBLE, check_places
 from trivet.platforms.local import tasks
 from trivet.platforms.local.tasks import Files, Task
 from trivet.platforms.local.workflows import RUNS
-from trivet.platforms.scoring import check_scoring
+from trivet.platforms.scoring import TASK, ScoringTask, check_scoring
 
 JOBS, WORKFLOWS = "jobs", "workflows"  # folders in the folder that the outputs call ``workflows``
 SCORER = ("python", "-P", "-m", "trivet.serving.batch")
-SCORING = "TRIVET_SCORING"  # what it is to do
 
 
 class LocalJobs(Jobs):
@@ -61,7 +59,7 @@ class LocalJobs(Jobs):
 
     def _start(self, name: str, task: Task) -> JobRef:
         there = tasks.wanted(self._folder / name)
-        if there is not None and (SCORING in there.environment) != (SCORING in task.environment):
+        if there is not None and (TASK in there.environment) != (TASK in task.environment):
             raise ConfigError(f"{name} is the name of a job of another kind.", "Choose another name.")
         tasks.start(self._folder / name, task)
         return JobRef(name)
@@ -69,20 +67,20 @@ class LocalJobs(Jobs):
     def _scoring(self, spec: ScoringSpec) -> Task:
         """A command in the job's own folder, where its checkpoint stays from one attempt to the next."""
         release = spec.release
-        what = {
-            "model": release.model,
-            "version": str(release.version),
-            "digest": release.digest,
-            "public_key": self._public_key,
-            "store": self._store_url,
-            "input": spec.input,
-            "output": spec.output,
-        }
+        what = ScoringTask(
+            model=release.model,
+            version=str(release.version),
+            digest=release.digest,
+            public_key=self._public_key,
+            store=self._store_url,
+            input=spec.input,
+            output=spec.output,
+        )
         return Task(
             attempt=uuid.uuid4().hex,
             command=SCORER,
             directory=".",
-            environment={**tasks.clean_environment(), **REPRODUCIBLE, SCORING: canonical_json(what).decode()},
+            environment={**tasks.clean_environment(), **REPRODUCIBLE, TASK: what.canonical().decode()},
             timeout=spec.timeout,
             nice=spec.native.local.nice,
         )

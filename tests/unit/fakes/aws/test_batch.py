@@ -71,6 +71,27 @@ def test_a_transform_that_fails_says_so(aws: Account):
     )
 
 
+def test_a_record_that_is_larger_than_a_request_may_be_fails_the_transform(aws: Account):
+    aws.model("loan")
+    aws.put("in/a.csv", b"1\n" + b"2" * (1 << 20) + b"\n")
+    transform(aws, "large", BatchStrategy="MultiRecord", MaxPayloadInMB=1)
+    found = ended(aws, "large")
+    assert found["TransformJobStatus"] == "Failed"
+    assert "size of a single record" in found["FailureReason"]
+    transform(aws, "roomy", BatchStrategy="MultiRecord", MaxPayloadInMB=2)
+    assert ended(aws, "roomy")["TransformJobStatus"] == "Completed"
+
+
+def test_answers_are_joined_as_they_are_or_with_a_line_end_after_each(aws: Account):
+    aws.model("loan")
+    aws.put("in/a.csv", b"1\n2\n")
+    source = {"S3OutputPath": f"s3://{BUCKET}/out", "Accept": "text/csv"}
+    for how, ends in (("None", 0), ("Line", 2)):
+        transform(aws, how, BatchStrategy="SingleRecord", TransformOutput=source | {"AssembleWith": how})
+        ended(aws, how)
+        assert aws.get("out/a.csv.out").count(b"}\n") == ends
+
+
 def test_a_transform_can_be_stopped(aws: Account):
     aws.model("loan")
     for number in range(5):

@@ -65,6 +65,8 @@ def test_a_job_that_dies_says_why_and_may_be_run_again(
     ref = platform.jobs.submit(spec)
     assert ended(ref) is JobState.FAILED
     assert "SIGKILL" in str(described(rig, ref)["FailureReason"])
+    *_, last = platform.jobs.logs(ref)
+    assert last.startswith("SageMaker: ") and "SIGKILL" in last
     platform.jobs.submit(spec.model_copy(update={"command": ("python", "-c", "print('again')")}))
     assert ended(ref) is JobState.SUCCEEDED
     assert list(platform.jobs.logs(ref)) == ["again"]

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from trivet.clouds import awsprices
-from trivet.core.errors import ConfigError, NotReady, PlatformError
+from trivet.core.errors import ConfigError, JobFailed, NotReady, PlatformError
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
-from trivet.core.specs import AwsScoring, EndpointSpec, JobState, ScoringNative, ScoringSpec
+from trivet.core.specs import AwsScoring, EndpointSpec, JobState, ModelVersion, ScoringNative, ScoringSpec
+from trivet.governance.backends import backend_at
+from trivet.governance.ledger import Ledger
+from trivet.monitoring.segments import records_at
+from trivet.platforms.aws.logs import error_in
 from trivet.rehearsal.rigs.aws import AwsRig
+from trivet.workflows.actors import current_actor
+from trivet.workflows.bench import Bench
+from trivet.workflows.score import score
 
 from .conftest import BAD
 
@@ -32,6 +40,14 @@ def scoring(platform: Platform, spec_of: Callable[..., EndpointSpec], new_name: 
         return ScoringSpec.model_validate({**given, **fields})
 
     return make
+
+
+@pytest.fixture
+def bench(platform: Platform, tmp_path: Path) -> Bench:
+    """A workplace on the stack, whose ledger is a file."""
+    ledger = Ledger(backend_at("file:database", tmp_path, None, platform.store_at), platform.store)
+    records = records_at("file:records", tmp_path, platform.store_at)
+    return Bench(platform, tmp_path, tmp_path, ledger, records, current_actor())
 
 
 def described(rig: AwsRig, spec: ScoringSpec, attempt: int = 1) -> dict[str, Any]:
@@ -53,6 +69,20 @@ def test_the_container_is_cut_off_and_all_is_encrypted_with_the_stacks_key(
     tags = rig.client("sagemaker").list_tags(ResourceArn=job["TransformJobArn"])["Tags"]
     assert {"Key": "trivet:stack", "Value": rig.outputs.stack} in tags
     assert any('"ready"' in line for line in platform.jobs.logs(JobRef(spec.name)))
+
+
+def test_answers_are_joined_as_they_are_and_a_request_is_not_repeated_for_ever(
+    rig: AwsRig, platform: Platform, scoring: Make, ended: Ended
+) -> None:
+    spec, rows = scoring(), 1200
+    platform.store.put(f"{spec.input}/rows.csv", (b"100." + b"0" * 1000 + b",50\n") * rows)  # in two requests
+    assert ended(platform.jobs.score(spec)) is JobState.SUCCEEDED
+    job = described(rig, spec)
+    assert job["TransformOutput"]["AssembleWith"] == "None"
+    again = job["ModelClientConfig"]
+    assert again["InvocationsTimeoutInSeconds"] * (1 + again["InvocationsMaxRetries"]) <= 1200
+    answers = platform.store.get(f"{spec.output}/rows.csv.out")
+    assert answers.count(b"\n") == answers.count(b"}\n") == rows
 
 
 def test_jobs_of_one_release_share_their_model(rig: AwsRig, platform: Platform, scoring: Make, ended: Ended) -> None:
@@ -90,10 +120,38 @@ def test_a_model_that_does_not_become_ready_fails_the_job_and_its_log_says_why(
     spec = scoring(BAD)
     ref = platform.jobs.score(spec)
     assert ended(ref) is JobState.FAILED
-    assert "golden" in "".join(platform.jobs.logs(ref))
+    *_, last = platform.jobs.logs(ref)
+    assert last.startswith("SageMaker: ") and "The server: " in last and "golden" in last
     again = scoring(1)
     assert platform.jobs.score(again.model_copy(update={"name": spec.name})) == ref
     assert ended(ref) is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("line", ['{"level":"error"}', '{"level":"error"', '"level":"error"', "[]", "", "\x00"])
+def test_a_line_of_a_log_may_be_anything(line: str) -> None:
+    assert error_in(line) == ""
+
+
+def test_who_scores_a_file_is_told_why_the_job_failed(
+    platform: Platform, bench: Bench, version_of: Callable[[int], ModelVersion], tmp_path: Path
+) -> None:
+    source, out = tmp_path / "rows.csv", tmp_path / "out.csv"
+    source.write_text("amount,income\n1,2\n")
+    with pytest.raises(JobFailed, match=r"failed: SageMaker: .*\. The server: .*golden"):
+        score(bench, version_of(BAD), source, out)
+    assert not out.exists()
+
+
+def test_a_file_that_was_scored_leaves_an_entry_on_the_ledger_and_nothing_in_the_store(
+    platform: Platform, bench: Bench, version_of: Callable[[int], ModelVersion], tmp_path: Path
+) -> None:
+    source, out = tmp_path / "rows.csv", tmp_path / "out.csv"
+    source.write_text("amount,income\n1,2\n")
+    jobs = [score(bench, version_of(1), source, out).job for _ in range(2)]
+    assert len(out.read_text().splitlines()) == 2
+    assert [entry.body["job"] for entry in bench.ledger.entries("scoring")] == jobs
+    for job in jobs:
+        assert platform.store.list(f"scoring/{job}/") == platform.store.list(f"outputs/{job}/") == []
 
 
 def test_bad_weather_is_a_sentence_and_what_is_new_is_waited_for(
