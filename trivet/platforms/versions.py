@@ -38,7 +38,11 @@ def check_name(name: str) -> str:
 
 def check_alias(name: str, alias: str) -> None:
     """:raises ConfigError: for a text that could not be asked for as ``NAME@ALIAS``."""
-    if ModelRef.parse(f"{name}@{alias}").alias != alias:
+    try:
+        fits = ModelRef.parse(f"{name}@{alias}").alias == alias
+    except ConfigError:
+        fits = False
+    if not fits:
         raise ConfigError(f"{alias!r} is no alias.", "Use letters, digits, dots, dashes and underscores.")
 
 

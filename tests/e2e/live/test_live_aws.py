@@ -79,7 +79,9 @@ def begin(account: Account, tmp_path: Path) -> Iterator[Callable[..., subprocess
     begun: list[subprocess.Popen[str]] = []
 
     def start(*tests: str, says: str | None = None) -> subprocess.Popen[str]:
-        usual = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TRIVET_"))}
+        # Not a part of the run that runs this: it may have several processes.
+        others = ("AWS_", "TRIVET_", "PYTEST_")
+        usual = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         environment = usual | account.fake.environment
         environment |= {"TRIVET_LIVE": "aws", "TRIVET_LIVE_CONFIG": json.dumps(account.config)}
         command = [sys.executable, "-Pm", "pytest", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'run'}", *tests]
