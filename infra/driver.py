@@ -290,7 +290,7 @@ class Driver:
             if event.diagnostic_event and event.diagnostic_event.severity == "error":
                 told.append(_COLOUR.sub("", event.diagnostic_event.message))
 
-        with self._errors(told), self._program(verb):
+        with self._program(verb), self._errors(told):
             stack = self._open()
             if verb == "up":
                 self.claim()

@@ -33,17 +33,13 @@ Show = Callable[[str], None]
 
 
 class Child:
-    """A process that prints a port, then serves gRPC on it until it is stopped.
+    """A process that prints a port, then serves gRPC on it until it is stopped. What else it says waits until
+    :meth:`hear`, which comes before :meth:`channel`."""
 
-    :param show: is given what else it says; without, that waits for :meth:`hear`.
-    """
-
-    def __init__(
-        self, what: str, command: list[str], cwd: Path, env: Mapping[str, str], show: Show | None = None
-    ) -> None:
+    def __init__(self, what: str, command: list[str], cwd: Path, env: Mapping[str, str]) -> None:
         self.what = what
         self._last: deque[str] = deque(maxlen=1)
-        self._show: Show = print
+        self._show: Show
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command],
             cwd=cwd,
@@ -59,11 +55,9 @@ class Child:
         self._stdout = cast("IO[str]", self._process.stdout)
         self._stderr = cast("IO[str]", self._process.stderr)
         self._pumps: list[threading.Thread] = []
-        if show:
-            self.hear(show)
 
     def hear(self, show: Show) -> None:
-        """Show what it says from its start on."""
+        """Show what it has said and says."""
         self._show = show
         self._pumps.append(self._pump(self._stderr))
 
@@ -129,7 +123,7 @@ class Child:
         return thread
 
 
-def language_host(program: Path, env: Mapping[str, str], show: Show | None = None) -> Child:
+def language_host(program: Path, env: Mapping[str, str]) -> Child:
     """The child that runs a program: a folder with ``__main__.py``, or a file.
 
     :raises PlatformError: when there is none.
@@ -138,4 +132,4 @@ def language_host(program: Path, env: Mapping[str, str], show: Show | None = Non
     if not (program / "__main__.py" if program.is_dir() else program).is_file():
         raise PlatformError(f"There is no program at {program}.", "Correct `main` in Pulumi.yaml.")
     command = [sys.executable, "-u", "-P", str(_HOST), str(program)]
-    return Child("The program's process", command, folder, env, show)
+    return Child("The program's process", command, folder, env)

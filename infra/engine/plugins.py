@@ -104,7 +104,8 @@ class Plugins:
     def _child(self, package: str) -> Child:
         what = f"The provider plugin '{package}'"
         command = [*self._command(package), self._engine]
-        child = Child(what, command, self._folder, self._env, self._report.line)
+        child = Child(what, command, self._folder, self._env)
+        child.hear(self._report.line)
         self._children.append(child)
         return child
 

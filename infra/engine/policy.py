@@ -70,7 +70,8 @@ class Pack:
         program = str(source.folder / project.get("main", ""))
         command = [_python(source.folder, project["runtime"]), "-u", "-m", "pulumi.policy", engine, program]
         self._source = source
-        self._child = Child(f"The policy pack '{source.folder.name}'", command, source.folder, env, show)
+        self._child = Child(f"The policy pack '{source.folder.name}'", command, source.folder, env)
+        self._child.hear(show)
         self._channel: grpc.Channel | None = None
         self.name = source.folder.name
         self.version = str(project.get("version", ""))

@@ -60,7 +60,7 @@ class Target:
     :param spares_protected: whether a destroy leaves out what is protected, and what that needs.
     :param packs: the policy packs to which a preview or an up is held.
     :param client: the address of a language host that runs already, as inline programs have; ``None`` starts one.
-    :param host: one that its caller has started and will stop.
+    :param host: one that its caller has started already; it ends with the operation all the same.
     """
 
     stack: str

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from trivet.core.canonical import digest_json
 from trivet.core.errors import ConfigError
+from trivet.core.inference import record_id
 from trivet.core.modelpackage import PROFILE, Decision, Input, Profile, Serving, seal
 from trivet.core.records import Prediction, read_records
 from trivet.serving.appender import DELAY, LIMIT, Appender
@@ -33,6 +34,7 @@ from trivet.serving.errors import ModelFailed, NotRecorded
 from trivet.serving.scribe import Decided, Scribe, render
 from trivet.serving.segments import Segments
 from trivet.serving.service import Call, Done, Service
+from trivet.serving.spelling import spelled_ids
 from trivet.serving.tensors import Batch, Checker
 from trivet.serving.wire import rows, v2
 
@@ -117,6 +119,11 @@ def test_the_digest_of_a_row_is_that_of_its_canonical_json(columns, data):
     record = Prediction.model_validate_json(line)
     assert record.input_digest == digest_json(row)
     assert record.inputs == row
+
+
+@given(name=st.text(max_size=8), rows=st.integers(1, 12))
+def test_ids_are_spelled_as_records_and_answers_have_them(name, rows):
+    assert [json.loads(one) for one in spelled_ids(name, rows)] == [record_id(name, row, rows) for row in range(rows)]
 
 
 def test_one_row_has_the_id_of_its_request(made):

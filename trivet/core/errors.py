@@ -81,7 +81,7 @@ class Locked(TrivetError):
     exit_code = ExitCode.LOCKED
 
 
-class Unsupported(TrivetError, NotImplementedError):
+class Unsupported(TrivetError):
     """The cloud or the engine does not offer this: the message says why and what to do instead."""
 
     exit_code = ExitCode.UNSUPPORTED

@@ -107,12 +107,6 @@ class Release(Document):
     traffic: int = Field(default=100, ge=0, le=100)
 
 
-class LocalScoring(Document):
-    """Options of batch scoring that only ``local`` has."""
-
-    nice: int = Field(default=0, ge=0, le=19, description="Scheduling priority of the process.")
-
-
 class AwsScoring(Document):
     """Options of batch scoring that only ``aws`` has."""
 
@@ -125,7 +119,7 @@ class AwsScoring(Document):
 class ScoringNative(Document):
     """Options of batch scoring by cloud."""
 
-    local: LocalScoring = LocalScoring()
+    local: LocalJob = LocalJob()
     aws: AwsScoring = AwsScoring()
 
 

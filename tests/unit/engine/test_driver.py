@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from trivet.core.errors import ConfigError, ExitCode, NotFound, Unsupported, UsageError
@@ -153,6 +154,40 @@ def test_asking_for_the_environment_imports_no_pulumi(tmp_path):
         "Driver(root, 'dev', root / 'h' / 'dev').environment(); assert 'pulumi' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+
+
+STARTS = """
+import sys
+from pathlib import Path
+from trivet.infra.driver import Driver
+from trivet.infra.engine.children import Child
+begin = Child.__init__
+def told(child, what, *arguments):
+    print(what, "after" if "pulumi" in sys.modules else "before", "the SDK")
+    begin(child, what, *arguments)
+Child.__init__ = told
+root, stack, home = sys.argv[1:]
+Driver(Path(root), stack, Path(home), "embedded").preview()
+"""
+
+
+def test_the_program_s_process_starts_once_and_before_the_sdk_is_imported(embedded):
+    embedded.graph(A)
+    where = (embedded.root, embedded.driver.stack, embedded.driver.home)
+    done = subprocess.run([sys.executable, "-c", STARTS, *map(str, where)], capture_output=True, text=True, check=True)
+    lines = [line for line in done.stdout.splitlines() if line.endswith("the SDK")]
+    assert lines[0] == "The program's process before the SDK"
+    assert [line for line in lines if line.startswith("The program's")] == lines[:1]
+
+
+def test_a_program_that_started_for_nothing_is_gone(tmp_path, without_cli):
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program" / "__main__.py").write_text("")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  trivet:cloud: local\n")
+    with pytest.raises(NotFound):
+        driver(tmp_path).preview()
+    programs = (" ".join(one.cmdline()) for one in psutil.Process().children(recursive=True))
+    assert [one for one in programs if str(tmp_path) in one] == []
 
 
 @pytest.mark.skipif(not shutil.which("pulumi"), reason="the pulumi CLI is not on PATH")
