@@ -19,6 +19,7 @@ from trivet.serving.http.sockets import BACKLOG
 
 LINGER = 1.0  # seconds that a connection without a request is kept after the listener closed: one may be on its way
 TICK = 0.02
+TURNS = 4  # of the event loop, more than asyncio needs to make a connection of what it has accepted
 
 
 class Plane:
@@ -29,6 +30,7 @@ class Plane:
         self._handler = handler
         self._bounds = bounds
         self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._sweeping: asyncio.Task[None] | None = None
 
     async def begin(self, listener: socket.socket) -> None:
@@ -37,15 +39,24 @@ class Plane:
         _tell_the_time()
         self._sweeping = asyncio.create_task(self._sweep())
         turn = Turn(self._handler)
+        self._listener = listener
         self._server = await loop.create_server(
             lambda: Connection(self._handler, self._bounds, self.connections, turn), sock=listener, backlog=BACKLOG
         )
 
-    def stop_accepting(self) -> None:
-        """Let go of the listening socket; the connections stay."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+    async def stop_accepting(self) -> None:
+        """Let go of the listening socket; the connections stay.
+
+        What is accepted just before becomes one of them: a closed ``asyncio.Server`` would drop it unheard, and until
+        then it is not among ``connections``.
+        """
+        server, self._server = self._server, None
+        if server is None or self._listener is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._listener)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        server.close()
 
     def close_idle(self) -> None:
         """Close the connections on which nobody waits."""
@@ -55,7 +66,7 @@ class Plane:
 
     async def end(self, linger: float, patience: float) -> None:
         """Accept no more, answer what was accepted, close; return after ``patience`` seconds at the latest."""
-        self.stop_accepting()
+        await self.stop_accepting()
         loop = asyncio.get_running_loop()
         begun = loop.time()
         while self.connections and loop.time() < begun + patience:
@@ -108,7 +119,7 @@ class Server:
             ending = loop.create_task(self._plane.end(LINGER, patience))
             forced = loop.create_task(self._end.wait())
             await asyncio.wait((ending, forced), return_when=asyncio.FIRST_COMPLETED)
-        self._plane.stop_accepting()
+        await self._plane.stop_accepting()
 
     def stop(self) -> None:
         """Leave now, as at the end of the drain."""

@@ -88,13 +88,14 @@ def test_a_job_whose_time_is_over_has_failed_and_left_nothing(platform: Platform
 
 
 def test_a_cancelled_job_leaves_no_process(rig: AwsRig, platform: Platform, job: Make, ended: Ended) -> None:
+    others = set(rig.fake.processes())  # an endpoint that another test left there
     ref = platform.jobs.submit(job(CHILD))
     says(platform, ref, "up")
-    before = [psutil.Process(pid) for pid in rig.fake.processes()]
-    assert sum("time.sleep(611)" in " ".join(one.cmdline()) for one in before) == 1
+    its = [psutil.Process(pid) for pid in rig.fake.processes() if pid not in others]
+    assert sum("time.sleep(611)" in " ".join(one.cmdline()) for one in its) == 1
     platform.jobs.cancel(ref)
     assert ended(ref) is JobState.CANCELLED
-    assert psutil.wait_procs(before, timeout=10)[1] == []
+    assert psutil.wait_procs(its, timeout=10)[1] == []
 
 
 def test_a_spot_job_that_is_interrupted_goes_on_from_its_checkpoints(
