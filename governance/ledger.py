@@ -23,7 +23,7 @@ from trivet.core.errors import IntegrityError, NotReady
 from trivet.core.platform import Store
 from trivet.governance.backends import COLUMNS, Backend, Row
 
-Kind = Literal["run", "gate", "registered", "approval", "release", "records", "scoring"]
+Kind = Literal["run", "gate", "registered", "approval", "release", "records", "scoring", "promoted"]
 
 ANCHORS = "ledger/anchors/"
 GENESIS = "sha256:" + "0" * 64

@@ -6,6 +6,7 @@ really run under the cloud's contract. Nothing that is signed here is good for a
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from time import monotonic
 
 from trivet.core.document import Document
 from trivet.core.errors import GateRefused, NotReady, PlatformError, TrivetError
+from trivet.core.inference import Decided, Value
 from trivet.core.progress import Progress
 from trivet.core.specs import EndpointState
 from trivet.governance.approval import Person
@@ -27,12 +29,15 @@ from trivet.workflows.init import scaffold
 from trivet.workflows.project import ProjectFiles
 from trivet.workflows.release import approve, deploy, read_judged, register
 from trivet.workflows.run import RunReport, run
+from trivet.workflows.score import score
 from trivet.workflows.watch import monitor, verify_ledger
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "loan_approval"
 GOOD, BAD = "default", "strict"  # variants of the example, by what its gate says of them
 WRONG = 0.2  # by how much the broken package's golden scores are off
 ROWS = 50
+
+Asked = list[tuple[dict[str, Value], Decided]]  # rows, and what the endpoint said of each
 
 
 class Proof(Document):
@@ -113,7 +118,8 @@ def _live(stand: _Stand) -> str:
         engine = _provision(stand)
         with workbench(stand.root, stand.stack, progress=stand.progress) as bench:
             report = _run(stand, bench)
-            _ask(stand, bench, report)
+            answers = _ask(stand, bench, report)
+            _score(stand, bench, report, answers)
             _refused(stand, bench)
             _rolled_back(stand, bench, report)
             _watch(stand, bench)
@@ -145,7 +151,7 @@ def _run(stand: _Stand, bench: Bench) -> RunReport:
     return report
 
 
-def _ask(stand: _Stand, bench: Bench, report: RunReport) -> None:
+def _ask(stand: _Stand, bench: Bench, report: RunReport) -> Asked:
     from trivet.data.snapshot import read_rows, read_snapshot
 
     with stand.step(f"Ask about {ROWS} applications") as showed:
@@ -156,6 +162,20 @@ def _ask(stand: _Stand, bench: Bench, report: RunReport) -> None:
         _demand(len(answers) == ROWS, f"{len(answers)} answers came to {ROWS} rows")
         positive = sum(one.decision == serving.decision.positive for one in answers)
         showed.append(f"{positive} of {ROWS} {serving.decision.positive}")
+    return list(zip(chosen, answers, strict=True))
+
+
+def _score(stand: _Stand, bench: Bench, report: RunReport, asked: Asked) -> None:
+    """The same rows without an endpoint."""
+    with stand.step(f"Score {ROWS} applications in a job") as showed, tempfile.TemporaryDirectory() as scratch:
+        source, out = Path(scratch, "rows.jsonl"), Path(scratch, "answers.jsonl")
+        source.write_text("".join(f"{json.dumps(row)}\n" for row, _ in asked))
+        version = bench.platform.models.get(f"{stand.project.settings.model}/{report.version.version}")  # type: ignore[union-attr]
+        scored = score(bench, version, source, out)
+        scores = [json.loads(line)["score"] for line in out.read_text().splitlines()]
+        alike = sum(one == answer.score for one, (_, answer) in zip(scores, asked, strict=True))
+        _demand(alike == ROWS, f"only {alike} of {ROWS} scores are the endpoint's")
+        showed.append(f"{scored.rows} scores, each the endpoint's")
 
 
 def _refused(stand: _Stand, bench: Bench) -> None:

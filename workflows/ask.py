@@ -59,7 +59,7 @@ def predict(platform: Platform, rows: Sequence[Mapping[str, Value]], endpoint: s
     """Ask an endpoint about rows of named values, in requests of at most 256 rows."""
     name = only_endpoint(platform, endpoint)
     serving = serving_of(platform, released(platform.endpoints.state(name)).digest)
-    return [answer for batch in _batches(rows) for answer in _ask(platform, name, serving, batch)]
+    return [answer for batch in _batches(rows) for answer in ask(platform, name, serving, batch)]
 
 
 def predict_file(platform: Platform, source: Path, target: Path, endpoint: str = "") -> int:
@@ -75,7 +75,7 @@ def predict_file(platform: Platform, source: Path, target: Path, endpoint: str =
     serving = serving_of(platform, released(platform.endpoints.state(name)).digest)
     rows = rows_in(source, serving)
     with writer_of(target) as write:
-        return sum(write(_ask(platform, name, serving, batch)) for batch in _batches(rows))
+        return sum(write(ask(platform, name, serving, batch)) for batch in _batches(rows))
 
 
 def _batches(rows: Iterable[Mapping[str, Value]]) -> Iterator[list[Mapping[str, Value]]]:
@@ -84,7 +84,8 @@ def _batches(rows: Iterable[Mapping[str, Value]]) -> Iterator[list[Mapping[str, 
         yield batch
 
 
-def _ask(platform: Platform, name: str, serving: Serving, rows: Sequence[Mapping[str, Value]]) -> list[Decided]:
+def ask(platform: Platform, name: str, serving: Serving, rows: Sequence[Mapping[str, Value]]) -> list[Decided]:
+    """One request to an endpoint."""
     response = platform.endpoints.invoke(name, request_of(rows, serving, uuid4().hex))
     return decided(response, [column.name for column in serving.inputs])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pydantic import Field
@@ -128,23 +129,45 @@ def deploy(bench: Bench, version: ModelVersion, endpoint: str = "") -> EndpointS
     :raises GateRefused: when nobody approved the version.
     :raises Locked: while another deployment of the endpoint runs.
     """
+    spec = wanted(bench, version, endpoint)
+    with deploying(bench, spec.name):
+        faults.point("deploy.begun")
+        state = bench.platform.endpoints.apply(spec)
+        faults.point("deploy.applied")
+        settle(bench, version, spec.name)
+    return state
+
+
+def wanted(bench: Bench, version: ModelVersion, endpoint: str = "") -> EndpointSpec:
+    """What an endpoint is to be in order to serve an approved version alone; nothing is changed yet.
+
+    :raises GateRefused: when nobody approved the version.
+    """
     if version.approval is None or version.approval.status != "approved":
         said = "was rejected" if version.approval else "is not approved"
         raise GateRefused(f"{version} {said}.", f"Somebody may run `trivet models approve {version} --reason '...'`.")
     judged = read_judged(bench, version)
-    name = only_endpoint(bench.platform, endpoint or judged.endpoint)
     spec = EndpointSpec(
-        name=name,
+        name=only_endpoint(bench.platform, endpoint or judged.endpoint),
         releases=(Release(model=version.name, version=version.version, digest=version.digest),),
         records=judged.records,
     )
     bench.platform.check(spec)
-    with lock(bench.home / "locks" / f"deploy-{name}.lock", f"endpoint {name}"):
-        faults.point("deploy.begun")
-        state = bench.platform.endpoints.apply(spec)
-        faults.point("deploy.applied")
-        if CHAMPION not in version.aliases:
-            bench.platform.models.tag(version, alias=CHAMPION)
-        body = {"model": str(version), "digest": version.digest, "approved_by": version.approval.actor}
-        bench.note("release", name, body)
-    return state
+    return spec
+
+
+def deploying(bench: Bench, endpoint: str) -> AbstractContextManager[None]:
+    """Nobody else deploys to the endpoint meanwhile.
+
+    :raises Locked: when somebody does.
+    """
+    return lock(bench.home / "locks" / f"deploy-{endpoint}.lock", f"endpoint {endpoint}")
+
+
+def settle(bench: Bench, version: ModelVersion, endpoint: str) -> None:
+    """Say of a version that it serves: in the registry, and on the ledger."""
+    if CHAMPION not in version.aliases:
+        bench.platform.models.tag(version, alias=CHAMPION)
+    actor = version.approval.actor if version.approval else ""
+    body = {"model": str(version), "digest": version.digest, "approved_by": actor}
+    bench.note("release", endpoint, body)

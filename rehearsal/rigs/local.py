@@ -9,7 +9,7 @@ import psutil
 from trivet.connect import connect
 from trivet.core.files import private_folder, write_atomic
 from trivet.core.layout import OUTPUTS_FILE, PROJECT_FILE
-from trivet.core.outputs import EndpointShell, LocalNative, Outputs, Signing
+from trivet.core.outputs import EndpointShell, EnvironmentName, LocalNative, Outputs, Signing
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.signing import key_id, new_key, public_key
@@ -24,13 +24,14 @@ FOLDERS = ("store", "records", "registry", "database", "jobs", "keys")
 
 
 class LocalRig(Rig):
-    """A stack named ``local`` in ``folder``, which is the project's root."""
+    """A stack in ``folder``, which is the project's root."""
 
     evidence = "this machine"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, stack: str = STACK, environment: EnvironmentName = "dev") -> None:
         self.root = folder
-        self.home = private_folder(folder / ".trivet" / STACK)
+        self.stack = stack
+        self.home = private_folder(folder / ".trivet" / stack)
         for name in FOLDERS:
             private_folder(self.home / name)
         write_atomic(folder / PROJECT_FILE, "name: rehearsal\nruntime: python\n")
@@ -39,9 +40,9 @@ class LocalRig(Rig):
         outputs = Outputs(
             version=1,
             project="rehearsal",
-            stack=STACK,
+            stack=stack,
             cloud="local",
-            environment="dev",
+            environment=environment,
             region="local",
             regulated=False,
             store="file:store",
@@ -54,13 +55,13 @@ class LocalRig(Rig):
                 public_key=public_key(key), key_id=key_id(public_key(key)), private_key="file:keys/signing.pem"
             ),
             endpoints={name: self._shell(name) for name in ENDPOINTS},
-            native=LocalNative(home=f".trivet/{STACK}"),
+            native=LocalNative(home=f".trivet/{stack}"),
         )
         write_atomic(self.home / OUTPUTS_FILE, outputs.model_dump_json(indent=2))
         self.platform = self.reconnect()
 
     def reconnect(self) -> Platform:
-        return connect(STACK, root=self.root)
+        return connect(self.stack, root=self.root)
 
     def force_job_state(self, ref: JobRef, word: str) -> None:
         path = self.home / "jobs" / JOBS / ref.id / tasks.STATE
@@ -77,7 +78,7 @@ class LocalRig(Rig):
             self.platform.endpoints.delete(name)
         stop(self.home / "jobs")
         self.platform.close()
-        if left := processes_in(self.root):
+        if left := processes_in(self.home):
             raise RuntimeError(f"The rig left processes behind: {', '.join(left)}.")
 
     def _shell(self, name: str) -> EndpointShell:

@@ -14,10 +14,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trivet.api.endpoints import deploy, logs, monitor, pause, predict, predict_file, resume, score, status
+from trivet.api.endpoints import (
+    compare,
+    deploy,
+    deploy_everywhere,
+    logs,
+    monitor,
+    pause,
+    predict,
+    predict_file,
+    resume,
+    score,
+    status,
+)
 from trivet.api.ledger import ledger_entries, ledger_export, ledger_verify
 from trivet.api.projects import init, run, run_if_needed, schedule, train
-from trivet.api.registry import approve, convert, model_card, models, register, registry_ui
+from trivet.api.registry import approve, convert, model_card, models, promote, register, registry_ui
 from trivet.api.stacks import audit, destroy, doctor, environment, held, migrate, outputs, preview, up
 
 if TYPE_CHECKING:
@@ -26,6 +38,8 @@ if TYPE_CHECKING:
     from trivet.core.inference import Decided
     from trivet.core.outputs import Outputs
     from trivet.core.specs import EndpointState, ModelVersion
+    from trivet.workflows.compare import Comparison, Side
+    from trivet.workflows.promote import Promoted
     from trivet.workflows.retrain import Retraining
     from trivet.workflows.schedule import Scheduled
     from trivet.workflows.score import Scored
@@ -34,20 +48,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Check",
+    "Comparison",
     "Decided",
     "EndpointState",
     "Finding",
     "ModelVersion",
     "Outputs",
+    "Promoted",
     "Retraining",
     "Scheduled",
     "Scored",
+    "Side",
     "StackChange",
     "Status",
     "approve",
     "audit",
+    "compare",
     "convert",
     "deploy",
+    "deploy_everywhere",
     "destroy",
     "doctor",
     "environment",
@@ -66,6 +85,7 @@ __all__ = [
     "predict",
     "predict_file",
     "preview",
+    "promote",
     "register",
     "registry_ui",
     "resume",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from trivet.core.inference import Decided, Value
     from trivet.core.progress import Progress
     from trivet.core.specs import EndpointState
+    from trivet.workflows.compare import Comparison
     from trivet.workflows.score import Scored
     from trivet.workflows.watch import Status
 
@@ -39,6 +41,46 @@ def deploy(
             state = execute(bench, bench.platform.models.get(reference), endpoint)
             note(state.url)
         return state
+
+
+def deploy_everywhere(
+    reference: str,
+    stacks: Sequence[str],
+    *,
+    endpoint: str = "",
+    root: Path | None = None,
+    progress: Progress | None = None,
+) -> list[EndpointState]:
+    """Serve an approved version on several stacks, or leave each as it was.
+
+    :raises ConfigError: when they do not all have the same package under that reference.
+    :raises GateRefused: when one of them has not approved it.
+    :raises NotReady: when one of them did not become ready; each serves what it served, unless the message says not.
+    """
+    from trivet.workflows.bench import workbench
+    from trivet.workflows.everywhere import deploy_everywhere as execute
+
+    with ExitStack() as opened:
+        here = root or project_root()
+        benches = [opened.enter_context(workbench(here, stack, progress=progress)) for stack in stacks]
+        return execute(benches, reference, endpoint)
+
+
+def compare(
+    source: Path,
+    stacks: tuple[str, str],
+    *,
+    endpoints: tuple[str, str] = ("", ""),
+    batch: int = 1,
+    root: Path | None = None,
+) -> Comparison:
+    """Ask the endpoints of two stacks about every row of a CSV or JSON-lines file, ``batch`` rows a request."""
+    from trivet.connect import connect
+    from trivet.workflows.compare import compare as execute
+
+    one, other = stacks
+    with connect(one, root=root) as left, connect(other, root=root) as right:
+        return execute((left, right), source, endpoints, batch=batch)
 
 
 def pause(

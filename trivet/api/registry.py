@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from trivet.core.progress import Progress
     from trivet.core.specs import ModelVersion
     from trivet.governance.modelcard import ModelCard
+    from trivet.workflows.promote import Promoted
 
 
 def models(name: str = "", stack: str | None = None, *, root: Path | None = None) -> list[ModelVersion]:
@@ -69,6 +70,30 @@ def approve(
         if reject:
             return release.reject(bench, version, person)
         return release.approve(bench, version, release.read_judged(bench, version), person)
+
+
+def promote(
+    reference: str,
+    source: str,
+    target: str,
+    *,
+    name: str = "",
+    source_root: Path | None = None,
+    root: Path | None = None,
+    progress: Progress | None = None,
+) -> Promoted:
+    """Copy a version from the registry of one stack into that of another, with its approval where that may be.
+
+    :param source_root: the project of ``source``, where it is not the target's.
+    :raises IntegrityError: when the package, or what the source says of it, was changed.
+    :raises GateRefused: when the source rejected the version.
+    """
+    from trivet.workflows.bench import workbench
+    from trivet.workflows.promote import promote as execute
+
+    here = root or project_root()
+    with workbench(source_root or here, source) as one, workbench(here, target, progress=progress) as other:
+        return execute(one, other, reference, name)
 
 
 def convert(

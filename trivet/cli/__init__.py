@@ -24,6 +24,7 @@ for room in (demo, projects, stacks, endpoints, rehearsals):
     for command in room.COMMANDS:
         app.command()(command)
 app.add_typer(models.app, name="models")
+app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(stacks.app, name="stack")
 

@@ -10,20 +10,25 @@ from typing import Annotated
 import typer
 
 from trivet import api
-from trivet.cli.options import LOCAL, Endpoint, Json, Outputs, Stack, pairs_of
+from trivet.cli.options import LOCAL, Endpoint, Json, Outputs, Stack, Stacks, pairs_of
 from trivet.cli.output import Progress, busy, pairs, say, show, table
 from trivet.core.errors import ConfigError, UsageError
+
+app = typer.Typer(help="Endpoints of several stacks: compare.", no_args_is_help=True)
 
 
 def deploy(
     model: Annotated[str, typer.Argument(help="NAME/VERSION, NAME@ALIAS or NAME.")],
     endpoint: Endpoint = "",
-    stack: Stack = LOCAL,
+    stack: Stacks = [LOCAL],  # noqa: B006  typer's way to give a default
     json: Json = False,
 ) -> None:
     """Serve an approved version; also starts a server again that has stopped."""
-    state = api.deploy(model, stack, endpoint=endpoint, progress=Progress(json))
-    show(state, json, _draw_state)
+    if len(stack) == 1:
+        show(api.deploy(model, stack[0], endpoint=endpoint, progress=Progress(json)), json, _draw_state)
+        return
+    states = api.deploy_everywhere(model, stack, endpoint=endpoint, progress=Progress(json))
+    show(states, json, lambda all_: [_draw_state(one) for one in all_])
 
 
 def predict(
@@ -118,6 +123,56 @@ def monitor(
     """Compare what the endpoints see with what their models were trained on."""
     findings = api.monitor(stack, labels=labels, progress=Progress(json))
     show(findings, json, draw_findings)
+
+
+@app.command()
+def compare(
+    stacks: Annotated[tuple[str, str], typer.Argument(help="Two stacks, of any clouds.", metavar="STACK STACK")],
+    source: Annotated[Path, typer.Option("--input", help="Rows: a CSV file with a header, or JSON lines.")],
+    endpoint: Annotated[tuple[str, str], typer.Option("--endpoints", help="Theirs, where a stack has several.")] = (
+        "",
+        "",
+    ),
+    batch: Annotated[int, typer.Option("--batch", min=1, max=256, help="Rows a request.")] = 1,
+    json: Json = False,
+) -> None:
+    """Ask the endpoints of two stacks about the same rows: whether they decide alike, and how long each takes."""
+    with busy(f"Ask both about the rows of {source}"):
+        found = api.compare(source, stacks, endpoints=endpoint, batch=batch)
+    show(found, json, _draw_comparison)
+
+
+def _draw_comparison(found: api.Comparison) -> None:
+    table(
+        "stack",
+        "cloud",
+        "endpoint",
+        "serves",
+        "package",
+        "median ms",
+        "p95 ms",
+        rows=[
+            (
+                one.stack,
+                one.cloud,
+                one.endpoint,
+                one.model,
+                one.digest[:19],
+                f"{one.median_ms:.1f}",
+                f"{one.p95_ms:.1f}",
+            )
+            for one in found.sides
+        ],
+    )
+    packages = "the same package" if found.same_package else "two packages"
+    say(
+        f"They serve {packages} and decided alike on {found.agreed} of {found.rows} rows ({found.agreement:.1%}); "
+        f"their scores differ by at most {found.largest_difference:.2g}."
+    )
+
+
+def _milliseconds(side: api.Side) -> tuple[str, str]:
+    return f"{side.median_ms:.1f}", f"{side.p95_ms:.1f}"
 
 
 def draw_answers(answers: list[api.Decided]) -> None:

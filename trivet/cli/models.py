@@ -11,7 +11,7 @@ from trivet import api
 from trivet.cli.options import LOCAL, Json, Stack
 from trivet.cli.output import Progress, busy, say, show, table
 
-app = typer.Typer(help="The model registry: list, register, approve, show, convert.", no_args_is_help=True)
+app = typer.Typer(help="The model registry: list, register, approve, promote, show, convert.", no_args_is_help=True)
 
 OPENING = "Open the registry"
 Reference = Annotated[str, typer.Argument(help="NAME/VERSION, NAME@ALIAS or NAME.")]
@@ -66,6 +66,22 @@ def approve(
 
 
 @app.command()
+def promote(
+    reference: Reference,
+    source: Annotated[str, typer.Option("--from", help="The stack that has it.")],
+    target: Annotated[str, typer.Option("--to", help="The stack that is to have it; of any cloud.")],
+    name: Annotated[str, typer.Option("--name", help="What it is called there, where not as here.")] = "",
+    source_root: Annotated[
+        Path | None, typer.Option("--from-root", help="The root of another project, whose stack --from is.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Copy a version into another stack's registry: checked, signed anew, approved where the rule there lets it be."""
+    done = api.promote(reference, source, target, name=name, source_root=source_root, progress=Progress(json))
+    show(done, json, _draw_promoted)
+
+
+@app.command()
 def convert(
     path: Annotated[Path, typer.Argument(help="An MLflow model folder that holds a pickle.")],
     out: Annotated[Path, typer.Option("--out", help="Where the model package goes.")],
@@ -90,6 +106,12 @@ def convert(
 def ui(stack: Stack = LOCAL, json: Json = False) -> None:
     """Print the command that opens MLflow's own pages on the local registry."""
     show({"command": api.registry_ui(stack)}, json, lambda found: say(found["command"]))
+
+
+def _draw_promoted(done: api.Promoted) -> None:
+    approval = done.version.approval
+    said = f"approved by {approval.actor}" if approval and not done.waits else f"not approved: {done.waits}"
+    say(f"{done.stack} has {done.version} ({done.version.digest[:19]}), {said.rstrip('.')}.")
 
 
 def _draw(versions: list[api.ModelVersion]) -> None:

@@ -11,6 +11,10 @@ import typer
 from trivet.core.errors import UsageError
 
 Stack = Annotated[str, typer.Option("--stack", envvar="TRIVET_STACK", help="The Pulumi stack.")]
+Stacks = Annotated[
+    list[str],
+    typer.Option("--stack", envvar="TRIVET_STACK", help="The Pulumi stack; several: on all of them, or on none."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Endpoint = Annotated[str, typer.Option("--endpoint", help="The endpoint; may be left out where the stack has one.")]
 Outputs = Annotated[

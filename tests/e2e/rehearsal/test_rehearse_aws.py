@@ -21,6 +21,7 @@ STEPS = [
     "Provision the stack",
     "Run the workflow",
     "Ask about 50 applications",
+    "Score 50 applications in a job",
     "See the gate refuse a bad candidate",
     "See a broken release taken back",
     "Watch, and verify the ledger",

@@ -11,6 +11,7 @@ import typer
 from trivet.cli import app
 
 WITHOUT_A_STACK = {"init", "models convert", "rehearse", "parity"}
+BETWEEN_STACKS = {"models promote": {"--from", "--to"}, "endpoints compare": {"stacks"}}
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -37,6 +38,7 @@ def test_the_verbs_are_those_that_were_promised() -> None:
 def test_a_command_speaks_json_and_explains_itself(name: str) -> None:
     options = {option: one for one in EVERY[name].params for option in one.opts}
     assert "--json" in options
-    assert ("--stack" in options) == (name not in WITHOUT_A_STACK)
+    assert BETWEEN_STACKS.get(name, set()) <= set(options)
+    assert ("--stack" in options) == (name not in WITHOUT_A_STACK and name not in BETWEEN_STACKS)
     assert EVERY[name].help.endswith(".")
     assert [option for option, one in options.items() if option != "--help" and not one.help] == []

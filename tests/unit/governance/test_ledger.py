@@ -30,7 +30,7 @@ from .conftest import NOW
 from .folder_store import FolderStore, append_entries
 
 SCRIPT = Path(__file__).parents[3] / "tools" / "verify_ledger.py"
-KINDS = ("run", "gate", "registered", "approval", "release", "records", "scoring")
+KINDS = ("run", "gate", "registered", "approval", "release", "records", "scoring", "promoted")
 REUSED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

@@ -18,12 +18,13 @@ from trivet.platforms.scheduled import task_key
 
 # What the verbs call; docs/aws.md lists them with the resources.
 ACTIONS = (
-    *("sagemaker:CreateTrainingJob", "sagemaker:CreateModel", "sagemaker:CreateEndpointConfig"),
-    *("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint", "sagemaker:InvokeEndpoint"),
-    *("sagemaker:CreateModelPackage", "s3:PutObject", "s3:GetObject", "kms:Sign", "iam:PassRole"),
+    *("sagemaker:CreateTrainingJob", "sagemaker:CreateTransformJob", "sagemaker:CreateModelPackage"),
+    *("sagemaker:CreateModel", "sagemaker:CreateEndpointConfig", "sagemaker:CreateEndpoint"),
+    *("sagemaker:UpdateEndpoint", "sagemaker:InvokeEndpoint"),
+    *("s3:PutObject", "s3:GetObject", "kms:Sign", "iam:PassRole"),
 )
 INSTANCES = ("ml.m5.large",)  # what jobs and endpoints take where nothing else is said
-USES = ("for training job usage", "for endpoint usage")
+USES = ("for training job usage", "for transform job usage", "for endpoint usage")
 
 Found = tuple[str, str]  # level and note
 

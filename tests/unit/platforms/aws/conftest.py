@@ -8,6 +8,7 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from botocore.config import Config
@@ -17,10 +18,15 @@ from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.specs import EndpointSpec, JobSpec, JobState, ModelVersion, Release
 from trivet.core.waiting import wait_for
+from trivet.governance.backends import backend_at
+from trivet.governance.ledger import ANCHORS, Ledger
+from trivet.monitoring.segments import records_at
 from trivet.platforms.aws import clients, hosted, session
 from trivet.platforms.aws.scoring import ENDING
 from trivet.rehearsal.rigs.aws import ENDPOINTS, AwsRig
 from trivet.rehearsal.rigs.package import make_package
+from trivet.workflows.actors import current_actor
+from trivet.workflows.bench import Bench
 
 ATTEMPTS = 3
 LAGGING = ("TrainingJob", "Model", "EndpointConfig", "Endpoint")
@@ -77,6 +83,16 @@ def platform(rig: AwsRig) -> Iterator[Platform]:
     """A platform of the test's own: the SDK tries a client's calls again only so often."""
     with rig.reconnect() as ready:
         yield ready
+
+
+@pytest.fixture
+def bench(platform: Platform, tmp_path: Path) -> Iterator[Bench]:
+    """A workplace on the stack, whose ledger is a file of the test's own."""
+    ledger = Ledger(backend_at("file:database", tmp_path, None, platform.store_at), platform.store)
+    records = records_at("file:records", tmp_path, platform.store_at)
+    yield Bench(platform, tmp_path, tmp_path, ledger, records, current_actor())
+    for key in platform.store.list(ANCHORS):
+        platform.store.delete(key)
 
 
 @pytest.fixture(scope="session")

@@ -14,12 +14,8 @@ from trivet.core.errors import ConfigError, JobFailed, NotReady, PlatformError
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.specs import AwsScoring, EndpointSpec, JobState, ModelVersion, ScoringNative, ScoringSpec
-from trivet.governance.backends import backend_at
-from trivet.governance.ledger import Ledger
-from trivet.monitoring.segments import records_at
 from trivet.platforms.aws.logs import error_in
 from trivet.rehearsal.rigs.aws import AwsRig
-from trivet.workflows.actors import current_actor
 from trivet.workflows.bench import Bench
 from trivet.workflows.score import score
 
@@ -40,14 +36,6 @@ def scoring(platform: Platform, spec_of: Callable[..., EndpointSpec], new_name: 
         return ScoringSpec.model_validate({**given, **fields})
 
     return make
-
-
-@pytest.fixture
-def bench(platform: Platform, tmp_path: Path) -> Bench:
-    """A workplace on the stack, whose ledger is a file."""
-    ledger = Ledger(backend_at("file:database", tmp_path, None, platform.store_at), platform.store)
-    records = records_at("file:records", tmp_path, platform.store_at)
-    return Bench(platform, tmp_path, tmp_path, ledger, records, current_actor())
 
 
 def described(rig: AwsRig, spec: ScoringSpec, attempt: int = 1) -> dict[str, Any]:

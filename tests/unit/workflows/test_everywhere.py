@@ -1,0 +1,203 @@
+"""One release on several stacks, or on none; and the same rows to both."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from trivet import api
+from trivet.core.errors import ConfigError, GateRefused, NotFound, NotReady
+from trivet.core.modelpackage import package_key
+from trivet.core.specs import EndpointStatus, ModelVersion
+from trivet.platforms.local.processes import python_environment
+from trivet.rehearsal.rigs.package import score
+from trivet.workflows.everywhere import FOLDER
+
+from .conftest import Two
+
+Stacks = Callable[..., Two]
+BOTH = ("one", "other")
+
+
+def on_both(two: Two, number: int) -> ModelVersion:
+    """Approved on both stacks."""
+    version, _ = (two.judged(stack, number=number) for stack in BOTH)
+    return version
+
+
+def served(two: Two) -> list[list[str]]:
+    """Digests, by stack."""
+    return [[one.digest for one in rig.platform.endpoints.state("first").releases] for rig in (two.one, two.other)]
+
+
+def plans(two: Two) -> list[Path]:
+    return list((two.root / ".trivet" / FOLDER).iterdir())
+
+
+def champions(two: Two) -> list[list[str]]:
+    return [
+        [str(one) for one in rig.platform.models.list("loan") if "champion" in one.aliases]
+        for rig in (two.one, two.other)
+    ]
+
+
+def test_both_serve_it(stacks: Stacks) -> None:
+    two = stacks()
+    version = on_both(two, 1)
+    states = api.deploy_everywhere("loan/1", BOTH, root=two.root)
+    assert [state.status for state in states] == [EndpointStatus.READY] * 2
+    assert served(two) == [[version.digest]] * 2
+    assert champions(two) == [["loan/1"]] * 2
+    assert plans(two) == []
+    for stack in BOTH:
+        [entry] = two.bench(stack).ledger.entries("release")
+        assert entry.body["digest"] == version.digest
+
+
+def lose_package(two: Two, version: ModelVersion) -> None:
+    """So that it can be served on ``one`` only."""
+    for key in two.other.platform.store.list(f"{package_key(version.digest)}/"):
+        two.other.platform.store.delete(key)
+
+
+def test_where_one_fails_each_serves_what_it_served(stacks: Stacks) -> None:
+    two = stacks()
+    first, second = on_both(two, 1), on_both(two, 2)
+    api.deploy("loan/1", "one", root=two.root)
+    lose_package(two, second)
+    with pytest.raises(NotFound, match=r"^other: .* Every stack serves what it served before\."):
+        api.deploy_everywhere("loan/2", BOTH, root=two.root)
+    assert served(two) == [[first.digest], []]
+    assert champions(two) == [["loan/1"], []]
+    assert plans(two) == []
+    assert [entry.body["model"] for entry in two.bench("one").ledger.entries("release")] == ["loan/1"]
+
+
+def test_what_could_not_be_given_back_is_said_and_remembered(stacks: Stacks) -> None:
+    two = stacks()
+    first, second = on_both(two, 1), on_both(two, 2)
+    api.deploy("loan/1", "one", root=two.root)
+    lose_package(two, second)
+    hidden = two.one.home / "store" / package_key(first.digest)
+    hidden.rename(two.root / "hidden")
+    with pytest.raises(NotFound, match=r"one could not be given back what it served: The store has no model package"):
+        api.deploy_everywhere("loan/2", BOTH, root=two.root)
+    (two.root / "hidden").rename(hidden)
+    with pytest.raises(NotFound, match="Every stack serves what it served before"):
+        api.deploy_everywhere("loan/2", BOTH, root=two.root)
+    assert served(two) == [[first.digest], []]
+    assert plans(two) == []
+
+
+def command(*more: str) -> list[str]:
+    return [sys.executable, "-m", "trivet", *more, "--json"]
+
+
+def killed_between(two: Two) -> None:
+    """One has it, the other not yet."""
+    environment = python_environment(dict(os.environ)) | {"TRIVET_FAULT": "everywhere.one"}
+    stacks = [part for stack in BOTH for part in ("--stack", stack)]
+    done = subprocess.run(command("deploy", "loan/2", *stacks), cwd=two.root, env=environment, capture_output=True)
+    assert done.returncode == -9
+
+
+def test_a_call_that_was_killed_is_finished_by_the_next(stacks: Stacks) -> None:
+    two = stacks()
+    on_both(two, 1)
+    second = on_both(two, 2)
+    killed_between(two)
+    assert served(two) == [[second.digest], []]
+    api.deploy_everywhere("loan/2", BOTH, root=two.root)
+    assert served(two) == [[second.digest]] * 2
+    assert plans(two) == []
+
+
+def test_a_call_that_was_killed_is_undone_where_the_next_fails(stacks: Stacks) -> None:
+    two = stacks()
+    first, second = on_both(two, 1), on_both(two, 2)
+    api.deploy("loan/1", "one", root=two.root)
+    killed_between(two)
+    lose_package(two, second)
+    with pytest.raises(NotFound):
+        api.deploy_everywhere("loan/2", BOTH, root=two.root)
+    assert served(two) == [[first.digest], []]
+
+
+def test_nothing_is_changed_where_one_has_not_approved_it(stacks: Stacks) -> None:
+    two = stacks()
+    two.judged("one", number=1)
+    two.judged("other", number=1, approver=None)
+    with pytest.raises(GateRefused, match="is not approved"):
+        api.deploy_everywhere("loan/1", BOTH, root=two.root)
+    assert served(two) == [[], []]
+
+
+def test_another_package_under_the_same_name_is_refused(stacks: Stacks) -> None:
+    two = stacks()
+    two.judged("one", number=1)
+    two.judged("other", number=2)
+    with pytest.raises(ConfigError, match=r"not the same package everywhere.*models promote"):
+        api.deploy_everywhere("loan/1", BOTH, root=two.root)
+    with pytest.raises(ConfigError, match="named twice"):
+        api.deploy_everywhere("loan/1", ("one", "one"), root=two.root)
+    assert served(two) == [[], []]
+
+
+ROWS = ({"amount": 100.0, "income": 50.0}, {"amount": 20.0, "income": 80.0}, {"amount": 100.0, "income": 20.0})
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.csv"
+    path.write_text("amount,income\n" + "".join(f"{row['amount']},{row['income']}\n" for row in ROWS))
+    return path
+
+
+def test_the_same_package_on_two_stacks_agrees_on_every_row(stacks: Stacks, table: Path) -> None:
+    two = stacks()
+    version = on_both(two, 1)
+    api.deploy_everywhere("loan/1", BOTH, root=two.root)
+    done = subprocess.run(
+        command("endpoints", "compare", *BOTH, "--input", str(table), "--endpoints", "first", "first"),
+        cwd=two.root,
+        env=python_environment(dict(os.environ)),
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["rows"], told["agreed"], told["largest_difference"]) == (3, 3, 0.0)
+    assert [side["digest"] for side in told["sides"]] == [version.digest] * 2
+    assert [side["requests"] for side in told["sides"]] == [3, 3]
+    assert all(0 < side["median_ms"] <= side["p95_ms"] for side in told["sides"])
+
+
+def test_two_models_differ_by_what_they_say(stacks: Stacks, table: Path) -> None:
+    two = stacks()
+    two.judged("one", number=0)
+    two.judged("other", number=100)
+    for stack in BOTH:
+        api.deploy("loan/1", stack, root=two.root)
+    found = api.compare(table, BOTH, endpoints=("first", "first"), batch=2, root=two.root)
+    pairs = [(score(row, 0.0), score(row, 2.0)) for row in ROWS]
+    assert found.agreed == sum((one >= 0.5) == (other >= 0.5) for one, other in pairs) < len(ROWS)
+    assert found.largest_difference == pytest.approx(max(abs(one - other) for one, other in pairs), abs=1e-6)
+    assert not found.same_package
+    assert [side.requests for side in found.sides] == [2, 2]
+
+
+def test_what_cannot_be_compared_is_said(stacks: Stacks, table: Path) -> None:
+    two = stacks()
+    on_both(two, 1)
+    api.deploy("loan/1", "one", root=two.root)
+    with pytest.raises(NotReady, match="Endpoint first is empty"):
+        api.compare(table, BOTH, endpoints=("first", "first"), root=two.root)
+    api.deploy("loan/1", "other", root=two.root)
+    table.write_text("amount,income\n")
+    with pytest.raises(ConfigError, match="has no rows"):
+        api.compare(table, BOTH, endpoints=("first", "first"), root=two.root)
