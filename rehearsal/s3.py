@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
 
+from trivet.rehearsal.locked import UNCHECKED, lacks_checksum
+
 HOST, REGION = "127.0.0.1", "eu-central-1"
 BUSY, FAILED = "503 Slow Down", "500 Internal Server Error"
 
@@ -51,13 +53,21 @@ class S3:
             "AWS_DEFAULT_REGION": REGION,
         }
 
-    def make_bucket(self) -> str:
-        """Make a bucket that nobody else of this process has, and return its name."""
+    def make_bucket(self, *, locked: bool = False) -> str:
+        """Make a bucket that nobody else of this process has, and return its name.
+
+        :param locked: its objects may not be changed for a day.
+        """
         import boto3
 
-        name = f"bucket-{secrets.token_hex(8)}"
+        name, client = f"bucket-{secrets.token_hex(8)}", self._client(boto3)
         place: Any = {"LocationConstraint": REGION}
-        self._client(boto3).create_bucket(Bucket=name, CreateBucketConfiguration=place)
+        client.create_bucket(Bucket=name, CreateBucketConfiguration=place, ObjectLockEnabledForBucket=locked)
+        if locked:
+            rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
+            client.put_object_lock_configuration(
+                Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
+            )
         return name
 
     def objects(self, bucket: str, prefix: str = "") -> dict[str, bytes]:
@@ -84,6 +94,9 @@ class S3:
         if self.refuses:
             start_response(BUSY, [("Content-Length", "0")])
             return [b""]
+        if lacks_checksum(environ):
+            start_response("400 Bad Request", [])
+            return [f"<Error><Code>InvalidRequest</Code><Message>{UNCHECKED}</Message></Error>".encode()]
         loses = self.loses > 0 and environ["REQUEST_METHOD"] == "PUT"
         with self._one_at_a_time if environ.get("HTTP_IF_NONE_MATCH") == "*" else nullcontext():
             answer = self._app(environ, (lambda *_, **__: lambda _: None) if loses else start_response)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from errno import EIO, ENOBUFS
 from itertools import count
 from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
 
 from trivet.core.errors import ConfigError
@@ -42,6 +43,8 @@ def putter(url: str, endpoint: str, seconds: float) -> Put:
     from obstore.exceptions import BaseError
     from obstore.store import from_url
 
+    from trivet.platforms.store import checked
+
     parts = urlsplit(url)
     if parts.scheme not in STORES or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
         raise ConfigError(
@@ -49,7 +52,8 @@ def putter(url: str, endpoint: str, seconds: float) -> Put:
             f"Name a folder, or a store by {', '.join(f'{scheme}://' for scheme in STORES)} and without a query.",
         )
     try:
-        store = from_url(url, retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=seconds)})
+        retries: Any = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=seconds)}
+        store = from_url(url, retry_config=retries, **checked(url))
     except (BaseError, ValueError) as error:
         raise ConfigError(f"The store of records cannot be opened: {told(error)}.") from error
     writer, numbers = new_writer(), count(1)

@@ -97,6 +97,16 @@ def test_every_answer_has_its_record(start, made, client, bucket, mode):
     assert [segment_time(key) for key in keys] == sorted(filter(None, map(segment_time, keys)))
 
 
+def test_records_that_nobody_may_change_are_taken(start, made, client, bucket):
+    name = bucket.s3.make_bucket(locked=True)
+    server = start(made, records=f"s3://{name}", records_mode="complete")
+    ids = ask(client, server.model, made, 10)
+    assert server.stop() == 0
+    lines = [line for data in bucket.s3.objects(name).values() for line in data.splitlines(keepends=True)]
+    records = [parse_record(line) for line in lines]
+    assert sorted(one.id for one in records if isinstance(one, Prediction)) == sorted(ids)
+
+
 def test_the_server_asks_the_store_for_nothing_but_to_write(start, made, client, bucket):
     """Its role may do no more."""
     server = start(made, records=bucket.url)

@@ -205,7 +205,13 @@ def path_of(url: str) -> Path:
 def _open(url: str, **options: Any) -> obstore.store.ObjectStore:
     if url.startswith("file:"):
         return LocalStore(path_of(url), mkdir=True, automatic_cleanup=True)
-    return from_url(url, **options)
+    return from_url(url, **checked(url), **options)
+
+
+def checked(url: str) -> dict[str, Any]:
+    """What a client of a store must be told so that its uploads say their checksum: S3 asks for it where objects are
+    locked, and compares it everywhere."""
+    return {"checksum_algorithm": "SHA256"} if url.startswith("s3:") else {}
 
 
 def _first_line(error: Exception) -> str:

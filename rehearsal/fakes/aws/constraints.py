@@ -94,6 +94,11 @@ TABLE = MappingProxyType(
         "invocation-time": Constraint(
             "A container answers within 60 seconds.", "api InvokeEndpoint: respond to requests within 60 seconds"
         ),
+        "locked-upload": Constraint(
+            "What is put into a bucket that locks its objects says a checksum.",
+            "S3 User Guide, Object Lock considerations: required for any request to upload an object with a retention"
+            " period; seen: apache/arrow-rs-object-store#190",
+        ),
         "group-empty": Constraint(
             "A group of model packages is deleted only when it is empty.", "api DeleteModelPackageGroup"
         ),

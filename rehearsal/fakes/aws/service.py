@@ -19,6 +19,7 @@ from trivet.rehearsal.fakes.aws.faults import Faults
 from trivet.rehearsal.fakes.aws.refusals import Answer, Refused, render
 from trivet.rehearsal.fakes.aws.sagemaker import SageMaker
 from trivet.rehearsal.fakes.aws.world import OWN_KEY, World
+from trivet.rehearsal.locked import UNCHECKED, lacks_checksum
 
 HOST = "127.0.0.1"
 _RESET = "/moto-api/reset"
@@ -79,6 +80,9 @@ class Service:
 
     def _answer(self, call: Call, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         if call.service != "sagemaker":
+            if self._world.constraints.holds("locked-upload") and lacks_checksum(environ):
+                body(environ)
+                return _send(render(Refused("InvalidRequest", UNCHECKED), call.protocol), start)
             self._world.scaling |= call.service == "application-autoscaling"
             # moto looks and writes in two steps: of several who create one object at once it would let more than one.
             if environ.get("HTTP_IF_NONE_MATCH") == "*":

@@ -145,11 +145,26 @@ def test_a_folder_with_anything_but_files_is_refused(
 
 
 @pytest.fixture
-def s3_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3]:
     with S3() as s3:
         for name, value in s3.environment.items():
             monkeypatch.setenv(name, value)
-        yield ObjectStore(f"s3://{s3.make_bucket()}/folder")
+        yield s3
+
+
+@pytest.fixture
+def s3_store(s3: S3) -> ObjectStore:
+    return ObjectStore(f"s3://{s3.make_bucket()}/folder")
+
+
+def test_a_bucket_that_locks_what_is_put_takes_small_and_large(s3: S3, tmp_path: Path) -> None:
+    locked = ObjectStore(f"s3://{s3.make_bucket(locked=True)}/folder")
+    large = tmp_path / "large"
+    large.write_bytes(os.urandom(12 << 20))  # in parts
+    assert locked.create("one", b"1") and not locked.create("one", b"2")
+    locked.put("two", b"2")
+    locked.put("large", large)
+    assert (locked.get("one"), locked.get("two"), locked.get("large")) == (b"1", b"2", large.read_bytes())
 
 
 def test_of_those_who_create_one_object_of_s3_at_once_one_is_told_that_it_did(s3_store: ObjectStore) -> None:

@@ -40,14 +40,16 @@ class Account:
         self.sagemaker = self.client("sagemaker")
         self.runtime = self.client("sagemaker-runtime")
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, more: Config | None = None) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.fake.endpoint,
             region_name=self.fake.region,
             aws_access_key_id="AKIAREHEARSAL0000000",
             aws_secret_access_key="rehearsal",
-            config=Config(retries={"max_attempts": 0}, read_timeout=30, parameter_validation=False),
+            config=Config(retries={"max_attempts": 0}, read_timeout=30, parameter_validation=False).merge(
+                more or Config()
+            ),
         )
 
     def put(self, key: str, body: bytes) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from trivet.core.errors import ConfigError
@@ -222,6 +223,24 @@ def test_an_answer_comes_in_time(aws: Account):
     assert "timed out while waiting for a response from container" in refused(lambda: aws.ask(body=b"sleep"))
     aws.fake.switch("invocation-time", False)
     assert not refused(lambda: aws.ask(body=b"sleep"))
+
+
+@pytest.mark.parametrize("verb", ["put_object", "upload_part"])
+def test_what_is_locked_is_put_with_a_checksum(aws: Account, verb: str):
+    name, place = f"locked-{verb.replace('_', '-')}", {"LocationConstraint": aws.fake.region}
+    aws.s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True, CreateBucketConfiguration=place)
+    rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
+    lock = {"ObjectLockEnabled": "Enabled", "Rule": rule}
+    aws.s3.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration=lock)
+    request: dict[str, Any] = {"Bucket": name, "Key": "one"}
+    if verb == "upload_part":
+        request |= {"UploadId": aws.s3.create_multipart_upload(**request)["UploadId"], "PartNumber": 1}
+    unchecked = aws.client("s3", Config(request_checksum_calculation="when_required"))
+    assert "x-amz-checksum" in refused(lambda: getattr(unchecked, verb)(**request, Body=b"1"))
+    assert not refused(lambda: getattr(aws.s3, verb)(**request, Body=b"1", ChecksumAlgorithm="SHA256"))
+    aws.fake.switch("locked-upload", False)
+    said = refused(lambda: getattr(unchecked, verb)(**request, Body=b"1"))
+    assert ("MissingUploadObjectWithObjectLockHeaders" in said) is (verb == "put_object")  # moto itself knows objects
 
 
 def test_a_group_is_empty_before_it_goes(aws: Account):
