@@ -241,7 +241,7 @@ def rights() -> str:
         signing=place.arn("kms", "key/SIGNING"),
         versions=place.arn("sagemaker", "model-package/PREFIX-models/*"),
         group=place.arn("sagemaker", "model-package-group/PREFIX-models"),
-        image_repository=place.arn("ecr", "repository/PREFIX-images"),
+        image_repository=place.arn("ecr", "repository/PREFIX-models"),
         subnets=["SUBNET"],
         security_group="GROUP",
         database=place.arn("rds-db", "dbuser:DATABASE/trivet"),

@@ -192,16 +192,23 @@ def _draw_environment(variables: dict[str, str]) -> None:
         say(f"export {name}={shlex.quote(value)}")
 
 
+HTTPS = 443
+
+
 def _described(found: api.Outputs) -> list[tuple[str, str]]:
     return [
         ("stack", f"{found.stack} ({found.cloud}, {found.environment}{', regulated' if found.regulated else ''})"),
-        *((f"endpoint {name}", f"http://{shell.host}:{shell.port}") for name, shell in found.endpoints.items()),
+        *((f"endpoint {name}", _address(shell.host, shell.port)) for name, shell in found.endpoints.items()),
         ("store", found.store),
         ("models", found.models),
         ("records", found.records),
         ("ledger", found.ledger),
         ("signing key", found.signing.key_id),
     ]
+
+
+def _address(host: str, port: int) -> str:
+    return f"https://{host}" if port == HTTPS else f"http://{host}:{port}"
 
 
 COMMANDS = (up, preview, outputs, doctor, destroy, env)

@@ -145,6 +145,7 @@ def monitor(known: Known) -> list[Statement]:
             f"{known.records}/labels/*",
             f"{known.store}/ledger/*",
         ),
+        *_ledger(known),
         *_workload(known),
     ]
 
@@ -250,6 +251,7 @@ def deployer(known: Known) -> list[Statement]:
         *_watching(place),
         *_scaling(place),
         _allow("Sign", ["kms:Sign", "kms:GetPublicKey"], known.signing),
+        *_ledger(known),
         *_data(known),
     ]
     if known.image_repository:
@@ -317,9 +319,12 @@ def _workload(known: Known) -> list[Statement]:
         statements.append(_allow("LogIn", ["ecr:GetAuthorizationToken"], "*"))
     if known.subnets and known.security_group:
         statements += _interfaces(known)
-    if known.database:
-        statements.append(_allow("Database", ["rds-db:connect"], known.database))
     return statements
+
+
+def _ledger(known: Known) -> list[Statement]:
+    """The log-in to the database of the ledger: for those who write there, and for no job or server of a user's."""
+    return [_allow("Ledger", ["rds-db:connect"], known.database)] if known.database else []
 
 
 def _data(known: Known) -> list[Statement]:

@@ -142,7 +142,7 @@ def known(rig: AwsRig) -> grants.Known:
         "image_repository": None,
         "subnets": [],
         "security_group": None,
-        "database": None,
+        "database": f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:db-1/trivet",
     }
     return grants.Known(
         place=place, **{name: fields.get(name) for name in grants.Known.__dataclass_fields__ if name != "place"}
@@ -201,6 +201,12 @@ def test_the_deployer_may_do_nothing_in_these_services_that_no_verb_asks(
     services = ("sagemaker:", "application-autoscaling:", "cloudwatch:", "logs:")
     allowed = {one for one in grants.actions_of(grants.deployer(known)) if one.startswith(services)}
     assert allowed - used == ASKED_BESIDE.keys()
+
+
+def test_only_who_writes_the_ledger_may_log_in_to_its_database(known: grants.Known) -> None:
+    roles = (grants.trainer, grants.server, grants.monitor, grants.workflow, grants.scheduler, grants.deployer)
+    may = {role.__name__ for role in roles if "rds-db:connect" in grants.actions_of(role(known))}
+    assert may == {"monitor", "deployer"}
 
 
 def test_what_the_runtime_names_has_the_stacks_prefix(calls: list[Call]) -> None:
