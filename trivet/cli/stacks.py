@@ -26,6 +26,7 @@ app = typer.Typer(help="The stack's place: which engine it belongs to.", no_args
 Packs = Annotated[
     list[Path] | None, typer.Option("--policy-pack", help="A Pulumi policy pack to hold to; may be repeated.")
 ]
+HTTPS = 443
 Refresh = Annotated[bool, typer.Option("--refresh", help="First take over what changed outside.")]
 Cost = Annotated[bool, typer.Option("--cost", help="Show the list price of a month in which nobody uses the stack.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show every step, and what the embedded engine does not do.")]
@@ -190,9 +191,6 @@ def _draw_left(left: Sequence[Left]) -> None:
 def _draw_environment(variables: dict[str, str]) -> None:
     for name, value in variables.items():
         say(f"export {name}={shlex.quote(value)}")
-
-
-HTTPS = 443
 
 
 def _described(found: api.Outputs) -> list[tuple[str, str]]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pulumi
 
+from trivet.core.errors import ConfigError
 from trivet.infra.component import StackComponent
-from trivet.infra.settings import Settings
+from trivet.infra.settings import HOW, Settings
 from trivet.infra.stacks.aws import (
     batch,
     budget,
@@ -29,6 +30,8 @@ from trivet.infra.stacks.aws import (
 from trivet.infra.stacks.aws.context import Context
 
 TLS = 443
+MODES = {"key": ("create", "use"), **dict.fromkeys(("audit", "catalog", "batch"), ("create", "off"))}
+"""Components that cannot be all of create, use and off: data is never without a key, and some have nothing to use."""
 
 
 class Stack(StackComponent):
@@ -68,6 +71,7 @@ class Stack(StackComponent):
         ):
             if component.mode == "use":
                 component.ids(*required, optional=optional)
+        _check_modes(settings)
         database.check(settings)
         schedules.check(settings, prefix)
 
@@ -160,3 +164,9 @@ def _each(value: pulumi.Input[str] | None, of: Callable[[str], str]) -> pulumi.O
 
 def _url(bucket: pulumi.Output[str]) -> pulumi.Output[str]:
     return pulumi.Output.concat("s3://", bucket)
+
+
+def _check_modes(settings: Settings) -> None:
+    for name, modes in MODES.items():
+        if (mode := getattr(settings, name).mode) not in modes:
+            raise ConfigError(f"trivet:{name} cannot be {mode!r} on AWS: choose {' or '.join(modes)}.", HOW)
