@@ -72,6 +72,7 @@ class Stack(StackComponent):
             if component.mode == "use":
                 component.ids(*required, optional=optional)
         _check_modes(settings)
+        images.check(settings)
         database.check(settings)
         schedules.check(settings, prefix)
 
@@ -150,7 +151,7 @@ class Stack(StackComponent):
             signing=self.keys.signing,
             versions=registry.versions_of(context, self.models),
             group=self.models.arn,
-            image_repository=_each(self.images, lambda url: context.arn("ecr", f"repository/{url.split('/', 1)[1]}")),
+            image_repository=_each(self.images, lambda url: images.arn(context, url)),
             subnets=list(found.subnets) if found else [],
             security_group=found.group if found else None,
             database=_each(identifier, lambda known: context.arn("rds-db", f"dbuser:{known}/{database.USER}")),

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pulumi
 import pulumi_aws as aws
 
+from trivet.core.errors import ConfigError
+from trivet.infra.settings import HOW, Settings
 from trivet.infra.stacks.aws.context import Context
 
 IDS = ("url",)
 """What names an image registry that is used."""
 _KEPT_UNTAGGED_DAYS = 14
+_URL = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<name>[^:@]+)")
+
+
+def check(settings: Settings) -> None:
+    """:raises ConfigError: for an image registry that is none of ECR, from which alone SageMaker takes images."""
+    if settings.images.mode == "use" and not _URL.fullmatch(url := settings.images.ids(*IDS)["url"]):
+        raise ConfigError(
+            f"{url!r} in trivet:images is no repository of ECR.",
+            f"Write ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME, without a tag. {HOW}",
+        )
+
+
+def arn(context: Context, url: str) -> str:
+    """The repository's ARN; one that is used may be another account's, or lie in another region."""
+    if found := _URL.fullmatch(url):
+        return f"arn:{context.partition}:ecr:{found['region']}:{found['account']}:repository/{found['name']}"
+    return context.arn("ecr", f"repository/{url.partition('/')[2]}")
 
 
 def create(context: Context, key: pulumi.Input[str]) -> pulumi.Input[str] | None:

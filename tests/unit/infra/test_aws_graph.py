@@ -270,6 +270,7 @@ def test_names_fit_their_services():
         ({"schedules": '[{"name": "%s", "at": "rate(1 day)"}]' % ("a" * 40)}, "longer than SageMaker takes"),
         ({"schedules": NIGHTLY, "images": "off"}, "so the schedule 'nightly' has no image"),
         ({"schedules": UNPRICED}, "The price of ml.x9.large in eu-central-1 is not known"),
+        ({"images": '{"url": "ghcr.io/lending/models"}'}, "no repository of ECR"),
         ({"images": '{"arn": "x"}'}, "url is missing, arn is unknown"),
         ({"database": '{"url": "postgresql://db/x", "id": "x"}'}, "id is unknown"),
     ],
