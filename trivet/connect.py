@@ -52,11 +52,19 @@ def read_outputs(stack: str | None = None, outputs: Path | None = None, root: Pa
             raise ConfigError(f"{given} holds the outputs of stack {found.stack}, not of {stack}.")
         return found
     root = root or project_root()
-    name = stack or os.environ.get(STACK) or _only_stack(root)
-    path = stack_home(root, name) / OUTPUTS_FILE
+    return Outputs.read(outputs_file(root, stack or os.environ.get(STACK) or _only_stack(root)))
+
+
+def outputs_file(root: Path, stack: str) -> Path:
+    """The copy of a stack's outputs beside its state: for who works on several stacks, of which ``TRIVET_OUTPUTS``
+    could name only one.
+
+    :raises NotReady: when there is none.
+    """
+    path = stack_home(root, stack) / OUTPUTS_FILE
     if not path.is_file():
-        raise NotReady(f"The stack {name} has no outputs yet.", f"Run `trivet up --stack {name}`.")
-    return Outputs.read(path)
+        raise NotReady(f"The stack {stack} has no outputs yet.", f"Run `trivet up --stack {stack}`.")
+    return path
 
 
 def _only_stack(root: Path) -> str:

@@ -30,7 +30,7 @@ from trivet.workflows.ask import rows_of
 from trivet.workflows.bench import Bench
 from trivet.workflows.prepare import prepare
 from trivet.workflows.project import ProjectFiles
-from trivet.workflows.release import Judged, register
+from trivet.workflows.release import Judged, note_registered, register
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def register_folder(bench: Bench, folder: Path, name: str = "", project: Project
         known = name or (project.settings.model if project else serving_of_folder(package).name)
         if project is None:
             version = bench.platform.models.register(known, package, author=bench.actor.name, tags={})
-            bench.note("registered", str(version), {"digest": version.digest, "identity": bench.actor.identity})
+            note_registered(bench, version, None)
             return version
         return register(bench, known, package, _judged(bench, project, package), {"project": project.settings.name})
 
@@ -89,7 +89,12 @@ def _judged(bench: Bench, project: ProjectFiles, package: Path) -> Judged:
         rows = read_rows(bench.platform.store, prepared.snapshot)
         report = _judge(project, package, rows)
         note(report.verdict)
-    body = {"candidate": project.settings.name, "verdict": report.verdict, "reasons": list(report.reasons)}
+    body = {
+        "candidate": project.settings.name,
+        "verdict": report.verdict,
+        "reasons": list(report.reasons),
+        "policy": project.policy.content_digest(),
+    }
     bench.note("gate", Package(package).digest, body)
     return Judged(
         project=project.settings.name,

@@ -7,7 +7,7 @@ stacks until all is settled, so that a call that was killed is finished, or undo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,11 @@ from pathlib import Path
 from trivet.core import faults
 from trivet.core.canonical import digest_json
 from trivet.core.document import Document
-from trivet.core.errors import ConfigError, TrivetError
+from trivet.core.errors import ConfigError, NotFound, NotReady, PlatformError, TrivetError
 from trivet.core.files import private_folder, write_atomic
 from trivet.core.layout import trivet_folder
-from trivet.core.specs import EndpointSpec, EndpointState, ModelVersion, Release
+from trivet.core.records import Mode
+from trivet.core.specs import EndpointSpec, EndpointState, EndpointStatus, ModelVersion, Release
 from trivet.workflows.bench import Bench
 from trivet.workflows.release import deploying, read_judged, settle, wanted
 
@@ -39,10 +40,17 @@ class Part:
         return self.bench.platform.outputs.stack
 
 
-class Before(Document):
-    """What each stack's endpoint served before."""
+class Plan(Document):
+    """Which package is to be served, and what each stack's endpoint served before."""
 
+    digest: str
     served: dict[str, tuple[Release, ...]]
+
+    def is_between(self, states: Mapping[str, EndpointState]) -> bool:
+        """Whether some endpoints are as before and others at the new package, as a killed call leaves them."""
+        new = [_digests(state.releases) == {self.digest} for state in states.values()]
+        old = [state.releases == self.served.get(stack) for stack, state in states.items()]
+        return all(one or other for one, other in zip(new, old, strict=True)) and not all(new)
 
 
 def deploy_everywhere(benches: Sequence[Bench], reference: str, endpoint: str = "") -> list[EndpointState]:
@@ -54,11 +62,11 @@ def deploy_everywhere(benches: Sequence[Bench], reference: str, endpoint: str = 
     parts = [_planned(bench, bench.platform.models.get(reference), endpoint) for bench in benches]
     _check_same(parts, reference)
     with _locked(parts):
-        path, before = _before(parts)
-        states = _apply(parts, before, path)
+        path = _path(parts)
+        plan = _begin(parts, path)
+        states = _apply(parts, plan, path)
         faults.point("everywhere.applied")
-        for part in parts:
-            settle(part.bench, part.version, part.spec.name)
+        _settle(parts)
         path.unlink()
     return states
 
@@ -84,20 +92,33 @@ def _locked(parts: Sequence[Part]) -> Iterator[None]:
         yield
 
 
-def _before(parts: Sequence[Part]) -> tuple[Path, Before]:
-    """What the endpoints served before this plan, or before one that was killed, and where that is written down."""
+def _path(parts: Sequence[Part]) -> Path:
     names = sorted(f"{part.stack}/{part.spec.name}" for part in parts)
     folder = private_folder(trivet_folder(parts[0].bench.root) / FOLDER)
-    path = folder / f"{digest_json(names)[7:19]}.json"
-    if path.exists():
-        return path, Before.read(path)
-    held = {part.stack: part.bench.platform.endpoints.state(part.spec.name).releases for part in parts}
-    before = Before(served=held)
-    write_atomic(path, before.canonical())
-    return path, before
+    return folder / f"{digest_json(names)[7:19]}.json"
 
 
-def _apply(parts: Sequence[Part], before: Before, path: Path) -> list[EndpointState]:
+def _begin(parts: Sequence[Part], path: Path) -> Plan:
+    """Write down what the endpoints serve, unless a call that was killed has left them between two releases.
+
+    :raises NotReady: when one could not be given back what it serves.
+    """
+    states = {part.stack: part.bench.platform.endpoints.state(part.spec.name) for part in parts}
+    for stack, state in states.items():
+        if state.status not in (EndpointStatus.READY, EndpointStatus.EMPTY):
+            raise NotReady(
+                f"Endpoint {state.name} of {stack} is {state.status}{f' ({state.reason})' if state.reason else ''}.",
+                "Bring it back first, by `trivet resume` or `trivet deploy` to that stack alone.",
+            )
+    digest = parts[0].version.digest
+    left = Plan.read(path) if path.exists() else None
+    served = left.served if left and left.is_between(states) else {name: one.releases for name, one in states.items()}
+    plan = Plan(digest=digest, served=served)
+    write_atomic(path, plan.canonical())
+    return plan
+
+
+def _apply(parts: Sequence[Part], plan: Plan, path: Path) -> list[EndpointState]:
     states: list[EndpointState] = []
     for at, part in enumerate(parts):
         try:
@@ -105,36 +126,68 @@ def _apply(parts: Sequence[Part], before: Before, path: Path) -> list[EndpointSt
                 states.append(part.bench.platform.endpoints.apply(part.spec))
                 note(states[-1].url)
         except BaseException as error:
-            failures = _undo(parts[: at + 1], before)
+            failures = _undo(parts[: at + 1], plan)
             if not failures:
                 path.unlink()
+            told = " ".join(failures) or "Every stack serves what it served before."
             if isinstance(error, TrivetError):
-                told = " ".join(failures) or "Every stack serves what it served before."
                 error.message = f"{part.stack}: {error.message} {told}"
+            elif failures:
+                raise PlatformError(told, "Deploy to that stack alone.") from error
             raise
         faults.point("everywhere.one")
     return states
 
 
-def _undo(parts: Sequence[Part], before: Before) -> list[str]:
+def _undo(parts: Sequence[Part], plan: Plan) -> list[str]:
     """Give each what it served before, the last one first; a sentence for each of which that failed."""
     failures = []
     for part in reversed(parts):
-        served = before.served.get(part.stack, ())
         try:
             with part.bench.progress.step(f"Give {part.stack} back what it served") as note:
-                _restore(part, served)
-                note(", ".join(f"{one.model}/{one.version}" for one in served) or "nothing")
-        except TrivetError as error:
-            failures.append(f"{part.stack} could not be given back what it served: {error.message}")
+                note(_give_back(part, plan))
+        except Exception as error:  # noqa: BLE001  the others want theirs whatever it is
+            failures.append(f"{part.stack} could not be given back what it served: {error}")
     return failures
 
 
+def _give_back(part: Part, plan: Plan) -> str:
+    served = plan.served.get(part.stack, ())
+    there = part.bench.platform.endpoints.state(part.spec.name).releases
+    if there != served or not served:
+        if not _digests(there) <= {plan.digest, *_digests(served)}:
+            names = ", ".join(f"{one.model}/{one.version}" for one in there)
+            raise NotReady(f"It serves {names} now, which somebody else deployed, and was left so.")
+        _restore(part, served)
+    return ", ".join(f"{one.model}/{one.version}" for one in served) or "nothing"
+
+
+def _digests(releases: Sequence[Release]) -> set[str]:
+    return {one.digest for one in releases}
+
+
+def _settle(parts: Sequence[Part]) -> None:
+    for part in parts:
+        try:
+            settle(part.bench, part.version, part.spec.name)
+        except TrivetError as error:
+            error.message = f"{part.stack}: {error.message} Every stack serves {part.version}."
+            error.next_step = f"{error.next_step} The same call writes that down where it is not written yet.".strip()
+            raise
+
+
 def _restore(part: Part, served: Sequence[Release]) -> None:
-    endpoints, models = part.bench.platform.endpoints, part.bench.platform.models
+    endpoints = part.bench.platform.endpoints
     if not served:
         endpoints.delete(part.spec.name)
         return
-    first = models.get(f"{served[0].model}/{served[0].version}")
-    records = read_judged(part.bench, first).records
-    endpoints.apply(EndpointSpec(name=part.spec.name, releases=tuple(served), records=records))
+    endpoints.apply(EndpointSpec(name=part.spec.name, releases=tuple(served), records=_records(part, served[0])))
+
+
+def _records(part: Part, release: Release) -> Mode:
+    """As a deployment of that release would have them kept."""
+    try:
+        version = part.bench.platform.models.get(f"{release.model}/{release.version}")
+        return read_judged(part.bench, version).records
+    except NotFound:  # somebody served it past the gate
+        return part.spec.records

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from trivet.core import faults
+from trivet.core.canonical import digest as digest_of
 from trivet.core.document import Document
 from trivet.core.errors import GateRefused, NotFound
 from trivet.core.findings import GateReport
@@ -19,6 +20,7 @@ from trivet.core.project import Drift
 from trivet.core.records import Mode
 from trivet.core.specs import Approval, EndpointSpec, EndpointState, ModelVersion, Release
 from trivet.governance.approval import Person, decide
+from trivet.platforms.versions import OURS
 from trivet.workflows.ask import only_endpoint
 from trivet.workflows.bench import Bench
 
@@ -60,22 +62,36 @@ def read_judged(bench: Bench, version: ModelVersion) -> Judged:
 
 def register(bench: Bench, name: str, package: Path, judged: Judged, tags: dict[str, str]) -> ModelVersion:
     """Register a package that the gate did not refuse, with what the gate said of it."""
-    digest = Package(package).digest
-    bench.platform.store.put(judged_key(digest), judged.canonical())
+    document = judged.canonical()
+    bench.platform.store.put(judged_key(Package(package).digest), document)
     faults.point("run.judged")
     version = bench.platform.models.register(name, package, author=bench.actor.name, tags=tags)
-    bench.note(
-        "registered",
-        str(version),
-        {"digest": version.digest, "author": version.author, "identity": bench.actor.identity},
-    )
+    note_registered(bench, version, document)
     faults.point("run.registered")
     return version
 
 
-def approve(bench: Bench, version: ModelVersion, judged: Judged, person: Person | None = None) -> ModelVersion:
+def note_registered(bench: Bench, version: ModelVersion, judged: bytes | None) -> None:
+    """Write to the ledger who made a version and what its gate said: all that may be taken for true of it later.
+
+    :param judged: the document of the store, if there is one.
+    """
+    body = {
+        "digest": version.digest,
+        "author": version.author,
+        "tags": {key: value for key, value in version.tags.items() if not key.startswith(OURS)},
+        "judged": judged and digest_of(judged),
+        "identity": bench.actor.identity,
+    }
+    bench.note("registered", str(version), body)
+
+
+def approve(
+    bench: Bench, version: ModelVersion, judged: Judged, person: Person | None = None, *, noted_by: str = ""
+) -> ModelVersion:
     """Record the approval that the stack's profile asks for; what a person decided before stands until a person acts.
 
+    :param noted_by: who writes it to the ledger, where that is not who approves.
     :raises GateRefused: when the rule does not let it through, naming who must do what.
     """
     before = version.approval
@@ -98,9 +114,9 @@ def approve(bench: Bench, version: ModelVersion, judged: Judged, person: Person 
         )
     except GateRefused as refused:
         body = {"digest": version.digest, "status": "refused", "reason": refused.message}
-        bench.note("approval", str(version), body, actor=person.name if person else "")
+        bench.note("approval", str(version), body, actor=noted_by or (person.name if person else ""))
         raise
-    return _record(bench, version, approval)
+    return _record(bench, version, approval, noted_by)
 
 
 def reject(bench: Bench, version: ModelVersion, person: Person) -> ModelVersion:
@@ -114,10 +130,10 @@ def reject(bench: Bench, version: ModelVersion, person: Person) -> ModelVersion:
     )
 
 
-def _record(bench: Bench, version: ModelVersion, approval: Approval) -> ModelVersion:
+def _record(bench: Bench, version: ModelVersion, approval: Approval, noted_by: str = "") -> ModelVersion:
     # The ledger first: what counts as approved is in it, also where the process died in between.
     body = {"digest": version.digest, **approval.model_dump(mode="json", exclude={"time"})}
-    bench.note("approval", str(version), body, actor=approval.actor)
+    bench.note("approval", str(version), body, actor=noted_by or approval.actor)
     tagged = bench.platform.models.tag(version, approval=approval)
     faults.point("run.approved")
     return tagged
@@ -148,12 +164,17 @@ def wanted(bench: Bench, version: ModelVersion, endpoint: str = "") -> EndpointS
         raise GateRefused(f"{version} {said}.", f"Somebody may run `trivet models approve {version} --reason '...'`.")
     judged = read_judged(bench, version)
     spec = EndpointSpec(
-        name=only_endpoint(bench.platform, endpoint or judged.endpoint),
+        name=only_endpoint(bench.platform, endpoint or _usual(bench, judged)),
         releases=(Release(model=version.name, version=version.version, digest=version.digest),),
         records=judged.records,
     )
     bench.platform.check(spec)
     return spec
+
+
+def _usual(bench: Bench, judged: Judged) -> str:
+    """The endpoint that its project names, where the stack has that one; a stack may have one of another name."""
+    return judged.endpoint if judged.endpoint in bench.platform.outputs.endpoints else ""
 
 
 def deploying(bench: Bench, endpoint: str) -> AbstractContextManager[None]:
@@ -165,9 +186,9 @@ def deploying(bench: Bench, endpoint: str) -> AbstractContextManager[None]:
 
 
 def settle(bench: Bench, version: ModelVersion, endpoint: str) -> None:
-    """Say of a version that it serves: in the registry, and on the ledger."""
-    if CHAMPION not in version.aliases:
-        bench.platform.models.tag(version, alias=CHAMPION)
+    """Say of a version that it serves: on the ledger, and in the registry."""
     actor = version.approval.actor if version.approval else ""
     body = {"model": str(version), "digest": version.digest, "approved_by": actor}
     bench.note("release", endpoint, body)
+    if CHAMPION not in version.aliases:
+        bench.platform.models.tag(version, alias=CHAMPION)

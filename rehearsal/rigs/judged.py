@@ -53,7 +53,6 @@ def register_judged(
 ) -> ModelVersion:
     """Register a package as a run does: judged, noted, and approved by somebody, or by nobody."""
     judged = judged or judgement()
-    said = {"verdict": judged.gate.verdict, "reasons": list(judged.gate.reasons)}
-    bench.note("gate", Package(package).digest, {**said, "policy": judged.policy.content_digest()})
+    bench.note("gate", Package(package).digest, {"verdict": judged.gate.verdict, "reasons": list(judged.gate.reasons)})
     version = register(bench, "loan", package, judged, {"project": "loan"})
     return approve(bench, version, judged, approver) if approver else version

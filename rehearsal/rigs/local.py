@@ -28,7 +28,9 @@ class LocalRig(Rig):
 
     evidence = "this machine"
 
-    def __init__(self, folder: Path, stack: str = STACK, environment: EnvironmentName = "dev") -> None:
+    def __init__(
+        self, folder: Path, stack: str = STACK, environment: EnvironmentName = "dev", *, regulated: bool = False
+    ) -> None:
         self.root = folder
         self.stack = stack
         self.home = private_folder(folder / ".trivet" / stack)
@@ -44,7 +46,7 @@ class LocalRig(Rig):
             cloud="local",
             environment=environment,
             region="local",
-            regulated=False,
+            regulated=regulated,
             store="file:store",
             models="file:registry",
             records="file:records",

@@ -57,12 +57,16 @@ def deploy_everywhere(
     :raises GateRefused: when one of them has not approved it.
     :raises NotReady: when one of them did not become ready; each serves what it served, unless the message says not.
     """
+    from trivet.connect import outputs_file
     from trivet.workflows.bench import workbench
     from trivet.workflows.everywhere import deploy_everywhere as execute
 
+    here = root or project_root()
     with ExitStack() as opened:
-        here = root or project_root()
-        benches = [opened.enter_context(workbench(here, stack, progress=progress)) for stack in stacks]
+        benches = [
+            opened.enter_context(workbench(here, stack, outputs=outputs_file(here, stack), progress=progress))
+            for stack in stacks
+        ]
         return execute(benches, reference, endpoint)
 
 
@@ -75,11 +79,12 @@ def compare(
     root: Path | None = None,
 ) -> Comparison:
     """Ask the endpoints of two stacks about every row of a CSV or JSON-lines file, ``batch`` rows a request."""
-    from trivet.connect import connect
+    from trivet.connect import connect, outputs_file
     from trivet.workflows.compare import compare as execute
 
-    one, other = stacks
-    with connect(one, root=root) as left, connect(other, root=root) as right:
+    here = root or project_root()
+    one, other = (outputs_file(here, stack) for stack in stacks)
+    with connect(stacks[0], one, here) as left, connect(stacks[1], other, here) as right:
         return execute((left, right), source, endpoints, batch=batch)
 
 

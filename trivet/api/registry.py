@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trivet.core.layout import project_root
+from trivet.core.errors import ConfigError
+from trivet.core.layout import HOME, project_root
 
 if TYPE_CHECKING:
     from trivet.core.progress import Progress
@@ -88,11 +90,18 @@ def promote(
     :raises IntegrityError: when the package, or what the source says of it, was changed.
     :raises GateRefused: when the source rejected the version.
     """
+    from trivet.connect import outputs_file
     from trivet.workflows.bench import workbench
     from trivet.workflows.promote import promote as execute
 
     here = root or project_root()
-    with workbench(source_root or here, source) as one, workbench(here, target, progress=progress) as other:
+    if source_root and HOME in os.environ:
+        raise ConfigError(f"{HOME} names one folder for the stacks of both projects.", f"Unset {HOME}.")
+    there = source_root or here
+    with (
+        workbench(there, source, outputs=outputs_file(there, source)) as one,
+        workbench(here, target, outputs=outputs_file(here, target), progress=progress) as other,
+    ):
         return execute(one, other, reference, name)
 
 

@@ -169,6 +169,8 @@ def _draw_comparison(found: api.Comparison) -> None:
         f"They serve {packages} and decided alike on {found.agreed} of {found.rows} rows ({found.agreement:.1%}); "
         f"their scores differ by at most {found.largest_difference:.2g}."
     )
+    for sentence in found.refused:
+        say(sentence)
 
 
 def _milliseconds(side: api.Side) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trivet.core.errors import ConfigError
 
+HOME = "TRIVET_HOME"  # variable of the environment
 PROJECT_FILE = "Pulumi.yaml"
 OUTPUTS_FILE = "outputs.json"
 
@@ -31,7 +32,7 @@ def project_root(start: Path | None = None) -> Path:
 
 def trivet_folder(root: Path) -> Path:
     """``<root>/.trivet``, or what ``TRIVET_HOME`` says."""
-    override = os.environ.get("TRIVET_HOME")
+    override = os.environ.get(HOME)
     return Path(override).resolve() if override else root / ".trivet"
 
 

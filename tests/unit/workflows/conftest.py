@@ -21,11 +21,13 @@ from trivet.workflows.bench import Bench, workbench
 class Two:
     """Stacks ``one`` and ``other`` of one project."""
 
-    def __init__(self, root: Path, opened: ExitStack, one: EnvironmentName, other: EnvironmentName) -> None:
+    def __init__(
+        self, root: Path, opened: ExitStack, one: EnvironmentName, other: EnvironmentName, regulated: str
+    ) -> None:
         self.root = root
         self._opened = opened
         self.one, self.other = (
-            opened.enter_context(LocalRig(root, name, environment))
+            opened.enter_context(LocalRig(root, name, environment, regulated=name == regulated))
             for name, environment in (("one", one), ("other", other))
         )
 
@@ -40,16 +42,18 @@ class Two:
         approver: Person | None = BEN,
         verdict: Verdict = Verdict.PASS,
         number: int = 0,
+        evaluation: str = "",
     ) -> ModelVersion:
         """Register a model that the gate let through; the same number is the same package."""
         folder = self.root / "packages" / str(number)
         if not folder.exists():
             make_package(folder, intercept=number / 50)
-        return register_judged(self.bench(stack), folder, approver=approver, judged=judgement(verdict))
+        judged = judgement(verdict).model_copy(update={"evaluation": evaluation})
+        return register_judged(self.bench(stack), folder, approver=approver, judged=judged)
 
 
 @pytest.fixture
 def stacks(tmp_path: Path) -> Iterator[Callable[..., Two]]:
     """Makes the two, each for an environment."""
     with ExitStack() as opened:
-        yield lambda one="prod", other="prod": Two(tmp_path, opened, one, other)
+        yield lambda one="prod", other="prod", regulated="": Two(tmp_path, opened, one, other, regulated)
