@@ -32,8 +32,11 @@ def decide(
     author: str,
     now: datetime,
     person: Person | None = None,
+    stack: str = "",
 ) -> Approval:
     """Approve ``version`` as the profile's rule allows, by ``person`` or, without one, by the policy itself.
+
+    :param stack: where it is registered, for who is told what to run.
 
     The approval by policy is recorded as the actor ``policy:<profile>``, with the policy's own reason and the gate's.
 
@@ -42,15 +45,29 @@ def decide(
     """
     rule = admit(report, policy, profile, version)
     if person is not None:
-        return _by_person(person, rule, version, author, now)
+        return _by_person(person, rule, version, author, now, stack)
     if rule.by == "policy":
         return _by_policy(report, rule, policy, profile, now)
     who = f"Somebody other than {author}" if rule.not_the_author else "Somebody"
     raise GateRefused(
         f"{version} waits for a person: the policy for {profile} approves nothing by itself, "
         f"and the gate says {report.verdict}.",
-        f"{who} reads the release report and runs `trivet models approve {version} --reason '...'`.",
+        f"{who} reads the release report and runs `{command(version, stack)}`.",
     )
+
+
+def command(version: str, stack: str = "") -> str:
+    """What somebody runs who approves it: numbers are each registry's own, so the stack belongs to it."""
+    return f"trivet models approve {version} --reason '...'{f' --stack {stack}' if stack else ''}"
+
+
+def check_reason(version: str, reason: str) -> None:
+    """:raises ConfigError: for a reason that tells nobody anything."""
+    if len(reason.strip()) < SHORTEST_REASON:
+        raise ConfigError(
+            f"A decision about {version} needs a reason of at least {SHORTEST_REASON} characters.",
+            "Give --reason '...'.",
+        )
 
 
 def admit(report: GateReport, policy: Policy, profile: Profile, version: str) -> ApprovalRule:
@@ -83,15 +100,14 @@ def _by_policy(report: GateReport, rule: ApprovalRule, policy: Policy, profile: 
     )
 
 
-def _by_person(person: Person, rule: ApprovalRule, version: str, author: str, now: datetime) -> Approval:
+def _by_person(person: Person, rule: ApprovalRule, version: str, author: str, now: datetime, stack: str) -> Approval:
     name, reason = person.name.strip(), person.reason.strip()
     if not name or name.startswith(POLICY_ACTOR):
         raise ConfigError(f"{person.name!r} is no person's name.", "Set TRIVET_ACTOR to one.")
-    if len(reason) < SHORTEST_REASON:
-        raise ConfigError(f"An approval of {version} needs a reason.", "Give --reason '...'.")
+    check_reason(version, reason)
     if rule.not_the_author and name.casefold() == author.strip().casefold():
         raise GateRefused(
             f"{author} made {version} and may not approve it as well.",
-            f"Ask somebody else to run `trivet models approve {version} --reason '...'`.",
+            f"Ask somebody else to run `{command(version, stack)}`.",
         )
     return Approval(actor=name, status="approved", reason=reason, identity=person.identity, time=now)

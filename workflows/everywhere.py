@@ -56,11 +56,16 @@ class Plan(Document):
 def deploy_everywhere(benches: Sequence[Bench], reference: str, endpoint: str = "") -> list[EndpointState]:
     """Serve an approved version on every stack, or leave every stack as it was.
 
-    :raises ConfigError: when the stacks have different packages under that reference, or one is named twice.
+    :param reference: in the first of them; the others serve the same package, whatever its number is there.
+    :raises ConfigError: when one of them does not have it, or is named twice.
     :raises GateRefused: when one of them has not approved it.
     """
-    parts = [_planned(bench, bench.platform.models.get(reference), endpoint) for bench in benches]
-    _check_same(parts, reference)
+    first = benches[0].platform.models.get(reference)
+    parts = [
+        _planned(bench, first if at == 0 else _same(bench, benches[0], first), endpoint)
+        for at, bench in enumerate(benches)
+    ]
+    _check_once(parts)
     with _locked(parts):
         path = _path(parts)
         plan = _begin(parts, path)
@@ -75,13 +80,25 @@ def _planned(bench: Bench, version: ModelVersion, endpoint: str) -> Part:
     return Part(bench, version, wanted(bench, version, endpoint))
 
 
-def _check_same(parts: Sequence[Part], reference: str) -> None:
+def _same(bench: Bench, other: Bench, first: ModelVersion) -> ModelVersion:
+    """The version that holds the same package: numbers are each registry's own, and names may differ.
+
+    :raises ConfigError: when there is none.
+    """
+    there = [one for one in bench.platform.models.list() if one.digest == first.digest]
+    if not there:
+        stack, origin = bench.platform.outputs.stack, other.platform.outputs.stack
+        raise ConfigError(
+            f"{stack} does not have the package of {first} in {origin} ({first.digest[:19]}).",
+            f"Run `trivet models promote {first} --from {origin} --to {stack}`.",
+        )
+    return next((one for one in there if one.name == first.name), there[0])
+
+
+def _check_once(parts: Sequence[Part]) -> None:
     stacks = [part.stack for part in parts]
     if twice := [name for name in stacks if stacks.count(name) > 1]:
         raise ConfigError(f"Stack {twice[0]} is named twice.", "Name each once.")
-    if len({part.version.digest for part in parts}) != 1:
-        there = ", ".join(f"{part.version} with {part.version.digest[:19]} in {part.stack}" for part in parts)
-        raise ConfigError(f"{reference} is not the same package everywhere: {there}.", "Use `trivet models promote`.")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from trivet.core.layout import JOB_OUTPUTS
 from trivet.core.locks import lock
 from trivet.core.outputs import EnvironmentName
 from trivet.core.specs import ModelVersion
-from trivet.governance.approval import POLICY_ACTOR, Person
+from trivet.governance.approval import POLICY_ACTOR, Person, command
 from trivet.platforms.packages import get_package
 from trivet.platforms.versions import check_name
 from trivet.training.evaluation import EVALUATION, SCORES
@@ -127,7 +127,7 @@ def _carry_approval(source: Bench, target: Bench, found: Vouched, there: ModelVe
     except NotFound as missing:
         return there, str(missing)
     if not _as_strict(source, target):
-        way = f"Somebody reads the report and runs `trivet models approve {there} --reason '...'` there."
+        way = f"Somebody reads its model card and runs `{command(str(there), target.platform.outputs.stack)}`."
         return there, f"{stack_of(source)} is a less strict place, whose approvals count there for nothing. {way}"
     try:
         return approve(target, there, judged, _approver(source, target, found), noted_by=target.actor.name), ""

@@ -19,7 +19,7 @@ from trivet.core.policy import Policy
 from trivet.core.project import Drift
 from trivet.core.records import Mode
 from trivet.core.specs import Approval, EndpointSpec, EndpointState, ModelVersion, Release
-from trivet.governance.approval import Person, decide
+from trivet.governance.approval import Person, check_reason, command, decide
 from trivet.platforms.versions import OURS
 from trivet.workflows.ask import only_endpoint
 from trivet.workflows.bench import Bench
@@ -94,13 +94,13 @@ def approve(
     :param noted_by: who writes it to the ledger, where that is not who approves.
     :raises GateRefused: when the rule does not let it through, naming who must do what.
     """
-    before = version.approval
+    before, stack = version.approval, bench.platform.outputs.stack
     if before and person is None:
         if before.status == "approved":
             return version
         raise GateRefused(
             f"{version} was rejected by {before.actor}: {before.reason}",
-            f"Train another, or a person runs `trivet models approve {version} --reason '...'`.",
+            f"Train another, or a person runs `{command(str(version), stack)}`.",
         )
     try:
         approval = decide(
@@ -111,6 +111,7 @@ def approve(
             author=version.author,
             now=bench.now(),
             person=person,
+            stack=stack,
         )
     except GateRefused as refused:
         body = {"digest": version.digest, "status": "refused", "reason": refused.message}
@@ -120,7 +121,11 @@ def approve(
 
 
 def reject(bench: Bench, version: ModelVersion, person: Person) -> ModelVersion:
-    """Record that a person does not want a version; it can no longer be deployed."""
+    """Record that a person does not want a version; it can no longer be deployed.
+
+    :raises ConfigError: without a reason.
+    """
+    check_reason(str(version), person.reason)
     return _record(
         bench,
         version,
@@ -161,7 +166,8 @@ def wanted(bench: Bench, version: ModelVersion, endpoint: str = "") -> EndpointS
     """
     if version.approval is None or version.approval.status != "approved":
         said = "was rejected" if version.approval else "is not approved"
-        raise GateRefused(f"{version} {said}.", f"Somebody may run `trivet models approve {version} --reason '...'`.")
+        stack = bench.platform.outputs.stack
+        raise GateRefused(f"{version} {said} in {stack}.", f"Somebody may run `{command(str(version), stack)}`.")
     judged = read_judged(bench, version)
     spec = EndpointSpec(
         name=only_endpoint(bench.platform, endpoint or _usual(bench, judged)),

@@ -28,6 +28,7 @@ from trivet.core.platform import Platform, Store
 from trivet.core.refs import JobRef
 from trivet.core.specs import JobState, ModelVersion, Release, ScoringNative, ScoringSpec
 from trivet.core.waiting import wait_for
+from trivet.governance.approval import command
 from trivet.platforms.scoring import FAILED, SUFFIX
 from trivet.workflows.ask import serving_of
 from trivet.workflows.bench import Bench
@@ -104,7 +105,8 @@ def _admit(bench: Bench, version: ModelVersion) -> None:
     if approval is None and bench.profile == "dev":  # where one may look before one approves
         return
     said = "was rejected" if approval else f"is not approved, which {bench.profile} asks for"
-    raise GateRefused(f"{version} {said}.", f"Somebody may run `trivet models approve {version} --reason '...'`.")
+    way = f"Somebody may run `{command(str(version), bench.platform.outputs.stack)}`."
+    raise GateRefused(f"{version} {said}.", way)
 
 
 def _uploaded(

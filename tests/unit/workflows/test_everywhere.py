@@ -8,15 +8,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from trivet import api
 from trivet.core.errors import ConfigError, GateRefused, NotFound, NotReady
 from trivet.core.modelpackage import package_key
-from trivet.core.specs import EndpointStatus, ModelVersion
+from trivet.core.specs import EndpointSpec, EndpointStatus, ModelVersion, Release
 from trivet.platforms.local.processes import python_environment
 from trivet.rehearsal.rigs.package import score
+from trivet.workflows import everywhere
 from trivet.workflows.everywhere import FOLDER
 
 from .conftest import Two
@@ -138,15 +140,67 @@ def test_nothing_is_changed_where_one_has_not_approved_it(stacks: Stacks) -> Non
     assert served(two) == [[], []]
 
 
-def test_another_package_under_the_same_name_is_refused(stacks: Stacks) -> None:
+def test_it_is_the_same_package_whatever_its_number(stacks: Stacks) -> None:
+    two = stacks()
+    two.judged("other", number=2)
+    version = on_both(two, 1)
+    api.deploy_everywhere("loan/1", BOTH, root=two.root)
+    assert served(two) == [[version.digest]] * 2
+    assert champions(two) == [["loan/1"], ["loan/2"]]
+
+
+def test_a_stack_that_lacks_the_package_is_told_how_to_get_it(stacks: Stacks) -> None:
     two = stacks()
     two.judged("one", number=1)
     two.judged("other", number=2)
-    with pytest.raises(ConfigError, match=r"not the same package everywhere.*models promote"):
+    with pytest.raises(ConfigError, match=r"other does not have.*models promote loan/1 --from one --to other"):
         api.deploy_everywhere("loan/1", BOTH, root=two.root)
     with pytest.raises(ConfigError, match="named twice"):
         api.deploy_everywhere("loan/1", ("one", "one"), root=two.root)
     assert served(two) == [[], []]
+
+
+def test_a_paused_endpoint_is_left_alone(stacks: Stacks) -> None:
+    two = stacks()
+    first = on_both(two, 1)
+    on_both(two, 2)
+    api.deploy("loan/1", "other", root=two.root)
+    api.pause("other", endpoint="first", root=two.root)
+    with pytest.raises(NotReady, match="first of other is stopped"):
+        api.deploy_everywhere("loan/2", BOTH, root=two.root)
+    assert [one.digest for one in api.resume("other", endpoint="first", root=two.root).releases] == [first.digest]
+
+
+def test_a_plan_that_others_have_finished_is_forgotten(stacks: Stacks) -> None:
+    two = stacks()
+    on_both(two, 1)
+    second, third = on_both(two, 2), on_both(two, 3)
+    api.deploy_everywhere("loan/1", BOTH, root=two.root)
+    killed_between(two)
+    api.deploy("loan/2", "other", root=two.root)
+    lose_package(two, third)
+    with pytest.raises(NotFound, match="Every stack serves what it served before"):
+        api.deploy_everywhere("loan/3", BOTH, root=two.root)
+    assert served(two) == [[second.digest]] * 2
+
+
+def test_what_somebody_else_deployed_meanwhile_is_theirs(stacks: Stacks, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = stacks()
+    on_both(two, 1)
+    second, third = on_both(two, 2), on_both(two, 3)
+    api.deploy_everywhere("loan/1", BOTH, root=two.root)
+    lose_package(two, second)
+    undo = everywhere._undo
+
+    def later(*given: Any) -> list[str]:
+        spec = EndpointSpec(name="first", releases=(Release(model="loan", version=3, digest=third.digest),))
+        two.one.platform.endpoints.apply(spec)
+        return undo(*given)
+
+    monkeypatch.setattr(everywhere, "_undo", later)
+    with pytest.raises(NotFound, match=r"one could not be given back.*loan/3 now, which somebody else deployed"):
+        api.deploy_everywhere("loan/2", BOTH, root=two.root)
+    assert served(two)[0] == [third.digest]
 
 
 ROWS = ({"amount": 100.0, "income": 50.0}, {"amount": 20.0, "income": 80.0}, {"amount": 100.0, "income": 20.0})
@@ -173,7 +227,7 @@ def test_the_same_package_on_two_stacks_agrees_on_every_row(stacks: Stacks, tabl
     told = json.loads(done.stdout)
     assert (told["rows"], told["agreed"], told["largest_difference"]) == (3, 3, 0.0)
     assert [side["digest"] for side in told["sides"]] == [version.digest] * 2
-    assert [side["requests"] for side in told["sides"]] == [3, 3]
+    assert [side["requests"] for side in told["sides"]] == [2, 2]  # the first makes the connection
     assert all(0 < side["median_ms"] <= side["p95_ms"] for side in told["sides"])
 
 
@@ -188,7 +242,7 @@ def test_two_models_differ_by_what_they_say(stacks: Stacks, table: Path) -> None
     assert found.agreed == sum((one >= 0.5) == (other >= 0.5) for one, other in pairs) < len(ROWS)
     assert found.largest_difference == pytest.approx(max(abs(one - other) for one, other in pairs), abs=1e-6)
     assert not found.same_package
-    assert [side.requests for side in found.sides] == [2, 2]
+    assert [side.requests for side in found.sides] == [1, 1]
 
 
 def test_what_cannot_be_compared_is_said(stacks: Stacks, table: Path) -> None:
@@ -201,3 +255,14 @@ def test_what_cannot_be_compared_is_said(stacks: Stacks, table: Path) -> None:
     table.write_text("amount,income\n")
     with pytest.raises(ConfigError, match="has no rows"):
         api.compare(table, BOTH, endpoints=("first", "first"), root=two.root)
+
+
+def test_a_row_that_one_refuses_is_told_and_left_out(stacks: Stacks, table: Path) -> None:
+    two = stacks()
+    on_both(two, 1)
+    api.deploy_everywhere("loan/1", BOTH, root=two.root)
+    table.write_text("amount,income\n100,50\n-1,50\n20,80\n")
+    found = api.compare(table, BOTH, endpoints=("first", "first"), root=two.root)
+    assert (found.rows, found.agreed) == (2, 2)
+    [sentence] = found.refused
+    assert sentence.startswith("Row 2: ")
