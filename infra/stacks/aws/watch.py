@@ -124,8 +124,11 @@ def _row(context: Context, shell: Shell, y: int) -> list[dict[str, object]]:
     ]
 
 
-def trail(context: Context, storage: Storage, key: pulumi.Input[str], alerts: aws.sns.Topic) -> None:
-    """Who read or wrote which object, and who called which endpoint."""
+def trail(context: Context, storage: Storage, key: pulumi.Input[str]) -> None:
+    """Who read or wrote which object, and who called which endpoint.
+
+    It has no topic: CloudTrail publishes there that a file was delivered, every few minutes, and is an alarm to nobody.
+    """
     if context.settings.audit.mode != "create":
         return
     log = aws.cloudwatch.LogGroup(
@@ -179,7 +182,6 @@ def trail(context: Context, storage: Storage, key: pulumi.Input[str], alerts: aw
         is_multi_region_trail=True,
         include_global_service_events=True,
         enable_log_file_validation=True,
-        sns_topic_name=alerts.name,
         cloud_watch_logs_group_arn=log.arn.apply(lambda arn: f"{arn}:*"),
         cloud_watch_logs_role_arn=role.arn,
         advanced_event_selectors=[

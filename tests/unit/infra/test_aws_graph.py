@@ -242,6 +242,13 @@ def test_schedules_start_only_jobs_of_the_stack_and_only_for_its_own_group():
     assert request["TrainingJobName"].endswith("-nightly-<aws.scheduler.execution-id>")
 
 
+def test_the_trail_tells_no_topic_of_the_files_that_it_delivers():
+    """The topic of alarms does not let CloudTrail publish, so that the trail could not be made."""
+    assert of("prod", "Trail")["trail"].keys().isdisjoint({"snsTopicName"})
+    [sent] = json.loads(of("prod", "TopicPolicy")["alerts-policy"]["policy"])["Statement"]
+    assert "cloudtrail.amazonaws.com" not in sent["Principal"]["Service"]
+
+
 def test_names_fit_their_services():
     most = {"Role": 64, "Policy": 128, "ModelPackageGroup": 63, "Bucket": 63, "Instance": 63}
     keys = {"ModelPackageGroup": "modelPackageGroupName", "Bucket": "bucket", "Instance": "identifier"}
