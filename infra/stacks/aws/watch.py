@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from trivet.infra.stacks.aws.context import Context, document, documented
+from trivet.infra.stacks.aws.context import EVENTS, Context, document, documented
 from trivet.infra.stacks.aws.endpoint import Shell
 from trivet.infra.stacks.aws.storage import Storage
 
@@ -25,25 +26,10 @@ def topic(context: Context, key: pulumi.Input[str]) -> aws.sns.Topic:
         opts=context.options,
     )
     inside = context.under(made)
-    own = {"StringEquals": {"aws:SourceAccount": context.account}}
-    senders = [f"{name}.amazonaws.com" for name in ("cloudwatch", "budgets", "events")]
     aws.sns.TopicPolicy(
         "alerts-policy",
         arn=made.arn,
-        policy=documented(
-            made.arn.apply(
-                lambda arn: [
-                    {
-                        "Sid": "Senders",
-                        "Effect": "Allow",
-                        "Principal": {"Service": senders},
-                        "Action": "sns:Publish",
-                        "Resource": arn,
-                        "Condition": own,
-                    }
-                ]
-            )
-        ),
+        policy=documented(made.arn.apply(lambda arn: _senders(context, arn))),
         opts=inside.options,
     )
     for number, email in enumerate(context.settings.alert_emails):
@@ -51,6 +37,25 @@ def topic(context: Context, key: pulumi.Input[str]) -> aws.sns.Topic:
             f"alerts-{number}", topic=made.arn, protocol="email", endpoint=email, opts=inside.options
         )
     return made
+
+
+def _senders(context: Context, topic: str) -> list[dict[str, Any]]:
+    """Who may publish: services for this account alone, but for EventBridge, which gives conditions nothing to hold to.
+
+    Source: EventBridge User Guide, "Troubleshooting": You can't use Condition blocks in Amazon SNS topic policies for
+    EventBridge. With one its messages would be lost without a word. What it may publish, its own rules say.
+    """
+    publish = {"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}
+    services = [f"{name}.amazonaws.com" for name in ("cloudwatch", "budgets")]
+    return [
+        publish
+        | {
+            "Sid": "Senders",
+            "Principal": {"Service": services},
+            "Condition": {"StringEquals": {"aws:SourceAccount": context.account}},
+        },
+        publish | {"Sid": "Events", "Principal": {"Service": EVENTS}},
+    ]
 
 
 def findings(context: Context, shells: Sequence[Shell], alerts: pulumi.Input[str]) -> None:

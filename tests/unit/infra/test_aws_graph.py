@@ -245,8 +245,20 @@ def test_schedules_start_only_jobs_of_the_stack_and_only_for_its_own_group():
 def test_the_trail_tells_no_topic_of_the_files_that_it_delivers():
     """The topic of alarms does not let CloudTrail publish, so that the trail could not be made."""
     assert of("prod", "Trail")["trail"].keys().isdisjoint({"snsTopicName"})
-    [sent] = json.loads(of("prod", "TopicPolicy")["alerts-policy"]["policy"])["Statement"]
-    assert "cloudtrail.amazonaws.com" not in sent["Principal"]["Service"]
+    sent = json.loads(of("prod", "TopicPolicy")["alerts-policy"]["policy"])["Statement"]
+    assert not [one for one in sent if "cloudtrail.amazonaws.com" in one["Principal"]["Service"]]
+
+
+def test_eventbridge_reaches_the_encrypted_topic_under_no_condition_and_others_for_the_account_alone():
+    """Conditions on EventBridge's own are not supported there, and its messages would be lost unheard."""
+    topic = json.loads(of("prod", "TopicPolicy")["alerts-policy"]["policy"])["Statement"]
+    key = json.loads(of("prod", "Key")["data-key"]["policy"])["Statement"]
+    for statements in (topic, key):
+        [events] = [one for one in statements if "events.amazonaws.com" in one["Principal"].get("Service", ())]
+        assert events["Principal"] == {"Service": "events.amazonaws.com"} and "Condition" not in events
+    assert {"kms:Decrypt", "kms:GenerateDataKey*"} == {*events["Action"]}
+    own = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    assert [one["Condition"] for one in topic if one["Sid"] != "Events"] == [own]
 
 
 def test_names_fit_their_services():
