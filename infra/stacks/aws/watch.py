@@ -9,11 +9,14 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from trivet.core.findings import ENDPOINT, LEVELS, VERDICT, Level
 from trivet.infra.stacks.aws.context import EVENTS, Context, document, documented
 from trivet.infra.stacks.aws.endpoint import Shell
 from trivet.infra.stacks.aws.storage import Storage
 
 _HOUR_S = 3600
+_FINDING_S = 900  # long enough for a monitor that takes its time: a point bears the time at which it is put
+_SILENT_HOURS = 48  # a monitor that runs once a day may be late; CloudWatch takes up to seven days
 
 
 def topic(context: Context, key: pulumi.Input[str]) -> aws.sns.Topic:
@@ -59,29 +62,45 @@ def _senders(context: Context, topic: str) -> list[dict[str, Any]]:
 
 
 def findings(context: Context, shells: Sequence[Shell], alerts: pulumi.Input[str]) -> None:
-    """An alarm for each endpoint's worst finding, which also rings when the monitor falls silent."""
+    """Two alarms for each endpoint: on its monitors' worst finding, and on monitors that have fallen silent.
+
+    Monitors run when somebody runs them, so that the first keeps its state until they speak again. The second has no
+    data before they have spoken for the first time: an action needs a change of state, and there is none from that.
+    """
     for shell in shells:
+        heard = {
+            "namespace": namespace(context),
+            "metric_name": VERDICT,
+            "dimensions": {ENDPOINT: shell.endpoint},
+            "ok_actions": [alerts],
+            "opts": context.options,
+        }
         aws.cloudwatch.MetricAlarm(
             f"findings-{shell.endpoint}",
             name=context.name(f"{shell.endpoint}-findings", 255),
-            alarm_description="A monitor's verdict is alarm (2), or no monitor has spoken for two hours",
-            namespace=namespace(context),
-            metric_name="verdict",
-            dimensions={"endpoint": shell.endpoint},
+            alarm_description="A monitor's finding is alarm (2), or unknown (3)",
             statistic="Maximum",
-            period=_HOUR_S,
-            evaluation_periods=2,
-            datapoints_to_alarm=1,
+            period=_FINDING_S,
+            evaluation_periods=1,
             comparison_operator="GreaterThanOrEqualToThreshold",
-            threshold=2,
-            treat_missing_data="breaching",
-            # Until something is released there is nothing to watch: the runtime switches it on and off.
-            actions_enabled=False,
+            threshold=LEVELS[Level.ALARM],
+            treat_missing_data="ignore",
             alarm_actions=[alerts],
-            ok_actions=[alerts],
-            opts=pulumi.ResourceOptions.merge(
-                context.options, pulumi.ResourceOptions(ignore_changes=["actionsEnabled"])
-            ),
+            **heard,
+        )
+        aws.cloudwatch.MetricAlarm(
+            f"silence-{shell.endpoint}",
+            name=context.name(f"{shell.endpoint}-silence", 255),
+            alarm_description="No monitor has spoken for two days, and some had: is `trivet monitor` still run?",
+            statistic="SampleCount",
+            period=_HOUR_S,
+            evaluation_periods=_SILENT_HOURS,
+            comparison_operator="LessThanThreshold",
+            threshold=1,  # never met: where nobody speaks there is no data, which is its own state
+            treat_missing_data="missing",
+            insufficient_data_actions=[alerts],
+            alarm_actions=[alerts],
+            **heard,
         )
 
 
@@ -108,7 +127,7 @@ def _row(context: Context, shell: Shell, y: int) -> list[dict[str, object]]:
         ("requests", [["AWS/SageMaker", "Invocations", *sagemaker]], "Sum"),
         ("errors", [["AWS/SageMaker", f"Invocation{kind}Errors", *sagemaker] for kind in ("4XX", "5XX")], "Sum"),
         ("latency (µs)", [["AWS/SageMaker", "ModelLatency", *sagemaker]], "p99"),
-        ("worst finding", [[namespace(context), "verdict", "endpoint", shell.endpoint]], "Maximum"),
+        ("worst finding", [[namespace(context), VERDICT, ENDPOINT, shell.endpoint]], "Maximum"),
     ]
     return [
         {
