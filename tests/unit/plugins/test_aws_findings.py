@@ -26,6 +26,7 @@ class Watched:
     def __init__(self, stack: Stack) -> None:
         stack.up(program(network="off", database="off"))
         outputs = Outputs.parse(stack.outputs()["trivet"], "The stack's output")
+        assert outputs.native.cloud == "aws"
         self.cloudwatch = stack.client("cloudwatch")
         clients = Clients(outputs.native.account, outputs.region, outputs.stack)
         self.metrics = AwsMetrics(clients, outputs.metrics.removeprefix("cloudwatch:"))
