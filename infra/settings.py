@@ -144,7 +144,11 @@ class Settings(Document):
         default=ComponentSettings(), description="Labels, approvals and the ledger; in dev `off` where nothing is said."
     )
     images: ComponentSettings = Field(default=ComponentSettings(), description="The image registry.")
-    oidc: ComponentSettings = Field(default=ComponentSettings(), description="The identity provider of the repository.")
+    oidc: ComponentSettings = Field(
+        default=ComponentSettings(),
+        description="The identity provider of the repository. AWS takes one of GitHub's in an account: a second "
+        "stack there names the first's.",
+    )
     audit: ComponentSettings = Field(default=ComponentSettings(), description="The log of who read which data.")
     catalog: ComponentSettings = Field(default=ComponentSettings(), description="The data catalogue.")
     batch: ComponentSettings = Field(default=ComponentSettings(), description="Word of batch jobs that fail.")

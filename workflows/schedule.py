@@ -29,6 +29,7 @@ def schedule(
     """Have a schedule of the stack run this command, in the project's code as it is now.
 
     :param inputs: key prefixes of the store, by the folder's name under ``$TRIVET_INPUT``.
+    :raises Unsupported: on a cloud that starts no jobs by itself.
     :raises NotFound: when the stack has no such schedule.
     """
     source, platform = pack_source(project.folder), bench.platform
@@ -40,5 +41,5 @@ def schedule(
         output=f"{JOB_OUTPUTS[-1]}/{name}",
     )
     platform.store.put(source.key, source.data)
-    keep(platform.store, platform.outputs, spec)
+    keep(platform, spec)
     return Scheduled(schedule=name, source=source.key, command=spec.command, inputs=spec.inputs, output=spec.output)

@@ -60,7 +60,7 @@ def monitor(bench: Bench, labels: Path | None = None) -> dict[str, list[Finding]
             found[name] = list(_watch(bench, name, decided))
             note(drift.worst(found[name]).level if found[name] else "it serves nothing")
     every = tuple(chain.from_iterable(found.values()))
-    publish(every, bench.platform.metrics)
+    publish(found, bench.platform.metrics, bench.now())
     bench.records.write(FINDINGS, _FINDINGS.dump_json(every, indent=2))
     return found
 

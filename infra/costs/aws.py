@@ -42,7 +42,6 @@ FREE = frozenset(
 """Types that cost nothing by themselves."""
 
 _BY_USE = {
-    "cloudtrail/trail:Trail": (prices.DATA_EVENTS,),
     "cloudwatch/logGroup:LogGroup": (prices.LOG_INTAKE, prices.LOGS),
     "ec2/flowLog:FlowLog": (prices.VENDED_LOGS, prices.OBJECTS),
     "ecr/repository:Repository": (prices.IMAGES,),
@@ -116,6 +115,18 @@ def _database(resource: Listed, region: str) -> Iterator[Cost]:
         yield _cost(prices.LOG_INTAKE, region, 0, idle=False)
 
 
+def _trail(resource: Listed, region: str) -> Iterator[Cost]:
+    """By what is done, and by more than the stack does: management events are those of the whole account.
+
+    Their first copy in a region is free: who has a trail already pays for this one's. What is told to CloudWatch Logs
+    is taken in there, too.
+    """
+    yield _cost(prices.DATA_EVENTS, region, 0, idle=False)
+    yield _cost(prices.MANAGEMENT_EVENTS, region, 0, idle=False)
+    if resource.value("cloudWatchLogsGroupArn"):
+        yield _cost(prices.LOG_INTAKE, region, 0, idle=False)
+
+
 def _alarm(resource: Listed, region: str) -> Iterator[Cost]:
     period = resource.value("period")
     fast = period is not None and int(period) < _FAST_S
@@ -132,6 +143,7 @@ def _one(item: str) -> Callable[[Listed, str], Iterator[Cost]]:
 
 
 _RULES: dict[str, Callable[[Listed, str], Iterator[Cost]]] = {
+    "cloudtrail/trail:Trail": _trail,
     "cloudwatch/dashboard:Dashboard": _one(prices.DASHBOARD),
     "cloudwatch/metricAlarm:MetricAlarm": _alarm,
     "ec2/natGateway:NatGateway": _one(prices.NAT),

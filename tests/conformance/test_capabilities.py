@@ -10,6 +10,7 @@ import pytest
 from trivet.core.capabilities import Capability, Support
 from trivet.core.errors import Unsupported
 from trivet.core.specs import EndpointSpec, MetricPoint, Release, WorkflowSpec
+from trivet.platforms.scheduled import keep, task_key
 from trivet.rehearsal.rigs import Rig
 
 
@@ -46,6 +47,11 @@ class Bench:
         spec = WorkflowSpec(name=self._value("new_name")(), command=("python", "-c", "pass"), every=every)
         self.platform.workflows.delete(self.platform.workflows.apply(spec))
 
+    def schedule_job(self) -> None:
+        name = next(iter(self.platform.outputs.native.schedules), "nightly")
+        key = keep(self.platform, self._value("job")("pass").model_copy(update={"name": name}))
+        assert key == task_key(name) and b'"command"' in self.platform.store.get(key)
+
 
 def store(bench: Bench) -> None:
     bench.platform.store.put("capability", b"stored")
@@ -67,6 +73,7 @@ ACTS: dict[Capability, Callable[[Bench], object]] = {
     Capability.ENDPOINTS: Bench.apply,
     Capability.WORKFLOWS: lambda bench: bench.schedule(None),
     Capability.SCHEDULES: lambda bench: bench.schedule(timedelta(days=1)),
+    Capability.SCHEDULED_JOBS: Bench.schedule_job,
     Capability.METRICS: metrics,
     Capability.TRAFFIC_SPLIT: lambda bench: bench.apply(releases=(bench.release(90), bench.release(10))),
     Capability.SHADOW_TRAFFIC: lambda bench: bench.apply(shadow=bench.release()),

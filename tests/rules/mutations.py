@@ -214,6 +214,14 @@ MUTATIONS = [
     Mutation(
         "a topic to which anybody may publish", saying("TopicPolicy", "alerts-policy", "policy", anybody("sns:Publish"))
     ),
+    Mutation(
+        "a topic that another account's alarms may use",
+        saying("TopicPolicy", "alerts-policy", "policy", lambda said: said[0].pop("Condition")),
+    ),
+    Mutation(
+        "a topic that EventBridge cannot reach",
+        saying("TopicPolicy", "alerts-policy", "policy", lambda said: said[1].update(Condition=said[0]["Condition"])),
+    ),
     Mutation("an alarm that tells nobody", setting("MetricAlarm", "errors-loan", alarmActions=None)),
     Mutation("no budget", without("Budget")),
     Mutation("a budget of which nobody hears", setting("Budget", "stack-budget", notifications=[])),

@@ -43,7 +43,11 @@ AWS = Cloud(
             ),
             Capability.SCHEDULES: Claim(
                 Support.REFUSED,
-                "SageMaker Pipelines are not used yet; call `trivet run --if-needed` from a CI schedule.",
+                "SageMaker Pipelines are not used yet; call `trivet run --if-needed` from a CI schedule, or have "
+                "`trivet:schedules` start a job.",
+            ),
+            Capability.SCHEDULED_JOBS: Claim(
+                Support.NATIVE, "EventBridge Scheduler starts a training job, which runs what `trivet schedule` said"
             ),
             Capability.METRICS: Claim(Support.NATIVE, "CloudWatch; a point is a minute's mean, kept for 15 days"),
             Capability.TRAFFIC_SPLIT: Claim(Support.NATIVE, "production variants with weights"),

@@ -26,6 +26,7 @@ ALARM, FAST_ALARM, DASHBOARD = "CloudWatch alarm", "CloudWatch alarm, high resol
 METRIC, LOGS, LOG_INTAKE = "CloudWatch metric of one's own", "CloudWatch log storage", "CloudWatch log intake"
 BACKUP, OBJECTS, IMAGES = "RDS backups beyond the size of the storage", "S3 storage", "ECR storage"
 DATA_EVENTS, CONFIG_ITEM = "CloudTrail data events", "Config item recorded"
+MANAGEMENT_EVENTS = "CloudTrail management events beyond their first copy"
 VENDED_LOGS = "log delivery to S3"
 GLUE_OBJECTS, KEY_REQUESTS = "Glue catalogue objects beyond a million", "KMS requests"
 
@@ -83,6 +84,7 @@ _ROWS = (
     ),
     _Row(IMAGES, GB_MONTH, _SPRING_25, "Amazon ECR pricing", _everywhere("0.10")),
     _Row(DATA_EVENTS, "100,000 events", _SPRING_25, "AWS CloudTrail pricing", _everywhere("0.10")),
+    _Row(MANAGEMENT_EVENTS, "100,000 events", _SPRING_25, "AWS CloudTrail pricing", _everywhere("2.00")),
     _Row(CONFIG_ITEM, "item", _SPRING_25, "AWS Config pricing", _everywhere("0.003")),
     _Row(GLUE_OBJECTS, "100,000 objects and month", _SPRING_25, "AWS Glue pricing", _everywhere("1.00")),
     _Row(BACKUP, GB_MONTH, _SUMMER_26, "Amazon RDS for PostgreSQL pricing", {VIRGINIA: "0.095"}),

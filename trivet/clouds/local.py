@@ -28,6 +28,9 @@ LOCAL = Cloud(
                 Support.EMULATED,
                 "`trivet run --if-needed`, called by cron or a CI schedule, asks whether it is due",
             ),
+            Capability.SCHEDULED_JOBS: Claim(
+                Support.REFUSED, "one machine has no clock that starts jobs; call `trivet run --if-needed` from cron."
+            ),
             Capability.METRICS: Claim(Support.NATIVE, "a table in SQLite"),
             Capability.TRAFFIC_SPLIT: Claim(
                 Support.REFUSED, "one process serves one release; deploy it alone, or split on a cloud."

@@ -20,6 +20,7 @@ class Capability(StrEnum):
     ENDPOINTS = "endpoints"
     WORKFLOWS = "workflows"
     SCHEDULES = "schedules"
+    SCHEDULED_JOBS = "scheduled jobs"
     METRICS = "metrics"
     TRAFFIC_SPLIT = "traffic split"
     SHADOW_TRAFFIC = "shadow traffic"

@@ -70,6 +70,12 @@ class Level(StrEnum):
     UNKNOWN = "unknown"
 
 
+LEVELS = {Level.OK: 0.0, Level.WARN: 1.0, Level.ALARM: 2.0, Level.UNKNOWN: 3.0}
+"""Levels as metrics have them: what is unknown is above every alarm line."""
+VERDICT, ENDPOINT = "verdict", "endpoint"
+"""The metric of an endpoint's highest level, and its only dimension: what monitors write and alarms read."""
+
+
 class Finding(Document):
     """What a monitor found in a window."""
 

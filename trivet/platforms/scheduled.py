@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from trivet.core.capabilities import Capability
 from trivet.core.errors import NotFound
-from trivet.core.outputs import Outputs
-from trivet.core.platform import Store
+from trivet.core.platform import Platform
 from trivet.core.specs import JobSpec
 from trivet.platforms.container import ContainerTask
 from trivet.platforms.jobplaces import check_places
@@ -15,20 +15,23 @@ def task_key(schedule: str) -> str:
     return f"schedules/{schedule}.json"
 
 
-def keep(store: Store, outputs: Outputs, spec: JobSpec) -> str:
+def keep(platform: Platform, spec: JobSpec) -> str:
     """Have the schedule of the job's name run this job from now on; its key.
 
     Each run takes what then lies under ``inputs``, and leaves its own folder under ``output``. Time and machines are
     the schedule's, which the stack owns.
 
+    :raises Unsupported: on a cloud that starts no jobs by itself.
     :raises NotFound: when the stack has no such schedule.
     :raises ConfigError: for what no job may read or write.
     """
+    platform.cloud.check(Capability.SCHEDULED_JOBS)
+    outputs = platform.outputs
     if spec.name not in outputs.native.schedules:
         known = ", ".join(outputs.native.schedules) or "none"
         raise NotFound(
             f"The stack {outputs.stack} has no schedule {spec.name!r}; it has: {known}.",
-            "Add it to trivet:schedules and run `trivet up`; on one machine, call `trivet run --if-needed` from cron.",
+            "Add it to trivet:schedules and run `trivet up`.",
         )
     check_places(spec)
     task = ContainerTask(
@@ -39,5 +42,5 @@ def keep(store: Store, outputs: Outputs, spec: JobSpec) -> str:
         inputs=spec.inputs,
     )
     key = task_key(spec.name)
-    store.put(key, task.canonical())
+    platform.store.put(key, task.canonical())
     return key

@@ -12,6 +12,7 @@ ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 TRAIL = "aws:cloudtrail/trail:Trail"
 TOPIC = "aws:sns/topic:Topic"
 TOPIC_POLICY = "aws:sns/topicPolicy:TopicPolicy"
+EVENTS = "events.amazonaws.com"
 _LEAST_LOG_DAYS = 365
 _REGULATED_LOG_DAYS = 3650
 
@@ -61,9 +62,17 @@ def topic(resource: Resource, _: Setting) -> Iterator[str]:
 @rule("sns-policy", "Only the account may publish its alarms", "Security Hub SNS.4", "high", TOPIC_POLICY)
 def topic_policy(resource: Resource, _: Setting) -> Iterator[str]:
     for one in statements(resource.inputs.get("policy")):
-        services = any(kind == "Service" for kind, _ in one.principals)
+        services = {name for kind, name in one.principals if kind == "Service"} - {EVENTS}
         if one.allows and (one.is_for_anybody or one.is_inverted or (services and not one.is_narrowed)):
             yield "its policy lets anybody publish"
+
+
+@rule("sns-events", "What EventBridge tells arrives: it takes no condition in a topic's policy", "EventBridge User "
+      "Guide, Troubleshooting", "medium", TOPIC_POLICY)  # fmt: skip
+def events(resource: Resource, _: Setting) -> Iterator[str]:
+    for one in statements(resource.inputs.get("policy")):
+        if one.allows and ("Service", EVENTS) in one.principals and one.conditions:
+            yield "EventBridge may publish under a condition alone, which it never meets"
 
 
 @rule("alarm-heard", "Every alarm tells somebody", "Security Hub CloudWatch.15", "medium", ALARM)

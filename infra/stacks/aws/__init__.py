@@ -55,7 +55,7 @@ class Stack(StackComponent):
         batch.create(context, alerts.arn)
         watch.findings(context, self.endpoints, alerts.arn)
         watch.dashboard(context, self.endpoints)
-        watch.trail(context, self.storage, self.keys.data, alerts)
+        watch.trail(context, self.storage, self.keys.data)
         catalog.create(context, self.storage, self.keys.data)
         budget.create(context, alerts.arn)
         self.alerts = alerts

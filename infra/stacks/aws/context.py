@@ -15,6 +15,9 @@ from trivet.infra.names import fitted, prefix
 from trivet.infra.profiles import Profile
 from trivet.infra.settings import Settings
 
+EVENTS = "events.amazonaws.com"
+"""EventBridge, as which it publishes to a topic."""
+
 
 @dataclass(frozen=True)
 class Context:

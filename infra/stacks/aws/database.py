@@ -20,6 +20,7 @@ USER = "trivet"  # whom identities log in as; the administrator makes it once
 _CLASSES = {1: "db.t4g.micro", 2: "db.t4g.medium"}
 _GIB, _MOST_GIB = 20, 200
 _SLOW_MS = "1000"
+_TOLD_APART = 17  # hexadecimal digits of an id of EC2's
 _METRICS_S = 60  # of the operating system below the database
 
 
@@ -56,6 +57,10 @@ def _instance(context: Context, key: pulumi.Input[str], network: Network) -> aws
     subnets = aws.rds.SubnetGroup(
         "database-subnets", name=context.name("database", 255), subnet_ids=list(network.subnets), opts=context.options
     )
+    group = _group(context, network)
+    # The last snapshot outlives the stack, and RDS takes each name once: AWS's id of the group, which is made and
+    # deleted with the database, tells it from that of the next time.
+    last = pulumi.Output.concat(context.name("database-final"), "-", group.id.apply(lambda one: one[-_TOLD_APART:]))
     return aws.rds.Instance(
         "database",
         identifier=context.name("database"),
@@ -76,7 +81,7 @@ def _instance(context: Context, key: pulumi.Input[str], network: Network) -> aws
         master_user_secret_kms_key_id=key,
         iam_database_authentication_enabled=True,
         db_subnet_group_name=subnets.name,
-        vpc_security_group_ids=[_group(context, network).id],
+        vpc_security_group_ids=[group.id],
         publicly_accessible=False,
         parameter_group_name=_parameters(context).name,
         ca_cert_identifier="rds-ca-rsa2048-g1",
@@ -84,7 +89,7 @@ def _instance(context: Context, key: pulumi.Input[str], network: Network) -> aws
         copy_tags_to_snapshot=True,
         deletion_protection=profile.protects,
         skip_final_snapshot=not profile.last_backup,
-        final_snapshot_identifier=context.name("database-final") if profile.last_backup else None,
+        final_snapshot_identifier=last if profile.last_backup else None,
         enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
         performance_insights_enabled=True,
         performance_insights_kms_key_id=key,

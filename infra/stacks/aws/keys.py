@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from trivet.infra.stacks.aws.context import Context, document
+from trivet.infra.stacks.aws.context import EVENTS, Context, document
 
 IDS = ("arn",)
 """What names a key that is used."""
@@ -54,7 +54,7 @@ def _data_key(context: Context) -> aws.kms.Key:
         enable_key_rotation=True,
         rotation_period_in_days=_ROTATION_DAYS,
         deletion_window_in_days=context.profile.key_window_days,
-        policy=document(_administration(context), _services(context), _logs(context)),
+        policy=document(_administration(context), _services(context), _events(), _logs(context)),
         opts=context.keeping(context.holding(), keeps=_is_needed_later(context)),
     )
     aws.kms.Alias("data-alias", name=f"alias/{context.name('data')}", target_key_id=key.key_id, opts=context.options)
@@ -80,7 +80,7 @@ def _administration(context: Context) -> dict[str, Any]:
 
 def _services(context: Context) -> dict[str, Any]:
     """Services that write for the account under their own name."""
-    services = ("cloudtrail", "cloudwatch", "events", "sns", "delivery.logs", "budgets")
+    services = ("cloudtrail", "cloudwatch", "sns", "delivery.logs", "budgets")
     return {
         "Sid": "Services",
         "Effect": "Allow",
@@ -88,6 +88,21 @@ def _services(context: Context) -> dict[str, Any]:
         "Action": ["kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"],
         "Resource": "*",
         "Condition": {"StringEquals": {"aws:SourceAccount": context.account}},
+    }
+
+
+def _events() -> dict[str, Any]:
+    """EventBridge, which publishes to the encrypted topic, and by itself: under a condition it would fail unheard.
+
+    Source: SNS Developer Guide, "Key management": adding aws:SourceAccount, aws:SourceArn and aws:SourceOrgID to a
+    policy of KMS is not supported for EventBridge-to-encrypted topics.
+    """
+    return {
+        "Sid": "Events",
+        "Effect": "Allow",
+        "Principal": {"Service": EVENTS},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Resource": "*",
     }
 
 

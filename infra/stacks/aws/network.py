@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from trivet.core.errors import ConfigError
 from trivet.infra.stacks.aws.context import Context, document
 from trivet.infra.stacks.aws.storage import Storage
 
 IDS = ("vpc", "subnets", "security_group")
 """What names a network that is used."""
 _RANGE = "10.80.0.0/16"
-_ZONES = ("a", "b")
+_PLACES = ("a", "b")  # what the subnets are called: the first and the second zone, whatever their letters are
 _SERVICES = (
     "sagemaker.api",
     "sagemaker.runtime",
@@ -62,7 +63,8 @@ def create(context: Context) -> Network | None:
     inside = context.under(vpc)
     aws.ec2.DefaultSecurityGroup("nothing", vpc_id=vpc.id, opts=inside.options)
     table = aws.ec2.RouteTable("routes", vpc_id=vpc.id, opts=inside.options)
-    subnets = [_subnet(inside, vpc, table, zone, number) for number, zone in enumerate(_ZONES)]
+    zones = _zones(context)
+    subnets = [_subnet(inside, vpc, table, zones[number], number) for number in range(len(_PLACES))]
     group = _group(inside, vpc)
     _endpoints(inside, vpc, table, subnets, group)
     return Network(vpc.id, [subnet.id for subnet in subnets], group.id)
@@ -81,17 +83,44 @@ def flow_log(context: Context, network: Network | None, storage: Storage) -> Non
         )
 
 
-def _subnet(context: Context, vpc: aws.ec2.Vpc, table: aws.ec2.RouteTable, zone: str, number: int) -> aws.ec2.Subnet:
+def _zones(context: Context) -> pulumi.Output[list[str]]:
+    """The zones that this account may use there, of which not every region has an ``a`` and a ``b``; no Local Zones."""
+    found = aws.get_availability_zones_output(
+        state="available",
+        filters=[
+            {"name": "opt-in-status", "values": ["opt-in-not-required"]},
+            {"name": "zone-type", "values": ["availability-zone"]},
+        ],
+        opts=context.asking(),
+    )
+
+    def enough(names: Sequence[str]) -> list[str]:
+        if len(names) < len(_PLACES):
+            raise ConfigError(
+                f"{context.region} has {len(names)} zones that the account {context.account} may use, and the network "
+                f"needs {len(_PLACES)}.",
+                "Choose another region, or name a network of yours in trivet:network.",
+            )
+        return sorted(names)[: len(_PLACES)]
+
+    return found.names.apply(enough)
+
+
+def _subnet(
+    context: Context, vpc: aws.ec2.Vpc, table: aws.ec2.RouteTable, zone: pulumi.Input[str], number: int
+) -> aws.ec2.Subnet:
+    """It stays in the zone in which it was made: what AWS offers later must not take away what runs there."""
+    place = _PLACES[number]
     subnet = aws.ec2.Subnet(
-        f"subnet-{zone}",
+        f"subnet-{place}",
         vpc_id=vpc.id,
-        availability_zone=f"{context.region}{zone}",
+        availability_zone=zone,
         cidr_block=f"10.80.{number * 16}.0/20",
         map_public_ip_on_launch=False,
-        tags={"Name": context.name(f"subnet-{zone}")},
-        opts=context.options,
+        tags={"Name": context.name(f"subnet-{place}")},
+        opts=pulumi.ResourceOptions.merge(context.options, pulumi.ResourceOptions(ignore_changes=["availabilityZone"])),
     )
-    aws.ec2.RouteTableAssociation(f"routes-{zone}", subnet_id=subnet.id, route_table_id=table.id, opts=context.options)
+    aws.ec2.RouteTableAssociation(f"routes-{place}", subnet_id=subnet.id, route_table_id=table.id, opts=context.options)
     return subnet
 
 

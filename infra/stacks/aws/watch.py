@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from trivet.infra.stacks.aws.context import Context, document, documented
+from trivet.core.findings import ENDPOINT, LEVELS, VERDICT, Level
+from trivet.infra.stacks.aws.context import EVENTS, Context, document, documented
 from trivet.infra.stacks.aws.endpoint import Shell
 from trivet.infra.stacks.aws.storage import Storage
 
 _HOUR_S = 3600
+_FINDING_S = 900  # long enough for a monitor that takes its time: a point bears the time at which it is put
+_SILENT_HOURS = 48  # a monitor that runs once a day may be late; CloudWatch takes up to seven days
 
 
 def topic(context: Context, key: pulumi.Input[str]) -> aws.sns.Topic:
@@ -25,25 +29,10 @@ def topic(context: Context, key: pulumi.Input[str]) -> aws.sns.Topic:
         opts=context.options,
     )
     inside = context.under(made)
-    own = {"StringEquals": {"aws:SourceAccount": context.account}}
-    senders = [f"{name}.amazonaws.com" for name in ("cloudwatch", "budgets", "events")]
     aws.sns.TopicPolicy(
         "alerts-policy",
         arn=made.arn,
-        policy=documented(
-            made.arn.apply(
-                lambda arn: [
-                    {
-                        "Sid": "Senders",
-                        "Effect": "Allow",
-                        "Principal": {"Service": senders},
-                        "Action": "sns:Publish",
-                        "Resource": arn,
-                        "Condition": own,
-                    }
-                ]
-            )
-        ),
+        policy=documented(made.arn.apply(lambda arn: _senders(context, arn))),
         opts=inside.options,
     )
     for number, email in enumerate(context.settings.alert_emails):
@@ -53,30 +42,65 @@ def topic(context: Context, key: pulumi.Input[str]) -> aws.sns.Topic:
     return made
 
 
+def _senders(context: Context, topic: str) -> list[dict[str, Any]]:
+    """Who may publish: services for this account alone, but for EventBridge, which gives conditions nothing to hold to.
+
+    Source: EventBridge User Guide, "Troubleshooting": You can't use Condition blocks in Amazon SNS topic policies for
+    EventBridge. With one its messages would be lost without a word. What it may publish, its own rules say.
+    """
+    publish = {"Effect": "Allow", "Action": "sns:Publish", "Resource": topic}
+    services = [f"{name}.amazonaws.com" for name in ("cloudwatch", "budgets")]
+    return [
+        publish
+        | {
+            "Sid": "Senders",
+            "Principal": {"Service": services},
+            "Condition": {"StringEquals": {"aws:SourceAccount": context.account}},
+        },
+        publish | {"Sid": "Events", "Principal": {"Service": EVENTS}},
+    ]
+
+
 def findings(context: Context, shells: Sequence[Shell], alerts: pulumi.Input[str]) -> None:
-    """An alarm for each endpoint's worst finding, which also rings when the monitor falls silent."""
+    """Two alarms for each endpoint: on its monitors' worst finding, and on monitors that have fallen silent.
+
+    Monitors run when somebody runs them, so that the first keeps its state until they speak again. The second has no
+    data before they have spoken for the first time: an action needs a change of state, and there is none from that.
+    """
     for shell in shells:
+        heard = {
+            "namespace": namespace(context),
+            "metric_name": VERDICT,
+            "dimensions": {ENDPOINT: shell.endpoint},
+            "ok_actions": [alerts],
+            "opts": context.options,
+        }
         aws.cloudwatch.MetricAlarm(
             f"findings-{shell.endpoint}",
             name=context.name(f"{shell.endpoint}-findings", 255),
-            alarm_description="A monitor's verdict is alarm (2), or no monitor has spoken for two hours",
-            namespace=namespace(context),
-            metric_name="verdict",
-            dimensions={"endpoint": shell.endpoint},
+            alarm_description="A monitor's finding is alarm (2), or unknown (3)",
             statistic="Maximum",
-            period=_HOUR_S,
-            evaluation_periods=2,
-            datapoints_to_alarm=1,
+            period=_FINDING_S,
+            evaluation_periods=1,
             comparison_operator="GreaterThanOrEqualToThreshold",
-            threshold=2,
-            treat_missing_data="breaching",
-            # Until something is released there is nothing to watch: the runtime switches it on and off.
-            actions_enabled=False,
+            threshold=LEVELS[Level.ALARM],
+            treat_missing_data="ignore",
             alarm_actions=[alerts],
-            ok_actions=[alerts],
-            opts=pulumi.ResourceOptions.merge(
-                context.options, pulumi.ResourceOptions(ignore_changes=["actionsEnabled"])
-            ),
+            **heard,
+        )
+        aws.cloudwatch.MetricAlarm(
+            f"silence-{shell.endpoint}",
+            name=context.name(f"{shell.endpoint}-silence", 255),
+            alarm_description="No monitor has spoken for two days, and some had: is `trivet monitor` still run?",
+            statistic="SampleCount",
+            period=_HOUR_S,
+            evaluation_periods=_SILENT_HOURS,
+            comparison_operator="LessThanThreshold",
+            threshold=1,  # never met: where nobody speaks there is no data, which is its own state
+            treat_missing_data="missing",
+            insufficient_data_actions=[alerts],
+            alarm_actions=[alerts],
+            **heard,
         )
 
 
@@ -103,7 +127,7 @@ def _row(context: Context, shell: Shell, y: int) -> list[dict[str, object]]:
         ("requests", [["AWS/SageMaker", "Invocations", *sagemaker]], "Sum"),
         ("errors", [["AWS/SageMaker", f"Invocation{kind}Errors", *sagemaker] for kind in ("4XX", "5XX")], "Sum"),
         ("latency (µs)", [["AWS/SageMaker", "ModelLatency", *sagemaker]], "p99"),
-        ("worst finding", [[namespace(context), "verdict", "endpoint", shell.endpoint]], "Maximum"),
+        ("worst finding", [[namespace(context), VERDICT, ENDPOINT, shell.endpoint]], "Maximum"),
     ]
     return [
         {
@@ -124,8 +148,11 @@ def _row(context: Context, shell: Shell, y: int) -> list[dict[str, object]]:
     ]
 
 
-def trail(context: Context, storage: Storage, key: pulumi.Input[str], alerts: aws.sns.Topic) -> None:
-    """Who read or wrote which object, and who called which endpoint."""
+def trail(context: Context, storage: Storage, key: pulumi.Input[str]) -> None:
+    """Who read or wrote which object, and who called which endpoint.
+
+    It has no topic: CloudTrail publishes there that a file was delivered, every few minutes, and is an alarm to nobody.
+    """
     if context.settings.audit.mode != "create":
         return
     log = aws.cloudwatch.LogGroup(
@@ -179,7 +206,6 @@ def trail(context: Context, storage: Storage, key: pulumi.Input[str], alerts: aw
         is_multi_region_trail=True,
         include_global_service_events=True,
         enable_log_file_validation=True,
-        sns_topic_name=alerts.name,
         cloud_watch_logs_group_arn=log.arn.apply(lambda arn: f"{arn}:*"),
         cloud_watch_logs_role_arn=role.arn,
         advanced_event_selectors=[

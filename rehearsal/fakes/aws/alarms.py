@@ -1,7 +1,8 @@
 """Alarms on endpoints: what CloudWatch says of them and, with the setting ``evaluate``, what their metrics say.
 
 moto keeps alarms and never evaluates them. With the setting on, those of the namespace AWS/SageMaker on one metric are
-evaluated by the rules of "Using Amazon CloudWatch alarms"; periods pass faster by the setting ``speed``.
+evaluated by the rules of "Using Amazon CloudWatch alarms"; periods pass faster by the setting ``speed``. Those on a
+stack's own metrics are evaluated where a test says what time it is.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 import operator
 import time
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from trivet.rehearsal.fakes.aws.metrics import NAMESPACE, Datum
@@ -30,6 +32,8 @@ _STATISTICS: dict[str, Callable[[list[float]], float]] = {
     "Maximum": max,
     "SampleCount": len,
 }
+
+_PUT = "what was put"
 
 
 def first_in_alarm(world: World, region: str, names: list[str]) -> str:
@@ -54,6 +58,39 @@ def evaluate(world: World, data: Iterable[Datum]) -> None:
             if state and state != alarm["StateValue"]:
                 said = f"{alarm['MetricName']} against the threshold {alarm['Threshold']}"
                 cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue=state, StateReason=said)
+
+
+def settle(cloudwatch: Any, now: datetime) -> dict[str, str]:
+    """Give every alarm on one metric of the account's own the state that CloudWatch's data say.
+
+    Returns the new states of those that changed, which is what their actions are for. AWS makes an alarm in the state
+    INSUFFICIENT_DATA, and moto in OK.
+
+    :param cloudwatch: boto3's client.
+    :param now: what time it is. Nothing passes faster: such metrics are put by the clock's full minutes.
+    """
+    changed: dict[str, str] = {}
+    for alarm in cloudwatch.describe_alarms()["MetricAlarms"]:
+        if alarm.get("Namespace", "AWS/").startswith("AWS/") or alarm.get("ComparisonOperator") not in _COMPARE:
+            continue
+        wanted = alarm.get("Dimensions", [])
+        found = cloudwatch.get_metric_statistics(
+            Namespace=alarm["Namespace"],
+            MetricName=alarm["MetricName"],
+            Dimensions=wanted,
+            StartTime=now - timedelta(seconds=alarm["Period"] * alarm["EvaluationPeriods"]),
+            EndTime=now,
+            Period=60,
+            Statistics=["Maximum"],
+        )["Datapoints"]
+        named = frozenset((one["Name"], one["Value"]) for one in wanted)
+        data = [Datum(one["Timestamp"].timestamp(), "", alarm["MetricName"], named, one["Maximum"]) for one in found]
+        before = alarm["StateValue"] if alarm["StateReason"] == _PUT else "INSUFFICIENT_DATA"
+        state = state_of(alarm, data, now.timestamp(), speed=1) or before
+        cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue=state, StateReason=_PUT)
+        if state != before:
+            changed[alarm["AlarmName"]] = state
+    return changed
 
 
 def state_of(alarm: dict[str, Any], data: Iterable[Datum], present: float, speed: float) -> str:

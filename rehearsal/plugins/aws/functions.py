@@ -33,9 +33,16 @@ def _partition(account: Account, arguments: Properties) -> Properties:
 
 
 def _zones(account: Account, arguments: Properties) -> Properties:
-    wanted = arguments.get("state")
+    """Zones by state, filters and exclusion. moto has neither Local Zones nor any that one has to opt in to."""
     zones = _call(account, "ec2", "DescribeAvailabilityZones", {})["AvailabilityZones"]
-    zones = [zone for zone in zones if wanted in (None, zone["State"])]
+    filters = [{"name": "state", "values": [arguments["state"]]}] if arguments.get("state") else []
+    for one in [*filters, *(arguments.get("filters") or [])]:
+        if one["name"] not in _OF_ZONES:
+            raise ConfigError(f"Zones are not filtered by {one['name']} here.", f"Take one of: {', '.join(_OF_ZONES)}.")
+        member, usual = _OF_ZONES[one["name"]]
+        zones = [zone for zone in zones if zone.get(member, usual) in one["values"]]
+    excluded = {*(arguments.get("excludeNames") or []), *(arguments.get("excludeZoneIds") or [])}
+    zones = [zone for zone in zones if excluded.isdisjoint((zone["ZoneName"], zone["ZoneId"]))]
     return {
         **arguments,
         "id": account.facts["region"],
@@ -44,6 +51,17 @@ def _zones(account: Account, arguments: Properties) -> Properties:
         "zoneIds": [zone["ZoneId"] for zone in zones],
         "groupNames": sorted({zone.get("GroupName") or account.facts["region"] for zone in zones}),
     }
+
+
+_OF_ZONES = {
+    "opt-in-status": ("OptInStatus", "opt-in-not-required"),
+    "region-name": ("RegionName", ""),
+    "state": ("State", ""),
+    "zone-id": ("ZoneId", ""),
+    "zone-name": ("ZoneName", ""),
+    "zone-type": ("ZoneType", "availability-zone"),
+}
+"""Filters of DescribeAvailabilityZones: the member, and what it is where moto does not say."""
 
 
 def _prefix_list(account: Account, arguments: Properties) -> Properties:

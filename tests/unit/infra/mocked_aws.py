@@ -18,12 +18,15 @@ from trivet.infra.export import export
 from trivet.infra.settings import Settings
 
 ACCOUNT = "123456789012"
+ZONES = {"ap-northeast-1": "acd", "ca-west-1": "a"}
+"""Letters of a region's zones as an account sees them; the second is made up."""
 
 
 class Recorder(Mocks):
     """Answers with what AWS would fill in, as far as the stack reads it."""
 
-    def __init__(self) -> None:
+    def __init__(self, region: str) -> None:
+        self.region = region
         self.resources: dict[str, dict[str, Any]] = {}
         self.outputs: dict[str, dict[str, Any]] = {}
 
@@ -47,6 +50,8 @@ class Recorder(Mocks):
             return {"publicKey": "TUZrd0V3", "publicKeyPem": "PEM"}
         if args.token == "aws:ec2/getManagedPrefixList:getManagedPrefixList":
             return {"id": "pl-1"}
+        if args.token == "aws:index/getAvailabilityZones:getAvailabilityZones":
+            return {"names": [f"{self.region}{letter}" for letter in ZONES.get(self.region, "abc")]}
         raise AssertionError(f"the stack calls nothing else, yet {args.token}")
 
 
@@ -86,7 +91,7 @@ def build(project: str, stack: str, config: str, *, preview: bool) -> dict[str, 
 
     :raises Refused: by what was wrong in the config.
     """
-    mocks, output = Recorder(), {}
+    mocks, output = Recorder(json.loads(config)["region"]), {}
     monitor = Monitor(mocks)
     pulumi.runtime.set_mocks(mocks, project=project, stack=stack, preview=preview, monitor=monitor)
 

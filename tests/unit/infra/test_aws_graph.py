@@ -159,6 +159,23 @@ def test_dev_has_fewer_endpoints_of_services_in_one_zone_and_reaches_the_store_a
     assert len(of("dev", "Subnet")) == 2  # a database wants two zones, and subnets cost nothing
 
 
+@pytest.mark.parametrize(("region", "letters"), [("eu-central-1", "ab"), ("ap-northeast-1", "ac")])
+def test_subnets_lie_in_zones_that_the_account_has_and_stay_there(region, letters):
+    """The first and the second zone, by the names that they always had; another later takes no subnet away."""
+    command = [sys.executable, str(PROGRAM), "zones", json.dumps(BASE | {"region": region}), "up"]
+    made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    keys = [f"aws:ec2/subnet:Subnet::subnet-{place}" for place in "ab"]
+    assert [made["resources"][key]["availabilityZone"] for key in keys] == [f"{region}{one}" for one in letters]
+    assert all(made["options"][key]["ignoreChanges"] == ["availabilityZone"] for key in keys)
+
+
+def test_a_region_with_too_few_zones_for_the_account_is_named():
+    command = [sys.executable, str(PROGRAM), "zones", json.dumps(BASE | {"region": "ca-west-1"}), "preview"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode and "ca-west-1 has 1 zones that the account 123456789012 may use" in result.stderr
+    assert "name a network of yours in trivet:network" in result.stderr
+
+
 def test_config_may_name_the_services_itself():
     command = [sys.executable, str(PROGRAM), "x", json.dumps(BASE | {"private_services": '["kms", "sts"]'}), "up"]
     made = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["resources"]
@@ -240,6 +257,25 @@ def test_schedules_start_only_jobs_of_the_stack_and_only_for_its_own_group():
     assert fnmatchcase(job, rights["Start"]["Resource"][0]) and request["RoleArn"] in rights["Pass"]["Resource"]
     assert rights["Keep"]["Resource"][0].endswith(f":{of('scheduled', 'Queue')['undelivered']['name']}")
     assert request["TrainingJobName"].endswith("-nightly-<aws.scheduler.execution-id>")
+
+
+def test_the_trail_tells_no_topic_of_the_files_that_it_delivers():
+    """The topic of alarms does not let CloudTrail publish, so that the trail could not be made."""
+    assert of("prod", "Trail")["trail"].keys().isdisjoint({"snsTopicName"})
+    sent = json.loads(of("prod", "TopicPolicy")["alerts-policy"]["policy"])["Statement"]
+    assert not [one for one in sent if "cloudtrail.amazonaws.com" in one["Principal"]["Service"]]
+
+
+def test_eventbridge_reaches_the_encrypted_topic_under_no_condition_and_others_for_the_account_alone():
+    """Conditions on EventBridge's own are not supported there, and its messages would be lost unheard."""
+    topic = json.loads(of("prod", "TopicPolicy")["alerts-policy"]["policy"])["Statement"]
+    key = json.loads(of("prod", "Key")["data-key"]["policy"])["Statement"]
+    for statements in (topic, key):
+        [events] = [one for one in statements if "events.amazonaws.com" in one["Principal"].get("Service", ())]
+        assert events["Principal"] == {"Service": "events.amazonaws.com"} and "Condition" not in events
+    assert {"kms:Decrypt", "kms:GenerateDataKey*"} == {*events["Action"]}
+    own = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    assert [one["Condition"] for one in topic if one["Sid"] != "Events"] == [own]
 
 
 def test_names_fit_their_services():

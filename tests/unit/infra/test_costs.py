@@ -68,6 +68,17 @@ def test_what_is_priced_is_counted_by_its_own_unit():
     assert row([nat], awsprices.NAT).monthly == Decimal("37.96")
 
 
+def test_a_trail_is_charged_by_what_the_whole_account_does_and_says_so():
+    """A second copy of management events, and what CloudWatch Logs takes in: list prices, and nobody knows how much."""
+    [trail] = [one for one in listed() if one.type == "aws:cloudtrail/trail:Trail"]
+    rows = {one.what: one for one in estimate([trail], FRANKFURT).rows}
+    assert {one.charged for one in rows.values()} == {"by use"}
+    assert rows[awsprices.MANAGEMENT_EVENTS].unit_price == Decimal("2.00")
+    assert rows[awsprices.LOG_INTAKE].unit_price == Decimal("0.63")
+    alone = Listed(trail.type, "trail", {})
+    assert awsprices.LOG_INTAKE not in {one.what for one in estimate([alone], FRANKFURT).rows}
+
+
 def test_a_database_is_instance_storage_and_secret():
     inputs = {
         "engine": "postgres", "instanceClass": "db.t4g.micro", "allocatedStorage": 20, "storageType": "gp3",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from trivet.core.findings import Finding, Level
+from trivet.core.findings import ENDPOINT, VERDICT, Finding, Level
 from trivet.core.platform import Metrics
 from trivet.core.specs import MetricPoint
 from trivet.monitoring.publish import publish
@@ -39,7 +39,7 @@ def finding(level: Level, effect: float | None) -> Finding:
 
 def test_a_finding_is_a_level_a_sample_and_an_effect(tmp_path: Path) -> None:
     metrics = FileMetrics(tmp_path / "metrics.jsonl")
-    publish([finding(Level.ALARM, 0.4)], metrics)
+    publish({"loan": [finding(Level.ALARM, 0.4)]}, metrics, NOW)
     found = {name: metrics.query(f"drift.{name}", NOW - timedelta(1), {"subject": "atotinc"})[0].value
              for name in ("level", "sample", "effect")}  # fmt: skip
     assert found == {"level": 2.0, "sample": 689.0, "effect": 0.4}
@@ -47,6 +47,17 @@ def test_a_finding_is_a_level_a_sample_and_an_effect(tmp_path: Path) -> None:
 
 def test_an_unknown_is_published_too_and_is_above_every_alarm_line(tmp_path: Path) -> None:
     metrics = FileMetrics(tmp_path / "metrics.jsonl")
-    publish([finding(Level.UNKNOWN, None)], metrics)
+    publish({"loan": [finding(Level.UNKNOWN, None)]}, metrics, NOW)
     assert [point.value for point in metrics.query("drift.level", START)] == [3.0]
     assert metrics.query("drift.effect", START) == []
+
+
+def test_an_endpoint_has_the_highest_level_of_its_findings_and_is_fine_where_it_serves_nothing(tmp_path: Path) -> None:
+    metrics = FileMetrics(tmp_path / "metrics.jsonl")
+    found = {"loan": [finding(Level.OK, 0.1), finding(Level.ALARM, 0.4), finding(Level.WARN, 0.2)], "fraud": []}
+    publish(found, metrics, NOW)
+    points = metrics.query(VERDICT, START)
+    assert [(point.dimensions, point.value) for point in points] == [
+        ({ENDPOINT: "loan"}, 2.0),
+        ({ENDPOINT: "fraud"}, 0.0),
+    ]

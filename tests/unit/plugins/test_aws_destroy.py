@@ -83,8 +83,20 @@ def test_destroy_lists_what_is_protected_then_what_is_left_and_until_when(root: 
     until = datetime.fromisoformat(keys["pending deletion"]["until"])
     assert timedelta(days=29) < until - datetime.now(UTC) < timedelta(days=31)
     [snapshot] = [one for one in left if one["kind"] == "RDS snapshot"]
-    assert snapshot["id"].endswith(f"lending-{STACK}-database-final") and "stays until" in snapshot["note"]
+    assert f"lending-{STACK}-database-final-" in snapshot["id"] and "stays until" in snapshot["note"]
     assert {one["kind"] for one in left} == {"KMS key", "RDS snapshot"}
+
+
+def test_a_stack_made_again_leaves_a_last_snapshot_each_time(root: Path, fresh: str):
+    """RDS takes each name of a snapshot once."""
+    stacks.configure(root, STACK, config=CONFIG | {"environment": "staging", "protect": "false"})
+    rds = client(fresh, "rds")
+    for time in (1, 2):
+        stacks.up(root, STACK)
+        assert stacks.preview(root, STACK).changes.keys() == {"same"}
+        stacks.destroy(root, STACK)
+        assert rds.describe_db_instances()["DBInstances"] == []
+        assert len(rds.describe_db_snapshots()["DBSnapshots"]) == time
 
 
 def test_locked_records_and_their_key_outlive_a_regulated_stack(root: Path, fresh: str, capsys):

@@ -63,7 +63,7 @@ def test_the_stack_is_made_found_the_same_and_leaves_nothing(stack: Stack):
 def test_another_endpoint_touches_no_other_part(stack: Stack):
     stack.up(program())
     more = '[{"name": "loan", "team": "credit", "budget": 100}, "fraud", "churn"]'
-    assert stack.up(program(endpoints=more)) == {"create": 4, "update": 1}  # log, three alarms; the dashboard
+    assert stack.up(program(endpoints=more)) == {"create": 5, "update": 1}  # log, four alarms; the dashboard
 
 
 def test_what_a_profile_protects_is_named_before_anything_is_destroyed(stack: Stack):
