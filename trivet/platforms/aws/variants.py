@@ -121,6 +121,12 @@ def container_of(key: str, name: str, version: int, image: str, outputs: Outputs
     return {"Image": image, "ModelDataSource": {"S3DataSource": source}, "Environment": known}
 
 
+def packed(container: Request, key: str, outputs: Outputs) -> Request:
+    """The same with the package as one archive: for a batch transform, which takes no folder."""
+    rest = {member: value for member, value in container.items() if member != "ModelDataSource"}
+    return rest | {"ModelDataUrl": f"{outputs.store}/{key}"}
+
+
 def model_of(
     release: Release, role: str, own_image: str | None, environment: dict[str, str], outputs: Outputs, native: AwsNative
 ) -> Request:
