@@ -81,7 +81,7 @@ def plan_of(spec: EndpointSpec, shell: EndpointShell, outputs: Outputs, native: 
     if spec.shadow:
         models.append(_model(spec, spec.shadow, shell, outputs, native))
         name = f"{spec.name[: MOST_NAME - len(SHADOW) - 1]}-{SHADOW}"
-        # A shadow gets its weight's share of what the first variant gets: all of it.
+        # A shadow gets its weight's share of what the variant gets, which is the only one: all of it.
         config["ShadowProductionVariants"] = [_variant(spec, name, models[-1]["ModelName"], spec.releases[0].traffic)]
     config |= {"EndpointConfigName": named(shell, config), "Tags": tags(outputs, endpoint=spec.name)}
     return Plan(tuple(models), config)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from trivet.core.errors import ConfigError, NotReady, PlatformError
+from trivet.core.errors import ConfigError, NotReady, PlatformError, Unsupported
 from trivet.core.platform import Platform
 from trivet.core.specs import AwsEndpoint, EndpointNative, EndpointSpec, EndpointStatus
 from trivet.core.waiting import wait_for
@@ -272,6 +272,17 @@ def test_a_shadow_gets_a_copy_and_no_say(rig: AwsRig, platform: Platform, spec_o
         return seen if seen == versions else None
 
     wait_for(recorded, "The records of both", seconds=20, longest=0.2)
+
+
+def test_a_shadow_beside_a_split_is_refused_before_anything_is_made(
+    rig: AwsRig, platform: Platform, spec_of: SpecOf, empty: str
+) -> None:
+    spec = spec_of(1, 2, traffic=(60, 40)).model_copy(update={"shadow": spec_of(3).releases[0]})
+    rig.fake.forget_calls()
+    with pytest.raises(Unsupported, match=r"has no shadow traffic together with traffic split: .* one release"):
+        platform.endpoints.apply(spec)
+    assert rig.fake.calls() == []
+    assert platform.endpoints.state(empty).status is EndpointStatus.EMPTY
 
 
 def test_the_last_good_configurations_stay_and_no_more(
