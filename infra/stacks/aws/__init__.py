@@ -118,6 +118,8 @@ class Stack(StackComponent):
             "alerts": self.alerts.arn,
             "alarms": {shell.endpoint: [alarm.name for alarm in shell.alarms] for shell in self.endpoints},
             "schedules": [schedule.name for schedule in self.settings.schedules],
+            "tags": self.settings.tags,
+            "teams": {one.name: one.team for one in self.settings.endpoints if one.team},
         }
 
     def _work(self) -> schedules.Work:

@@ -77,6 +77,9 @@ class AwsEndpoints(Part, Endpoints):
             raise self._not_reached(hosted.name, there, before)
         with told(f"Endpoint {spec.name}"):
             scaling.scale(self._scaling, shell.name, plan.variants, spec)
+            if before:  # made when the stack had other tags
+                given = tags(self._outputs, endpoint=spec.name)
+                self._sagemaker.add_tags(ResourceArn=before["EndpointArn"], Tags=given)
             tidy(self._clients, shell, kept=plan.name)
         return self.state(spec.name)
 
@@ -155,7 +158,7 @@ class AwsEndpoints(Part, Endpoints):
             hosted.remove()  # an earlier call has tried
             before = None
         if before is None:
-            hosted.create(paused.config, tags(self._outputs))
+            hosted.create(paused.config, tags(self._outputs, endpoint=name))
         if before is None or before["EndpointConfigName"] == paused.config:
             point("endpoint.resuming")
             there = hosted.changed(paused.config, before, RESUME_SECONDS)
@@ -215,7 +218,7 @@ class AwsEndpoints(Part, Endpoints):
             hosted.remove()
             there = None
         if there is None or held is None:
-            return (None,) if hosted.create(plan.name, tags(self._outputs)) else None
+            return (None,) if hosted.create(plan.name, tags(self._outputs, endpoint=spec.name)) else None
         if there["EndpointConfigName"] != plan.name:
             return (there,) if self._updated(hosted, held, plan, spec) else None
         if changed := plan.unlike(there, counts=spec.maximum_instances == spec.minimum_instances):
@@ -237,7 +240,7 @@ class AwsEndpoints(Part, Endpoints):
         with told(f"Endpoint {hosted.name}"):
             if rollout.guarded(spec):
                 for alarm in rollout.alarms_of(plan.name, hosted.name, plan.variants):
-                    self._clients("cloudwatch").put_metric_alarm(**alarm, Tags=tags(self._outputs))
+                    self._clients("cloudwatch").put_metric_alarm(**alarm, Tags=tags(self._outputs, endpoint=spec.name))
                 point("endpoint.alarms")
             # A variant that scales can neither be taken off nor get other machines; those that stay keep their number.
             scaling.forget(self._scaling, hosted.name, plan.alike(held))

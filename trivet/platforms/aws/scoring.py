@@ -70,5 +70,5 @@ def transform(spec: ScoringSpec, form: str, seconds: int, name: str, outputs: Ou
         },
         "TransformResources": resources,
         "Environment": {LIMIT: str(seconds)},
-        "Tags": tags(outputs),
+        "Tags": tags(outputs, model=spec.release.model, model_version=str(spec.release.version)),
     }

@@ -33,7 +33,6 @@ BAD = 9
 OWN = "rehearsal"  # the access key of the rig's session
 FREE = {"sts:GetCallerIdentity"}  # "No permissions are required"; API reference of STS
 ASKED_BESIDE = {
-    "sagemaker:AddTags": "with every Create that has tags",
     "cloudwatch:TagResource": "with every PutMetricAlarm that has tags",
 }
 """Rights that AWS asks for beside the call's own, and which therefore no call shows."""
