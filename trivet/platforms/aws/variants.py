@@ -13,7 +13,7 @@ from typing import Any
 
 from trivet.clouds.awsinstances import has_local_disks
 from trivet.core.canonical import digest_json
-from trivet.core.errors import PlatformError
+from trivet.core.errors import ForeignRelease
 from trivet.core.modelpackage import package_key
 from trivet.core.outputs import AwsNative, EndpointShell, Outputs
 from trivet.core.specs import EndpointSpec, Release
@@ -159,7 +159,7 @@ def _variant(spec: EndpointSpec, name: str, model: str, weight: int) -> Request:
 def release_of(model: Mapping[str, Any]) -> Release:
     """The release that a model of SageMaker's holds.
 
-    :raises PlatformError: when Trivet did not make it.
+    :raises ForeignRelease: when Trivet did not make it.
     """
     try:
         container = model["PrimaryContainer"]
@@ -172,7 +172,7 @@ def release_of(model: Mapping[str, Any]) -> Release:
             model=environment[NAME], version=int(environment[VERSION]), digest=f"sha256:{url.rpartition('/')[2]}"
         )
     except (KeyError, ValueError) as error:
-        raise PlatformError(
+        raise ForeignRelease(
             f"The model {model['ModelName']} that SageMaker serves was not made by Trivet.",
             "Deploy a release over it, or delete the endpoint.",
         ) from error
