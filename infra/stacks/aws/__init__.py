@@ -137,7 +137,13 @@ class Stack(StackComponent):
     def _parts(self) -> grants.Parts:
         context, found = self.context, self.network
         place = grants.Place(
-            context.partition, context.account, context.region, context.prefix, watch.namespace(context)
+            context.partition,
+            context.account,
+            context.region,
+            context.prefix,
+            watch.namespace(context),
+            pulumi.get_stack(),
+            pulumi.get_project(),
         )
         identifier = None if self.database is None else self.database.resource_id
         return grants.Parts(
