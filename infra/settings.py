@@ -114,7 +114,9 @@ class Settings(Document):
     prefix: str | None = Field(
         default=None, pattern=NAME, max_length=20, description="Names begin with it; none: the project."
     )
-    tags: dict[str, str] = Field(default={}, description="JSON object: on everything that takes tags.")
+    tags: dict[str, str] = Field(
+        default={}, description="JSON object: on everything that takes tags, also on what jobs and deploys make."
+    )
     required_tags: tuple[str, ...] = Field(default=(), description="JSON list: tags without which nothing is made.")
     account: str | None = Field(
         default=None, description="Account, project or subscription; nothing is made in another."

@@ -10,6 +10,7 @@ from trivet.core.findings import Finding, Level
 from trivet.core.specs import EndpointState
 
 MONITOR = "approval"
+SOURCE = "what is served was approved, by its digest"
 
 
 class Decided(NamedTuple):
@@ -20,26 +21,46 @@ class Decided(NamedTuple):
 
 
 def coverage(endpoint: EndpointState, decided: Mapping[str, Decided], now: datetime) -> Finding:
-    """Whether an approval covers each release. ``effect`` and ``threshold`` are shares of the releases without one.
+    """Whether an approval covers each release, a shadow's too, which decides nothing but sees the requests.
+
+    ``effect`` and ``threshold`` are shares of the releases without one.
 
     :param decided: what was decided last, by the digest of the package.
     """
+    releases = [*endpoint.releases, *([endpoint.shadow] if endpoint.shadow else [])]
     bare = [
         f"{release.model}/{release.version} {release.digest[:19]} {why}"
-        for release in endpoint.releases
+        for release in releases
         if (why := _why_not(decided.get(release.digest)))
     ]
     return Finding(
         monitor=MONITOR,
         subject=endpoint.name,
         level=Level.ALARM if bare else Level.OK,
-        effect=len(bare) / len(endpoint.releases) if endpoint.releases else None,
-        sample=len(endpoint.releases),
+        effect=len(bare) / len(releases) if releases else None,
+        sample=len(releases),
         start=None,
         end=now,
         threshold=0.0,
-        source="what is served was approved, by its digest",
+        source=SOURCE,
         note="; ".join(bare) or "an approval covers all that it serves",
+        time=now,
+    )
+
+
+def uncovered(endpoint: str, why: str, now: datetime) -> Finding:
+    """That an endpoint serves what no approval can cover, since it is no release or nobody can tell which."""
+    return Finding(
+        monitor=MONITOR,
+        subject=endpoint,
+        level=Level.ALARM,
+        effect=1.0,
+        sample=1,
+        start=None,
+        end=now,
+        threshold=0.0,
+        source=SOURCE,
+        note=why,
         time=now,
     )
 

@@ -238,7 +238,7 @@ def costs() -> str:
 
 def rights() -> str:
     """What each role of a stack on AWS may do."""
-    place = grants.Place("aws", "ACCOUNT", "REGION", "PREFIX", "Trivet/PREFIX")
+    place = grants.Place("aws", "ACCOUNT", "REGION", "PREFIX", "Trivet/PREFIX", "STACK", "PROJECT")
     known = grants.Known(
         place=place,
         store="arn:aws:s3:::STORE",
@@ -256,7 +256,10 @@ def rights() -> str:
     parts.append(
         "`PREFIX` is what the stack's names begin with, by default `PROJECT-STACK`. `*` as a resource stands only for "
         "actions of which AWS knows no narrower one. Beside these, the deployer, the workflow and the scheduler may "
-        "hand the stack's roles to SageMaker, and to nobody else (`iam:PassRole`).\n"
+        "hand the stack's roles to SageMaker, and to nobody else (`iam:PassRole`). Names of a stack `prod-eu` begin "
+        "like those of `prod`: what bears another stack's tags is refused where AWS compares them (SageMaker's jobs, "
+        "models, configurations and endpoints, CloudWatch's alarms). Log groups of SageMaker and scalable targets are "
+        "within reach of all stacks of the account and region.\n"
     )
     for role in (grants.trainer, grants.server, grants.monitor, grants.workflow, grants.scheduler, grants.deployer):
         parts += [f"## {role.__name__}\n", str(role.__doc__) + "\n", "| for | actions | on |", "| --- | --- | --- |"]

@@ -11,17 +11,17 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from trivet.core.document import Document
-from trivet.core.errors import IntegrityError, NotFound
+from trivet.core.errors import ForeignRelease, IntegrityError, NotFound
 from trivet.core.findings import Finding
 from trivet.core.modelpackage import PROFILE, Profile, package_key
 from trivet.core.project import Drift
-from trivet.core.specs import EndpointState
+from trivet.core.specs import EndpointState, EndpointStatus
 from trivet.governance.ledger import Entry
 from trivet.governance.verification import Verification, verify
 from trivet.infra.driver import record_of
 from trivet.monitoring import capture, drift
 from trivet.monitoring.coverage import MONITOR as COVERAGE
-from trivet.monitoring.coverage import Decided, coverage
+from trivet.monitoring.coverage import Decided, coverage, uncovered
 from trivet.monitoring.heartbeat import heartbeat
 from trivet.monitoring.labels import add_labels
 from trivet.monitoring.publish import publish
@@ -94,9 +94,17 @@ def status(bench: Bench) -> Status:
     """What serves now and what was found last."""
     head = bench.ledger.head()
     engine = record_of(bench.home)
-    states = [bench.platform.endpoints.state(name) for name in sorted(bench.platform.outputs.endpoints)]
     decided = _decided(bench)
-    covered = [coverage(state, decided, bench.now()) for state in states if state.releases]
+    states, covered = [], []
+    for name in sorted(bench.platform.outputs.endpoints):
+        try:
+            state = bench.platform.endpoints.state(name)
+        except ForeignRelease as error:
+            state = EndpointState(name=name, status=EndpointStatus.READY, url="", reason=error.message)
+            covered.append(uncovered(name, error.message, bench.now()))
+        if state.releases or state.shadow:
+            covered.append(coverage(state, decided, bench.now()))
+        states.append(state)
     return Status(
         stack=bench.platform.outputs.stack,
         engine=engine.read_text().strip() if engine.is_file() else "unknown",
@@ -124,7 +132,10 @@ def served_since(bench: Bench, endpoint: str) -> datetime | None:
 
 
 def _watch(bench: Bench, name: str, decided: Mapping[str, Decided]) -> Sequence[Finding]:
-    state = bench.platform.endpoints.state(name)
+    try:
+        state = bench.platform.endpoints.state(name)
+    except ForeignRelease as error:
+        return [uncovered(name, error.message, bench.now())]
     if not state.releases:
         return []
     digest, now = state.releases[0].digest, bench.now()

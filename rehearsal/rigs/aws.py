@@ -126,6 +126,8 @@ class AwsRig(Rig):
             alerts=f"arn:aws:sns:{REGION}:{ACCOUNT}:{PREFIX}-alerts",
             alarms=dict.fromkeys(ENDPOINTS, ()),
             schedules=SCHEDULES,
+            tags={"cost-centre": "7"},
+            teams={ENDPOINTS[0]: "risk"},
         )
 
     def _role(self, what: str) -> str:

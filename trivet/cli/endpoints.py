@@ -237,6 +237,7 @@ def _draw_state(state: api.EndpointState) -> None:
             ("endpoint", state.name),
             ("status", f"{state.status}{f': {state.reason}' if state.reason else ''}"),
             ("serves", released or "nothing yet"),
+            *([("shadow", f"{state.shadow.model}/{state.shadow.version}")] if state.shadow else []),
             ("address", state.url),
         ]
     )

@@ -51,7 +51,9 @@ AWS = Cloud(
             ),
             Capability.METRICS: Claim(Support.NATIVE, "CloudWatch; a point is a minute's mean, kept for 15 days"),
             Capability.TRAFFIC_SPLIT: Claim(Support.NATIVE, "production variants with weights"),
-            Capability.SHADOW_TRAFFIC: Claim(Support.NATIVE, "a shadow variant"),
+            Capability.SHADOW_TRAFFIC: Claim(
+                Support.NATIVE, "a shadow variant, of an endpoint that serves one release"
+            ),
             Capability.AUTOSCALING: Claim(Support.NATIVE, "Application Auto Scaling by requests per instance"),
             Capability.SCALE_TO_ZERO: Claim(
                 Support.REFUSED,
@@ -60,6 +62,14 @@ AWS = Cloud(
             ),
             Capability.ACCELERATORS: Claim(Support.NATIVE, "instance types with GPUs"),
             Capability.PRIVATE_NETWORK: Claim(Support.NATIVE, "jobs and servers in the stack's own subnets"),
+        }
+    ),
+    # API reference of CreateEndpointConfig, ShadowProductionVariants.
+    apart=MappingProxyType(
+        {
+            frozenset((Capability.SHADOW_TRAFFIC, Capability.TRAFFIC_SPLIT)): (
+                "SageMaker takes one production variant beside a shadow; serve one release, or leave the shadow out."
+            )
         }
     ),
 )

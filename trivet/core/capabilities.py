@@ -57,6 +57,10 @@ class Cloud:
     platform: str = field(metadata={"help": "import path of the function that makes the Platform"})
     claims: Mapping[Capability, Claim]
     evidence: str = field(metadata={"help": "on what the claims were shown, and whether ever on a real account"})
+    apart: Mapping[frozenset[Capability], str] = field(
+        default_factory=dict[frozenset[Capability], str],
+        metadata={"help": "capabilities that are had one at a time only, and why not together"},
+    )
     naming: Naming | None = field(default=None, metadata={"help": "rules of names and accounts; none: any will do"})
     left: str | None = field(
         default=None, metadata={"help": "import path of a core.leftovers.Auditor; none: the cloud cannot tell"}
@@ -67,7 +71,7 @@ class Cloud:
             raise ValueError(f"{self.name} says nothing about: {', '.join(sorted(missing))}")
 
     def check(self, *wanted: Capability) -> None:
-        """Refuse what this cloud does not claim.
+        """Refuse what this cloud does not claim, and what it does not claim together.
 
         :raises Unsupported: with the reason of the first refused capability.
         """
@@ -75,3 +79,7 @@ class Cloud:
             claim = self.claims[capability]
             if claim.support is Support.REFUSED:
                 raise Unsupported(f"{self.title} has no {capability}: {claim.note}")
+        for together, why in self.apart.items():
+            if together <= set(wanted):
+                both = " together with ".join(sorted(together))
+                raise Unsupported(f"{self.title} has no {both}: {why}")

@@ -93,6 +93,10 @@ class PlatformError(TrivetError):
     exit_code = ExitCode.PLATFORM
 
 
+class ForeignRelease(PlatformError):
+    """An endpoint serves what is no release of Trivet's, or nobody can tell of what: look who deployed it."""
+
+
 class JobFailed(PlatformError):
     """A job ended without its result: its log says why."""
 

@@ -65,6 +65,8 @@ class AwsNative(Document):
     alerts: str
     alarms: dict[str, tuple[str, ...]] = Field(description="Names, by endpoint: what a release is rolled back by.")
     schedules: tuple[str, ...] = Field(description="Names; `trivet schedule` says what each runs.")
+    tags: dict[str, str] = Field(description="`trivet:tags`: on what the runtime makes as on what the stack has.")
+    teams: dict[str, str] = Field(description="Whose an endpoint is, by endpoint; those that name a team.")
 
 
 class Outputs(Document):

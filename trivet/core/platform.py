@@ -145,6 +145,7 @@ class Endpoints(ABC):
         """What the cloud really holds.
 
         :raises NotFound: when the stack has no such endpoint.
+        :raises ForeignRelease: when it serves what no release of Trivet's is.
         """
 
     @abstractmethod

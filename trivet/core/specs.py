@@ -223,6 +223,7 @@ class EndpointState(Document):
     status: EndpointStatus
     url: str
     releases: tuple[Release, ...] = ()
+    shadow: Release | None = None
     reason: str = ""
     since: AwareDatetime | None = None
     restarts: int = 0

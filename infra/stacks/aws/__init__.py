@@ -123,6 +123,8 @@ class Stack(StackComponent):
             "alerts": self.alerts.arn,
             "alarms": {shell.endpoint: [alarm.name for alarm in shell.alarms] for shell in self.endpoints},
             "schedules": [schedule.name for schedule in self.settings.schedules],
+            "tags": self.settings.tags,
+            "teams": {one.name: one.team for one in self.settings.endpoints if one.team},
         }
 
     def _work(self) -> schedules.Work:
@@ -140,7 +142,13 @@ class Stack(StackComponent):
     def _parts(self) -> grants.Parts:
         context, found = self.context, self.network
         place = grants.Place(
-            context.partition, context.account, context.region, context.prefix, watch.namespace(context)
+            context.partition,
+            context.account,
+            context.region,
+            context.prefix,
+            watch.namespace(context),
+            pulumi.get_stack(),
+            pulumi.get_project(),
         )
         identifier = None if self.database is None else self.database.resource_id
         return grants.Parts(

@@ -24,6 +24,11 @@ def create(context: Context, topic: pulumi.Input[str]) -> None:
             _budget(context, f"endpoint-{endpoint.name}", endpoint.budget, (ENDPOINT_TAG, endpoint.name), topic)
 
 
+def bearing(tag: str, value: str) -> str:
+    """What a budget counts: costs of what bears a tag that a user gave; AWS Budgets' guide, "Filtering"."""
+    return f"user:{tag}${value}"
+
+
 def _budget(
     context: Context, what: str, amount: float, tag: Sequence[str], topic: pulumi.Input[str]
 ) -> aws.budgets.Budget:
@@ -46,7 +51,7 @@ def _budget(
         time_unit="MONTHLY",
         limit_amount=f"{amount:g}",
         limit_unit="USD",
-        cost_filters=[aws.budgets.BudgetCostFilterArgs(name="TagKeyValue", values=[f"user:{tag[0]}${tag[1]}"])],
+        cost_filters=[aws.budgets.BudgetCostFilterArgs(name="TagKeyValue", values=[bearing(*tag)])],
         notifications=[notification("ACTUAL", _ACTUAL), notification("FORECASTED", _FORECAST)],
         opts=context.options,
     )

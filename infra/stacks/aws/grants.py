@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 
 from trivet.core.layout import JOB_OUTPUTS
+from trivet.core.leftovers import PROJECT_TAG, STACK_TAG
 
 Statement = dict[str, Any]
 
@@ -61,6 +62,8 @@ class Place:
     region: str
     prefix: str
     namespace: str
+    stack: str
+    project: str
 
     def arn(self, service: str, resource: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
@@ -164,7 +167,8 @@ def workflow(known: Known) -> list[Statement]:
             ]
             + ["sagemaker:AddTags"],
             *jobs,
-        ),
+        )
+        | _not_anothers(place),
         _allow(
             "Versions", ["sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage"], known.group, known.versions
         ),
@@ -181,7 +185,8 @@ def scheduler(known: Known) -> list[Statement]:
             "Start",
             ["sagemaker:CreateTrainingJob", "sagemaker:AddTags"],
             place.arn("sagemaker", f"training-job/{place.prefix}-*"),
-        ),
+        )
+        | _not_anothers(place),
         _allow("Keep", ["sqs:SendMessage"], place.arn("sqs", f"{place.prefix}-{UNDELIVERED}")),
         *_data(known),
     ]
@@ -211,7 +216,8 @@ def deployer(known: Known) -> list[Statement]:
                 "sagemaker:AddTags",
             ],
             *named("training-job", "transform-job"),
-        ),
+        )
+        | _not_anothers(place),
         _allow(
             "Release",
             [
@@ -230,7 +236,8 @@ def deployer(known: Known) -> list[Statement]:
                 "sagemaker:AddTags",
             ],
             *named("model", "endpoint", "endpoint-config"),
-        ),
+        )
+        | _not_anothers(place),
         _allow(
             "Register",
             [
@@ -272,7 +279,7 @@ def _watching(place: Place) -> list[Statement]:
     """Alarms about a release while it takes over, and the stack's own metrics."""
     alarms = ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource"]
     return [
-        _allow("Alarms", alarms, place.arn("cloudwatch", f"alarm:{place.prefix}-*")),
+        _allow("Alarms", alarms, place.arn("cloudwatch", f"alarm:{place.prefix}-*")) | _not_anothers(place),
         _allow("Measure", ["cloudwatch:PutMetricData"], "*")
         | {"Condition": {"StringEquals": {"cloudwatch:namespace": place.namespace}}},
     ]
@@ -353,6 +360,16 @@ def _interfaces(known: Known) -> list[Statement]:
         ),
         _allow("Describe", [*_NETWORK_LOOKS], "*"),
     ]
+
+
+def _not_anothers(place: Place) -> Statement:
+    """Not what bears another stack's tags: of `prod`, what is `prod-eu`'s begins like its own.
+
+    What is only made, or is gone, bears none and is let through; so is what somebody made without tags. Source: Service
+    Authorization Reference, SageMaker AI and CloudWatch, condition keys of resource types; "IfExists" in IAM's guide.
+    """
+    own = {STACK_TAG: place.stack, PROJECT_TAG: place.project}
+    return {"Condition": {"StringEqualsIfExists": {f"aws:ResourceTag/{tag}": value for tag, value in own.items()}}}
 
 
 def _allow(sid: str, actions: list[str], *resources: str) -> Statement:

@@ -131,7 +131,8 @@ def _schedule(
 def _request(context: Context, settings: ScheduleSettings, work: Work) -> pulumi.Output[str]:
     """What Scheduler asks of SageMaker, with a name of its own for each run."""
     machines, seconds = settings.native.aws, runtime_limit(settings.native.aws, settings.timeout, context.region)
-    tags = tags_of(pulumi.get_project(), pulumi.get_stack(), context.settings.environment, schedule=settings.name)
+    of_stack = (pulumi.get_project(), pulumi.get_stack(), context.settings.environment, context.settings.tags)
+    tags = tags_of(*of_stack, schedule=settings.name)
 
     def written(store: str, role: str, key: str, image: str, subnets: list[str], groups: list[str]) -> str:
         request = training_request(

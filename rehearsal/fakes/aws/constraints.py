@@ -75,6 +75,17 @@ TABLE = MappingProxyType(
             "The address of a model that is not packed ends in a slash.",
             "api S3ModelDataSource: If S3DataType is S3Prefix, a forward slash at the end of S3Uri",
         ),
+        "model-source-hosted": Constraint(
+            "A model whose data are named by ModelDataSource serves neither a batch transform nor a serverless"
+            " endpoint; ModelDataUrl names an archive for these.",
+            "api ContainerDefinition, ModelDataSource: you cannot use ModelDataSource in conjunction with SageMaker"
+            " batch transform, SageMaker serverless endpoints",
+        ),
+        "one-shadow": Constraint(
+            "With a shadow variant there is one of these and one production variant.",
+            "api CreateEndpointConfig, ShadowProductionVariants: you can only specify one variant for"
+            " ProductionVariants and one variant for ShadowProductionVariants",
+        ),
         "spot-wait": Constraint(
             "Managed spot training names MaxWaitTimeInSeconds, no less than MaxRuntimeInSeconds; no other job has it.",
             "api StoppingCondition, MaxWaitTimeInSeconds",

@@ -59,6 +59,14 @@ def create_endpoint_config(region: Region, request: Request) -> dict[str, Any]:
             raise invalid(f"Variant {variant['VariantName']} names neither instances nor ServerlessConfig.")
     if serverless and len(variants(request)) > 1:
         raise invalid("A serverless endpoint has exactly one production variant.")
+    for variant in serverless:
+        demand_archive(region, variant.get("ModelName", ""), "serverless endpoints")
+    shadows, live = len(request.get("ShadowProductionVariants", [])), len(request["ProductionVariants"])
+    region.world.constraints.demand(
+        "one-shadow",
+        not shadows or shadows == live == 1,
+        "ShadowProductionVariants takes one variant, with one variant for ProductionVariants.",
+    )
     record = Record(CONFIG, request["EndpointConfigName"], region.arn(CONFIG, request["EndpointConfigName"]), request)
     _add(region, record, "endpoint configuration")
     return {"EndpointConfigArn": record.arn}
@@ -112,6 +120,19 @@ def config(region: Region, name: str) -> Record:
 def variants(request: Request) -> list[dict[str, Any]]:
     """The variants that a configuration's request names, shadows too."""
     return [*request["ProductionVariants"], *request.get("ShadowProductionVariants", [])]
+
+
+def demand_archive(region: Region, name: str, what: str) -> None:
+    """Refuse a model whose data ``what`` cannot take; its model package may name them, too."""
+    model = region.find(MODEL, name)
+    if model is None:
+        return
+    for container in containers(model.request):
+        package = region.find("model-package", container.get("ModelPackageName", "").partition(":model-package/")[2])
+        packaged = package.request.get("InferenceSpecification", {}).get("Containers", []) if package else []
+        sources = [one.get("ModelDataSource") for one in (container, *packaged)]
+        said = f"ModelDataSource cannot be used in conjunction with {what}: {name}"
+        region.world.constraints.demand("model-source-hosted", not any(sources), said)
 
 
 def containers(request: Request) -> list[dict[str, Any]]:

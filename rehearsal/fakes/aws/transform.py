@@ -121,6 +121,7 @@ def create_transform_job(region: Region, request: Request) -> dict[str, Any]:
     name, arn, model = request["TransformJobName"], region.arn(KIND, request["TransformJobName"]), request["ModelName"]
     missing = f'Could not find model "{region.arn(models.MODEL, model)}".'
     demand("config-needs-models", region.find(models.MODEL, model) is not None, missing)
+    models.demand_archive(region, model, "SageMaker batch transform")
     source = request["TransformInput"]["DataSource"]["S3DataSource"]
     if source["S3DataType"] != "S3Prefix" or request["TransformInput"].get("SplitType", "None") not in ("None", "Line"):
         raise invalid("This fake of SageMaker transforms inputs of the type S3Prefix, whole or split by lines.")

@@ -34,6 +34,14 @@ STORE = "tests/conformance/test_store.py::test_create_takes_a_key_that_is_free_a
 STATE = "tests/conformance/test_jobs.py::test_a_state_that_is_not_known_raises"
 CANCELS = "tests/conformance/test_jobs.py::test_cancel_ends_everything_that_the_job_started_and_is_idempotent"
 PATIENCE = 120.0
+KINDS = {
+    "training_jobs": "TrainingJob",
+    "transform_jobs": "TransformJob",
+    "models": "Model",
+    "endpoint_configs": "EndpointConfig",
+    "endpoints": "Endpoint",
+    "model_package_groups": "ModelPackageGroup",
+}
 OWN = {"repository images"}  # of the account's own, before and after
 
 
@@ -44,7 +52,8 @@ class Account:
         self.fake = fake
         self.session = boto3.Session("own", "own", region_name=REGION)
         ecr = self.client("ecr")
-        url = ecr.create_repository(repositoryName="images")["repository"]["repositoryUri"]
+        repository = ecr.create_repository(repositoryName="images")["repository"]
+        url, self.own = repository["repositoryUri"], {repository["repositoryArn"]}
         for purpose in (TRAINING, SERVING):
             manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": {"digest": purpose}, "layers": []}
             ecr.put_image(repositoryName="images", imageManifest=json.dumps(manifest), imageTag=tag(purpose))
@@ -61,6 +70,19 @@ class Account:
 
     def asked(self, operation: str) -> Callable[[], bool | None]:
         return lambda: any(one["operation"] == operation for one in self.fake.calls()) or None
+
+    def tagged(self) -> dict[str, dict[str, str]]:
+        """The tags of everything but the account's own: of all that has tags, and of SageMaker's whether or not."""
+        tagging, sagemaker = self.client("resourcegroupstaggingapi"), self.client("sagemaker")
+        pages = tagging.get_paginator("get_resources").paginate()
+        found = {one["ResourceARN"]: one["Tags"] for page in pages for one in page["ResourceTagMappingList"]}
+        for kind, field in KINDS.items():
+            for page in sagemaker.get_paginator(f"list_{kind}").paginate():
+                [member] = page.keys() - {"ResponseMetadata", "NextToken"}
+                for one in page[member]:
+                    arn = one[f"{field}Arn"]
+                    found[arn] = sagemaker.list_tags(ResourceArn=arn)["Tags"]
+        return {arn: {tag["Key"]: tag["Value"] for tag in tags} for arn, tags in found.items() if arn not in self.own}
 
     def left(self) -> set[str]:
         return set(lying(self.client)) - OWN
@@ -118,13 +140,11 @@ def test_the_suite_runs_on_a_tagged_stack_which_ctrl_c_takes_down(
     account.fake.fault("StopTrainingJob", kind="delay", seconds=60)
     process = begin(STORE, STATE, CANCELS, says="spend\n")
     wait_for(account.asked("StopTrainingJob"), "The last test", seconds=PATIENCE)
-    tagging = account.client("resourcegroupstaggingapi")
-    tagged = {one["ResourceARN"]: one["Tags"] for one in tagging.get_resources()["ResourceTagMappingList"]}
-    of_stack = [tags for tags in tagged.values() if {"Key": "trivet:managed-by", "Value": "pulumi"} in tags]
-    assert len(of_stack) > 10
-    for tags in of_stack:
-        named = {tag["Key"]: tag["Value"] for tag in tags}
-        assert named["trivet:expires"].endswith("Z") and named["team"] == "risk"
+    tagged = account.tagged()
+    makers = [tags.get("trivet:managed-by") for tags in tagged.values()]
+    assert makers.count("pulumi") > 10 and makers.count("trivet") >= 2  # the jobs of two tests
+    for arn, tags in tagged.items():
+        assert tags.get("trivet:expires", "").endswith("Z") and tags.get("team") == "risk", (arn, tags)
     process.send_signal(signal.SIGINT)
     code, said = ended(process, tmp_path)
     assert code == pytest.ExitCode.INTERRUPTED, said

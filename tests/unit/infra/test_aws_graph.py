@@ -18,6 +18,7 @@ from trivet.core.outputs import Outputs
 from trivet.infra.stacks.aws.grants import actions_of
 
 PROGRAM = Path(__file__).with_name("mocked_aws.py")
+TAGS = {"owner": "credit"}
 BASE = {
     "cloud": "aws",
     "environment": "prod",
@@ -27,6 +28,7 @@ BASE = {
     "alert_emails": '["ml@example.com"]',
     "repository": "acme/models",
     "budget": "1000",
+    "tags": json.dumps(TAGS),
 }
 OFF = dict.fromkeys(("network", "database", "images", "oidc", "audit", "catalog"), "off")
 USE = {
@@ -80,6 +82,7 @@ def test_the_outputs_are_what_the_platform_reads(profile):
     assert outputs.native.cloud == "aws" and list(outputs.endpoints) == ["loan", "fraud"]
     assert outputs.store.startswith("s3://") and outputs.endpoints["loan"].port == 443
     assert outputs.native.alarms["loan"] == (f"trivet-{profile}-loan-errors", f"trivet-{profile}-loan-latency")
+    assert outputs.native.tags == TAGS and outputs.native.teams == {"loan": "credit"}
 
 
 def test_two_builds_are_the_same():

@@ -31,6 +31,14 @@ def test_what_no_approval_covers_alarms_and_says_why(decided: dict[str, Decided]
     assert note in found.note
 
 
+def test_a_shadow_needs_an_approval_too() -> None:
+    served, shadow = (Release(model="loan", version=n, digest=d) for n, d in ((1, ONE), (2, TWO)))
+    both = endpoint(served).model_copy(update={"shadow": shadow})
+    found = coverage(both, {ONE: Decided("approved", "grace")}, NOW)
+    assert (found.level, found.effect, found.sample) == (Level.ALARM, 0.5, 2)
+    assert "loan/2" in found.note and "loan/1" not in found.note
+
+
 def test_one_of_two_releases_without_an_approval_is_enough() -> None:
     split = [Release(model="loan", version=n, digest=d, traffic=50) for n, d in ((1, ONE), (2, TWO))]
     found = coverage(endpoint(*split), {ONE: Decided("approved", "grace")}, NOW)

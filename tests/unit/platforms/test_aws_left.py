@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -115,6 +116,41 @@ def test_what_the_runtime_left_is_found_by_its_names(session):
     ]
     assert all("lending-dev-" in one.id for one in found)
     assert kinds(session)["SageMaker endpoint"] == "charged by the hour"
+
+
+@pytest.mark.parametrize("anothers", [{"trivet:stack": "dev-eu"}, {"trivet:project": "billing"}], ids=str)
+def test_what_bears_anothers_tags_is_not_told_though_its_name_begins_like_ours(session, anothers):
+    rds, logs, iam, sagemaker = (session.client(name) for name in ("rds", "logs", "iam", "sagemaker"))
+
+    def make(stem: str, tags: dict[str, str]) -> None:
+        role = iam.create_role(RoleName=f"{stem}-server", AssumeRolePolicyDocument="{}", Tags=pairs(tags))["Role"][
+            "Arn"
+        ]
+        policy = {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+        }
+        iam.create_policy(PolicyName=f"{stem}-server", PolicyDocument=json.dumps(policy), Tags=pairs(tags))
+        sagemaker.create_model(ModelName=stem, ExecutionRoleArn=role, PrimaryContainer={"Image": "i"}, Tags=pairs(tags))
+        variant = {"VariantName": "a", "ModelName": stem, "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+        sagemaker.create_endpoint_config(EndpointConfigName=stem, ProductionVariants=[variant], Tags=pairs(tags))
+        sagemaker.create_endpoint(EndpointName=stem, EndpointConfigName=stem, Tags=pairs(tags))
+        logs.create_log_group(logGroupName=f"/aws/sagemaker/Endpoints/{stem}", tags=tags)
+        rds.create_db_instance(
+            DBInstanceIdentifier=stem, Engine="postgres", DBInstanceClass="db.t4g.micro", AllocatedStorage=20,
+            MasterUsername="a", MasterUserPassword="correct-horse", Tags=pairs(tags), CopyTagsToSnapshot=True,
+        )  # fmt: skip
+        rds.delete_db_instance(DBInstanceIdentifier=stem, FinalDBSnapshotIdentifier=f"{stem}-final")
+
+    make("lending-dev-eu-loan", TAGS | anothers)
+    assert left(session, PLACE) == []
+    make("lending-dev-loan", TAGS)
+    found = left(session, PLACE)
+    assert {one.kind for one in found} >= {
+        *("IAM role", "IAM policy", "RDS snapshot", "log group"),
+        *("SageMaker endpoint", "SageMaker endpoint configuration", "SageMaker model"),
+    }
+    assert not [one.id for one in found if "lending-dev-eu" in one.id]
 
 
 def test_a_secret_in_its_recovery_window_is_told(session):

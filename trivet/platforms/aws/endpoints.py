@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from trivet.core.document import Document
-from trivet.core.errors import ConfigError, Locked, NotFound, NotReady, PlatformError, TrivetError
+from trivet.core.errors import ConfigError, ForeignRelease, Locked, NotFound, NotReady, PlatformError, TrivetError
 from trivet.core.faults import point
 from trivet.core.outputs import EndpointShell
 from trivet.core.platform import Endpoints
@@ -77,6 +77,9 @@ class AwsEndpoints(Part, Endpoints):
             raise self._not_reached(hosted.name, there, before)
         with told(f"Endpoint {spec.name}"):
             scaling.scale(self._scaling, shell.name, plan.variants, spec)
+            if before:  # made when the stack had other tags
+                given = tags(self._outputs, endpoint=spec.name)
+                self._sagemaker.add_tags(ResourceArn=before["EndpointArn"], Tags=given)
             tidy(self._clients, shell, kept=plan.name)
         return self.state(spec.name)
 
@@ -93,13 +96,15 @@ class AwsEndpoints(Part, Endpoints):
         if word not in STATES:
             raise PlatformError(f"SageMaker says that endpoint {shell.name} is {word!r}, which is unknown.")
         status = STATES[word]
+        releases, shadow = self._releases(there) if status is EndpointStatus.READY else ((), None)
         return EndpointState(
             name=name,
             status=status,
             url=url,
             reason=self._reason(there),
             since=there["LastModifiedTime"],
-            releases=self._releases(there) if status is EndpointStatus.READY else (),
+            releases=releases,
+            shadow=shadow,
         )
 
     def invoke(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +160,7 @@ class AwsEndpoints(Part, Endpoints):
             hosted.remove()  # an earlier call has tried
             before = None
         if before is None:
-            hosted.create(paused.config, tags(self._outputs))
+            hosted.create(paused.config, tags(self._outputs, endpoint=name))
         if before is None or before["EndpointConfigName"] == paused.config:
             point("endpoint.resuming")
             there = hosted.changed(paused.config, before, RESUME_SECONDS)
@@ -215,7 +220,7 @@ class AwsEndpoints(Part, Endpoints):
             hosted.remove()
             there = None
         if there is None or held is None:
-            return (None,) if hosted.create(plan.name, tags(self._outputs)) else None
+            return (None,) if hosted.create(plan.name, tags(self._outputs, endpoint=spec.name)) else None
         if there["EndpointConfigName"] != plan.name:
             return (there,) if self._updated(hosted, held, plan, spec) else None
         if changed := plan.unlike(there, counts=spec.maximum_instances == spec.minimum_instances):
@@ -237,7 +242,7 @@ class AwsEndpoints(Part, Endpoints):
         with told(f"Endpoint {hosted.name}"):
             if rollout.guarded(spec):
                 for alarm in rollout.alarms_of(plan.name, hosted.name, plan.variants):
-                    self._clients("cloudwatch").put_metric_alarm(**alarm, Tags=tags(self._outputs))
+                    self._clients("cloudwatch").put_metric_alarm(**alarm, Tags=tags(self._outputs, endpoint=spec.name))
                 point("endpoint.alarms")
             # A variant that scales can neither be taken off nor get other machines; those that stay keep their number.
             scaling.forget(self._scaling, hosted.name, plan.alike(held))
@@ -277,30 +282,44 @@ class AwsEndpoints(Part, Endpoints):
         reason = self._reason(there) or "SageMaker gives no reason."
         return NotReady(f"The endpoint {name} {word}: {reason}", "Read its log.")
 
-    def _releases(self, there: Described) -> tuple[Release, ...]:
-        """What its variants hold, with the shares that they really get.
+    def _releases(self, there: Described) -> tuple[tuple[Release, ...], Release | None]:
+        """What its variants hold, with the shares that they really get, and its shadow.
 
-        :raises PlatformError: when that cannot be told, since others have deleted or made what it serves by.
+        :raises ForeignRelease: when that cannot be told, since others have deleted or made what it serves by.
         """
         name, variants = there["EndpointName"], there.get("ProductionVariants", ())
-        config = self._held(there)
-        models = {one["VariantName"]: one.get("ModelName", "") for one in (config or {}).get("ProductionVariants", ())}
-        if missing := [one["VariantName"] for one in variants if one["VariantName"] not in models]:
-            raise PlatformError(f"What variant {missing[0]} of endpoint {name} serves by was deleted.", "Deploy again.")
+        config, shadows = self._held(there) or {}, there.get("ShadowProductionVariants", ())
+        every = (*config.get("ProductionVariants", ()), *config.get("ShadowProductionVariants", ()))
+        models = {one["VariantName"]: one.get("ModelName", "") for one in every}
+        if missing := [one["VariantName"] for one in (*variants, *shadows) if one["VariantName"] not in models]:
+            raise ForeignRelease(
+                f"What variant {missing[0]} of endpoint {name} serves by was deleted.", "Deploy again."
+            )
         held = [release_of(self._model(name, models[one["VariantName"]])) for one in variants]
+        shadow = [release_of(self._model(name, models[one["VariantName"]])) for one in shadows]
         shares = whole_shares([one.get("CurrentWeight", 0.0) for one in variants])
-        return tuple(release.model_copy(update={"traffic": share}) for release, share in zip(held, shares, strict=True))
+        releases = (release.model_copy(update={"traffic": share}) for release, share in zip(held, shares, strict=True))
+        return tuple(releases), shadow[0] if shadow else None
 
     def _model(self, endpoint: str, name: str) -> Mapping[str, Any]:
+        """A model of SageMaker's, with what its model package says where it was made from one of the stack's."""
         with told(f"Endpoint {endpoint}"):
             try:
-                return self._sagemaker.describe_model(ModelName=name)
+                model = self._sagemaker.describe_model(ModelName=name)
+                container = model.get("PrimaryContainer", {})
+                package = container.get("ModelPackageName", "")
+                if f":model-package/{self._outputs.models.rpartition('/')[2]}/" not in package:
+                    return model
+                found = self._sagemaker.describe_model_package(ModelPackageName=package)
             except ClientError as error:
                 if is_missing(error):
-                    raise PlatformError(
+                    raise ForeignRelease(
                         f"Endpoint {endpoint}: its model {name} was deleted.", "Deploy again."
                     ) from error
                 raise
+        packaged = found["InferenceSpecification"]["Containers"][0]
+        environment = packaged.get("Environment", {}) | container.get("Environment", {})
+        return {**model, "PrimaryContainer": {**packaged, **container, "Environment": environment}}
 
     def _paused(self, name: str) -> Paused | None:
         try:

@@ -21,6 +21,7 @@ from trivet.platforms.aws.scoring import scoring_model, transform
 from trivet.platforms.aws.tags import tags
 from trivet.platforms.container import STORE, TASK, ContainerTask
 from trivet.platforms.jobplaces import check_places
+from trivet.platforms.packed import put_packed
 from trivet.platforms.scoring import check_scoring
 
 
@@ -65,8 +66,9 @@ class AwsJobs(Part, Jobs):
         return Attempts(self._clients, self._native.prefix)
 
     def _transform(self, spec: ScoringSpec, form: str, seconds: int, name: str) -> dict[str, Any]:
-        """The request of a batch transform, once the model that it names is there."""
+        """The request of a batch transform, once the archive that its model names is there, and the model."""
         sagemaker: Any = self._clients("sagemaker")
+        put_packed(self._store, spec.release.digest, self._outputs.signing.public_key)
         model = scoring_model(spec, self._outputs, self._native)
         ensure(
             lambda: sagemaker.describe_model(ModelName=model["ModelName"]),

@@ -102,6 +102,16 @@ def _by_tags(session: Session, place: Place) -> Iterator[Left]:
             yield found
 
 
+def _is_anothers(place: Place, tags: Iterable[dict[str, str]]) -> bool:
+    """Whether tags say that it is another stack's, whose names may begin like this one's.
+
+    What bears none is told: AWS made it, or somebody by hand, and an audit says rather too much.
+    """
+    named = {tag["Key"]: tag["Value"] for tag in tags}
+    own = {STACK_TAG: place.stack, PROJECT_TAG: place.project}
+    return any(named.get(tag, value) != value for tag, value in own.items())
+
+
 def _plain(_session: Session, arn: str) -> Left:
     service, rest = arn.split(":")[2], arn.split(":", 5)[5]
     kind = f"{service} {rest.replace(':', '/').split('/')[0]}" if "/" in rest or ":" in rest else service
@@ -174,7 +184,8 @@ _LOOKS: dict[tuple[str, str], Callable[[Session, str], Left | None]] = {
 def _snapshots(session: Session, place: Place) -> Iterator[Left]:
     """Snapshots of the stack's database: of no time limit, and charged by their size."""
     for one in _pages(session.client("rds"), "describe_db_snapshots", "DBSnapshots"):
-        if one["DBInstanceIdentifier"].startswith(f"{place.prefix}-"):
+        named = one["DBInstanceIdentifier"].startswith(f"{place.prefix}-")
+        if named and not _is_anothers(place, one.get("TagList", [])):
             name = one["DBSnapshotIdentifier"]
             yield Left(
                 kind="RDS snapshot",
@@ -190,7 +201,8 @@ def _backups(session: Session, place: Place) -> Iterator[Left]:
     """Automated backups that outlive their database."""
     rds = session.client("rds")
     for one in _pages(rds, "describe_db_instance_automated_backups", "DBInstanceAutomatedBackups"):
-        if one["DBInstanceIdentifier"].startswith(f"{place.prefix}-") and one["Status"] == "retained":
+        named = one["DBInstanceIdentifier"].startswith(f"{place.prefix}-") and one["Status"] == "retained"
+        if named and not _is_anothers(place, one.get("TagList", [])):
             yield Left(
                 kind="RDS automated backup",
                 id=one["DbiResourceId"],
@@ -210,10 +222,14 @@ def _log_groups(session: Session, place: Place) -> Iterator[Left]:
             name = one["logGroupName"]
             if not name.removeprefix(f"{begin}{place.prefix}").startswith(("-", "/")):
                 continue  # of another stack whose name begins like this one
+            arn = one["arn"].removesuffix(":*")
+            borne = logs.list_tags_for_resource(resourceArn=arn)["tags"]
+            if _is_anothers(place, [{"Key": key, "Value": value} for key, value in borne.items()]):
+                continue
             days = one.get("retentionInDays")
             yield Left(
                 kind="log group",
-                id=one["arn"].removesuffix(":*"),
+                id=arn,
                 state=_IN_USE,
                 until=None,
                 note=f"lines go after {days} days, the group does not" if days else "nothing in it ever goes",
@@ -252,11 +268,13 @@ def _machine_learning(session: Session, place: Place) -> Iterator[Left]:
         ("SageMaker model", "list_models", "Models", "Model", "delete-model --model-name"),
     ):
         for one in _pages(sagemaker, verb, member, NameContains=f"{place.prefix}-"):
-            name = one[f"{field}Name"]
-            if name.startswith(f"{place.prefix}-"):
+            name, arn = one[f"{field}Name"], one[f"{field}Arn"]
+            if name.startswith(f"{place.prefix}-") and not _is_anothers(
+                place, _pages(sagemaker, "list_tags", "Tags", ResourceArn=arn)
+            ):
                 yield Left(
                     kind=kind,
-                    id=one[f"{field}Arn"],
+                    id=arn,
                     state=one.get("EndpointStatus", _IN_USE),
                     until=None,
                     note="charged by the hour" if kind == "SageMaker endpoint" else "costs nothing",
@@ -273,7 +291,10 @@ def _roles(session: Session, place: Place) -> Iterator[Left]:
     named: Sequence[tuple[str, Iterable[Any], str]] = (("IAM role", roles, "Role"), ("IAM policy", policies, "Policy"))
     for kind, entries, field in named:
         for one in entries:
-            if one[f"{field}Name"].startswith(begin):
+            if not one[f"{field}Name"].startswith(begin):
+                continue
+            asked = {"RoleName": one["RoleName"]} if field == "Role" else {"PolicyArn": one["Arn"]}
+            if not _is_anothers(place, _pages(iam, f"list_{field.lower()}_tags", "Tags", **asked)):
                 yield Left(
                     kind=kind,
                     id=one["Arn"],

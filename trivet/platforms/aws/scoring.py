@@ -13,7 +13,8 @@ from trivet.core.canonical import digest_json
 from trivet.core.outputs import AwsNative, Outputs
 from trivet.core.specs import ScoringSpec
 from trivet.platforms.aws.tags import tags
-from trivet.platforms.aws.variants import DIGITS, MOST_NAME, model_of
+from trivet.platforms.aws.variants import DIGITS, MOST_NAME, model_of, packed
+from trivet.platforms.packed import packed_key
 
 PRESET = "sagemaker-batch"
 ENDING = "-scoring"
@@ -30,6 +31,7 @@ def scoring_model(spec: ScoringSpec, outputs: Outputs, native: AwsNative) -> Req
     release = spec.release
     environment = {"TRIVET_PRESET": PRESET, "TRIVET_ENDPOINT": "batch"}
     request = model_of(release, native.trainer_role, spec.native.aws.image, environment, outputs, native)
+    request["PrimaryContainer"] = packed(request["PrimaryContainer"], packed_key(release.digest), outputs)
     request["EnableNetworkIsolation"] = True
     own = digest_json(request)[7 : 7 + DIGITS]
     most = MOST_NAME - DIGITS - len(ENDING) - 1
@@ -68,5 +70,5 @@ def transform(spec: ScoringSpec, form: str, seconds: int, name: str, outputs: Ou
         },
         "TransformResources": resources,
         "Environment": {LIMIT: str(seconds)},
-        "Tags": tags(outputs),
+        "Tags": tags(outputs, model=spec.release.model, model_version=str(spec.release.version)),
     }

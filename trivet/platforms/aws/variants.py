@@ -13,7 +13,7 @@ from typing import Any
 
 from trivet.clouds.awsinstances import has_local_disks
 from trivet.core.canonical import digest_json
-from trivet.core.errors import PlatformError
+from trivet.core.errors import ForeignRelease
 from trivet.core.modelpackage import package_key
 from trivet.core.outputs import AwsNative, EndpointShell, Outputs
 from trivet.core.specs import EndpointSpec, Release
@@ -81,7 +81,7 @@ def plan_of(spec: EndpointSpec, shell: EndpointShell, outputs: Outputs, native: 
     if spec.shadow:
         models.append(_model(spec, spec.shadow, shell, outputs, native))
         name = f"{spec.name[: MOST_NAME - len(SHADOW) - 1]}-{SHADOW}"
-        # A shadow gets its weight's share of what the first variant gets: all of it.
+        # A shadow gets its weight's share of what the variant gets, which is the only one: all of it.
         config["ShadowProductionVariants"] = [_variant(spec, name, models[-1]["ModelName"], spec.releases[0].traffic)]
     config |= {"EndpointConfigName": named(shell, config), "Tags": tags(outputs, endpoint=spec.name)}
     return Plan(tuple(models), config)
@@ -121,6 +121,12 @@ def container_of(key: str, name: str, version: int, image: str, outputs: Outputs
     return {"Image": image, "ModelDataSource": {"S3DataSource": source}, "Environment": known}
 
 
+def packed(container: Request, key: str, outputs: Outputs) -> Request:
+    """The same with the package as one archive: for a batch transform, which takes no folder."""
+    rest = {member: value for member, value in container.items() if member != "ModelDataSource"}
+    return rest | {"ModelDataUrl": f"{outputs.store}/{key}"}
+
+
 def model_of(
     release: Release, role: str, own_image: str | None, environment: dict[str, str], outputs: Outputs, native: AwsNative
 ) -> Request:
@@ -153,7 +159,7 @@ def _variant(spec: EndpointSpec, name: str, model: str, weight: int) -> Request:
 def release_of(model: Mapping[str, Any]) -> Release:
     """The release that a model of SageMaker's holds.
 
-    :raises PlatformError: when Trivet did not make it.
+    :raises ForeignRelease: when Trivet did not make it.
     """
     try:
         container = model["PrimaryContainer"]
@@ -166,7 +172,7 @@ def release_of(model: Mapping[str, Any]) -> Release:
             model=environment[NAME], version=int(environment[VERSION]), digest=f"sha256:{url.rpartition('/')[2]}"
         )
     except (KeyError, ValueError) as error:
-        raise PlatformError(
+        raise ForeignRelease(
             f"The model {model['ModelName']} that SageMaker serves was not made by Trivet.",
             "Deploy a release over it, or delete the endpoint.",
         ) from error

@@ -145,6 +145,57 @@ def test_a_models_prefix_ends_in_a_slash(aws: Account):
     assert not refused(model)
 
 
+def test_a_model_that_is_not_packed_serves_neither_a_batch_nor_a_serverless_endpoint(aws: Account):
+    address = aws.put("open/model.txt", b"weights").removesuffix("model.txt")
+    source = {"S3DataSource": {"S3Uri": address, "S3DataType": "S3Prefix", "CompressionType": "None"}}
+    container = {"Image": TOY, "ModelDataSource": source}
+    aws.sagemaker.create_model(ModelName="open", ExecutionRoleArn=ROLE, PrimaryContainer=container)
+    aws.sagemaker.create_model_package_group(ModelPackageGroupName="group")
+    made = aws.sagemaker.create_model_package(
+        ModelPackageGroupName="group",
+        InferenceSpecification={
+            "Containers": [container],
+            "SupportedContentTypes": [],
+            "SupportedResponseMIMETypes": [],
+        },
+    )
+    named = {"ModelPackageName": made["ModelPackageArn"]}
+    aws.sagemaker.create_model(ModelName="registered", ExecutionRoleArn=ROLE, PrimaryContainer=named)
+    aws.put("in/rows", b"a\n")
+    place = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/in/"}}
+
+    def batch(model: str) -> None:
+        aws.sagemaker.create_transform_job(
+            TransformJobName=f"of-{model}",
+            ModelName=model,
+            TransformInput={"DataSource": place},
+            TransformOutput={"S3OutputPath": f"s3://{BUCKET}/out"},
+            TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        )
+
+    def serverless(model: str) -> None:
+        size = {"MemorySizeInMB": 1024, "MaxConcurrency": 1}
+        aws.config(f"of-{model}", {"VariantName": "a", "ModelName": model, "ServerlessConfig": size})
+
+    for model in ("open", "registered"):
+        for action in (batch, serverless):
+            assert "ModelDataSource cannot be used" in refused(lambda: action(model))  # noqa: B023
+    aws.fake.switch("model-source-hosted", False)
+    assert not refused(lambda: batch("open")) and not refused(lambda: serverless("open"))
+
+
+def test_a_shadow_follows_one_variant_alone(aws: Account):
+    aws.model("m")
+    shadow = [variant("m", "shade")]
+    two = (variant("m", "a"), variant("m", "b"))
+    assert "one variant" in refused(lambda: aws.config("c", *two, ShadowProductionVariants=shadow))
+    both = [*shadow, variant("m", "dark")]
+    assert "one variant" in refused(lambda: aws.config("c", two[0], ShadowProductionVariants=both))
+    assert not refused(lambda: aws.config("one", two[0], ShadowProductionVariants=shadow))
+    aws.fake.switch("one-shadow", False)
+    assert not refused(lambda: aws.config("c", *two, ShadowProductionVariants=shadow))
+
+
 def test_spot_jobs_say_how_long_they_may_wait(aws: Account):
     conditions = [(True, {}), (True, {"MaxWaitTimeInSeconds": 59}), (False, {"MaxWaitTimeInSeconds": 60})]
     for spot, wait in conditions:

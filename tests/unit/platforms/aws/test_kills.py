@@ -74,21 +74,25 @@ def test_a_job_whose_task_was_written_is_submitted_once(
     assert len(jobs) == 1
 
 
-def test_a_job_whose_model_was_made_scores_once(
+@pytest.mark.parametrize(("number", "point"), [(31, "packed.written"), (32, "scoring.model")])
+def test_a_job_whose_package_was_packed_or_whose_model_was_made_scores_once(
     rig: AwsRig,
     platform: Platform,
     call: Call,
     spec_of: Callable[..., EndpointSpec],
     ended: Callable[[JobRef], JobState],
+    number: int,
+    point: str,
 ) -> None:
-    [release] = spec_of(3).releases
-    platform.store.put("scoring/killed/rows.csv", b"1,2\n")
-    spec = ScoringSpec(name="killed", release=release, input="scoring/killed", output="outputs/killed")
-    assert call("score", spec.model_dump_json(), "scoring.model") == -signal.SIGKILL
+    [release] = spec_of(number).releases
+    name = f"killed-{number}"
+    platform.store.put(f"scoring/{name}/rows.csv", b"1,2\n")
+    spec = ScoringSpec(name=name, release=release, input=f"scoring/{name}", output=f"outputs/{name}")
+    assert call("score", spec.model_dump_json(), point) == -signal.SIGKILL
     ref = platform.jobs.score(spec)
     assert ended(ref) is JobState.SUCCEEDED
     assert platform.jobs.score(spec) == ref
-    assert len(rig.client("sagemaker").list_transform_jobs(NameContains="-killed-")["TransformJobSummaries"]) == 1
+    assert len(rig.client("sagemaker").list_transform_jobs(NameContains=f"-{name}-")["TransformJobSummaries"]) == 1
 
 
 @pytest.mark.slow

@@ -82,22 +82,23 @@ def test_every_name_of_a_job_fits(rig: AwsRig, prefix: str, name: str, attempt: 
 @given(shell=physical, name=parts)
 def test_every_name_of_an_endpoint_fits(rig: AwsRig, shell: str, name: str) -> None:
     release = {"model": "loan", "version": 1, "digest": DIGEST, "traffic": 10}
-    spec = EndpointSpec.model_validate(
-        {
-            "name": name,
-            "releases": [release] * 10,
-            "shadow": {**release, "version": 2},
-            "native": {"aws": {"rollout": "linear", "step": 10, "bake": 2000, "startup": 3600}},
-        }
-    )
+    given: dict[str, Any] = {
+        "name": name,
+        "releases": [release] * 10,
+        "native": {"aws": {"rollout": "linear", "step": 10, "bake": 2000, "startup": 3600}},
+    }
+    spec = EndpointSpec.model_validate(given)
+    whole = {**release, "traffic": 100}
+    alone = EndpointSpec.model_validate({**given, "releases": [whole], "shadow": {**whole, "version": 2}})
     there = EndpointShell(name=shell, host="host", port=443, folder="s3://store/endpoints/a")
     outputs: Any = rig.outputs
-    plan = plan_of(spec, there, outputs, outputs.native)
-    for model in plan.models:
+    plan, shadowed = (plan_of(one, there, outputs, outputs.native) for one in (spec, alone))
+    for model in (*plan.models, *shadowed.models):
         assert problems("CreateModel", model) == []
         assert model["ModelName"].startswith(family(there))
-    assert problems("CreateEndpointConfig", plan.config) == []
-    assert len({*plan.variants, *(one["VariantName"] for one in plan.config["ShadowProductionVariants"])}) == 11
+    assert problems("CreateEndpointConfig", plan.config) == problems("CreateEndpointConfig", shadowed.config) == []
+    [shadow] = shadowed.config["ShadowProductionVariants"]
+    assert len(set(plan.variants)) == 10 and shadow["VariantName"] not in shadowed.variants
     request = {
         "EndpointName": shell,
         "EndpointConfigName": plan.name,

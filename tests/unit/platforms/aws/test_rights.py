@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from trivet.core.errors import NotReady
+from trivet.core.leftovers import PROJECT_TAG, STACK_TAG
 from trivet.core.refs import JobRef
 from trivet.core.specs import (
     Approval,
@@ -26,14 +27,13 @@ from trivet.core.specs import (
 )
 from trivet.core.waiting import wait_for
 from trivet.infra.stacks.aws import grants
-from trivet.rehearsal.rigs.aws import ACCOUNT, ENDPOINTS, PREFIX, REGION, AwsRig
+from trivet.rehearsal.rigs.aws import ACCOUNT, ENDPOINTS, PREFIX, REGION, STACK, AwsRig
 from trivet.rehearsal.rigs.package import make_package
 
 BAD = 9
 OWN = "rehearsal"  # the access key of the rig's session
 FREE = {"sts:GetCallerIdentity"}  # "No permissions are required"; API reference of STS
 ASKED_BESIDE = {
-    "sagemaker:AddTags": "with every Create that has tags",
     "cloudwatch:TagResource": "with every PutMetricAlarm that has tags",
 }
 """Rights that AWS asks for beside the call's own, and which therefore no call shows."""
@@ -130,7 +130,7 @@ def _endpoints(rig: AwsRig, platform: Any, specs: dict[int, EndpointSpec]) -> No
 @pytest.fixture(scope="module")
 def known(rig: AwsRig) -> grants.Known:
     """The ARNs of what a stack like the rig's has."""
-    place = grants.Place("aws", ACCOUNT, REGION, PREFIX, f"Trivet/{PREFIX}")
+    place = grants.Place("aws", ACCOUNT, REGION, PREFIX, f"Trivet/{PREFIX}", STACK, "rehearsal")
     group = rig.outputs.models
     fields = {
         "store": f"arn:aws:s3:::{PREFIX}-store",
@@ -220,3 +220,33 @@ def test_what_the_runtime_names_has_the_stacks_prefix(calls: list[Call]) -> None
     found = [one["resource"] for one in by(calls, OWN) if one["operation"] in naming]
     assert len(found) > len(naming)
     assert [name for name in found if not name.startswith(f"{PREFIX}-")] == []
+
+
+def allows(statements: list[dict[str, Any]], wanted: str, arn: str, tags: dict[str, str]) -> bool:
+    """Whether IAM would let it, by the tags that the resource bears: none of what is not there."""
+    for one in statements:
+        compared = one.get("Condition", {}).get("StringEqualsIfExists", {})
+        bears = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
+        if (
+            wanted in one["Action"]
+            and any(fnmatchcase(arn, each) for each in one["Resource"])
+            and all(bears.get(key, value) == value for key, value in compared.items())
+        ):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("kind", ["endpoint", "endpoint-config", "model", "training-job", "transform-job", "alarm"])
+def test_what_is_anothers_is_refused_though_its_name_begins_like_ours(known: grants.Known, kind: str) -> None:
+    service, between = ("cloudwatch", ":") if kind == "alarm" else ("sagemaker", "/")
+    word = "".join(part.capitalize() for part in kind.split("-"))
+    verbs = ("Stop",) if kind.endswith("job") else ("Delete",)
+    wanted = [f"{service}:{verb}{word}{'s' if kind == 'alarm' else ''}" for verb in verbs]
+    wanted.append("cloudwatch:TagResource" if kind == "alarm" else "sagemaker:AddTags")  # else it becomes ours first
+    arn = known.place.arn(service, f"{kind}{between}{PREFIX}-eu-loan")
+    ours = {STACK_TAG: STACK, PROJECT_TAG: "rehearsal"}
+    statements = grants.deployer(known)
+    for one in wanted:
+        assert allows(statements, one, arn, ours) and allows(statements, one, arn, {})
+        assert not allows(statements, one, arn, ours | {STACK_TAG: f"{STACK}-eu"})
+        assert not allows(statements, one, arn, ours | {PROJECT_TAG: "another"})

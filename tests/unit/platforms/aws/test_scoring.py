@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from trivet.clouds import awsprices
+from trivet.core.archive import unpack
 from trivet.core.errors import ConfigError, JobFailed, NotReady, PlatformError
+from trivet.core.modelpackage import MODEL, Package
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.specs import AwsScoring, EndpointSpec, JobState, ModelVersion, ScoringNative, ScoringSpec
 from trivet.platforms.aws.logs import error_in
+from trivet.platforms.packed import pack, packed_key
 from trivet.rehearsal.rigs.aws import AwsRig
 from trivet.workflows.bench import Bench
 from trivet.workflows.score import score
@@ -79,6 +82,33 @@ def test_jobs_of_one_release_share_their_model(rig: AwsRig, platform: Platform, 
         assert ended(platform.jobs.score(spec)) is JobState.SUCCEEDED
     one, same, other = (described(rig, spec)["ModelName"] for spec in specs)
     assert one == same != other
+
+
+def test_the_package_is_packed_once_and_the_server_checks_what_it_unpacked(
+    rig: AwsRig, platform: Platform, scoring: Make, ended: Ended, tmp_path: Path
+) -> None:
+    first, second = scoring(5), scoring(5)
+    assert ended(platform.jobs.score(first)) is JobState.SUCCEEDED
+    model = rig.client("sagemaker").describe_model(ModelName=described(rig, first)["ModelName"])
+    container = model["PrimaryContainer"]
+    key = packed_key(first.release.digest)
+    assert container["ModelDataUrl"] == f"{rig.outputs.store}/{key}" and "ModelDataSource" not in container
+    assert platform.store.list(f"packed/{first.release.digest.removeprefix('sha256:')}") == [key]
+    rig.fake.forget_calls()
+    assert ended(platform.jobs.score(second)) is JobState.SUCCEEDED
+    assert not [one for one in rig.fake.calls() if one["operation"] == "PutObject" and one["resource"].endswith(key)]
+    # Whoever can write to the store cannot have another model answer: what is packed is signed, file by file.
+    unpack(platform.store.get(key), tmp_path / "package")
+    other = platform.store.get(f"packages/{scoring(6).release.digest.removeprefix('sha256:')}/{MODEL}")
+    (tmp_path / "package" / MODEL).write_bytes(other)
+    pack(Package(tmp_path / "package"), tmp_path / "archive")
+    platform.store.put(key, tmp_path / "archive")
+    third = scoring(5)
+    assert ended(ref := platform.jobs.score(third)) is JobState.FAILED
+    assert MODEL in [*platform.jobs.logs(ref)][-1]
+    platform.store.delete(key)
+    again = scoring(5)
+    assert ended(platform.jobs.score(again)) is JobState.SUCCEEDED
 
 
 def test_a_job_that_has_cost_what_it_may_is_ended(
