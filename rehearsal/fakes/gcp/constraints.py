@@ -1,0 +1,75 @@
+"""What Google Cloud refuses beyond the shape of a request: one table, each entry with its source.
+
+Sources: ``ref`` is the reference of the JSON API of Cloud Storage or of the XML API, ``guide`` a page of the guide of
+Cloud Storage or Vertex AI, ``types`` the text of google-cloud-aiplatform's own types, ``seen`` a message that users
+quote in public issues.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from trivet.rehearsal.fakes.constraints import Constraint, Switches
+from trivet.rehearsal.fakes.refusing import Refused
+
+STRICT = "types"
+
+_STORAGE = {
+    "bucket-names": Constraint(
+        "A bucket's name has 3 to 63 small letters, digits, dashes, underscores and dots (222 with dots), begins and"
+        " ends with a letter or digit, is no IP address, and does not say google.",
+        "guide Storage, Bucket naming guidelines",
+    ),
+    "object-names": Constraint(
+        "An object's name has 1 to 1024 bytes of UTF-8, no line feed or carriage return, is neither . nor .. and does"
+        " not begin with .well-known/acme-challenge/.",
+        "guide Storage, Object naming guidelines",
+    ),
+    "names-taken": Constraint(
+        "Buckets, models and endpoints cannot be made twice by one name.",
+        "ref Buckets: insert, 409 conflict; types UploadModelRequest.model_id, CreateEndpointRequest.endpoint_id",
+    ),
+    "bucket-empty": Constraint("Only an empty bucket is deleted.", "ref Buckets: delete; XML API, BucketNotEmpty"),
+    "properties-known": Constraint(
+        "A bucket's or an object's description has no properties but those of the resource.",
+        "ref Buckets and Objects, Resource representations",
+    ),
+    "query-known": Constraint(
+        "A request has no parameters but those of its method: a misspelt precondition would otherwise be none.",
+        "ref Objects, Parameters of each method; that others are refused is this fake's own choice",
+    ),
+    "preconditions": Constraint(
+        "ifGenerationMatch and the other preconditions are kept; 0 stands for no live version.",
+        "guide Storage, Request preconditions",
+    ),
+    "checksums": Constraint(
+        "Bytes are those of the CRC32C and MD5 that come with them.",
+        "guide Storage, Data validation and change detection",
+    ),
+    "metadata-size": Constraint("An object's own metadata is at most 8 KiB.", "guide Storage, Quotas and limits"),
+    "chunk-size": Constraint(
+        "Each chunk of a resumable upload but the last is a multiple of 256 KiB.",
+        "guide Storage, Perform resumable uploads",
+    ),
+    "compose-sources": Constraint("1 to 32 objects are composed at once.", "ref Objects: compose, sourceObjects"),
+    "part-size": Constraint(
+        "Parts of a multipart upload but the last are at least 5 MiB; their numbers are 1 to 10 000.",
+        "guide Storage, XML API multipart uploads",
+    ),
+}
+
+_VERTEX: dict[str, Constraint] = {}
+
+TABLE = MappingProxyType({**_STORAGE, **_VERTEX})
+
+
+class Constraints(Switches):
+    """Which of the table hold. All do at first."""
+
+    def __init__(self) -> None:
+        super().__init__(TABLE)
+
+    def demand(self, name: str, met: bool, error: Refused) -> None:
+        """:raises Refused: where the constraint holds and is not met."""
+        if self.holds(name) and not met:
+            raise error
