@@ -58,7 +58,40 @@ _STORAGE = {
     ),
 }
 
-_VERTEX: dict[str, Constraint] = {}
+_VERTEX = {
+    STRICT: Constraint(
+        "A request has the fields, types, enumerations and required members of its message, and none that only the"
+        " service sets.",
+        "google-cloud-aiplatform, the messages and the docstrings of aiplatform_v1.types",
+    ),
+    "display-names": Constraint(
+        "A display name has 1 to 128 characters.", "types CustomJob, Model and Endpoint, display_name"
+    ),
+    "labels": Constraint(
+        "At most 64 labels; keys and values have at most 64 small letters, digits, underscores and dashes, and a key"
+        " begins with a letter.",
+        "types CustomJob.labels; guide Vertex AI, Organize resources by using labels",
+    ),
+    "one-chief": Constraint(
+        "The first worker pool has one replica.", "guide Vertex AI, Distributed training: the primary replica's pool"
+    ),
+    "machine-type": Constraint(
+        "A worker pool, and dedicated resources of a deployed model, name a machine type.",
+        "guide Vertex AI, Configure compute resources; types MachineSpec.machine_type",
+    ),
+    "one-task": Constraint("A worker pool has a container or a Python package.", "types WorkerPoolSpec, task: a oneof"),
+    "env-names": Constraint(
+        "Names of variables are identifiers of C; those that begin with AIP_ are the service's own in a served model.",
+        "types EnvVar.name; guide Vertex AI, Custom container requirements",
+    ),
+    "output-exists": Constraint(
+        "A job's output is in a bucket that there is, by a gs:// address.", "types GcsDestination.output_uri_prefix"
+    ),
+    "cancel-running": Constraint(
+        "A job that has ended is not cancelled, and one that has not is not deleted.",
+        "types CustomJob.state; JobService.delete_custom_job, that it must have ended is this fake's own reading",
+    ),
+}
 
 TABLE = MappingProxyType({**_STORAGE, **_VERTEX})
 

@@ -14,10 +14,22 @@ from trivet.rehearsal.fakes.gcp.world import World
 class Control(AnyControl):
     """What Google Cloud has beyond what every fake has."""
 
-    def __init__(self, world: World, calls: Calls, faults: Faults[Fault], forget: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        world: World,
+        calls: Calls,
+        faults: Faults[Fault],
+        forget: Callable[[], None],
+        interrupt: Callable[[str], None],
+    ) -> None:
         super().__init__(world, calls, faults)
         self._world = world
         self._forget = forget
+        self._interrupt = interrupt
+
+    def _post_interrupt(self, given: dict[str, Any]) -> dict[str, Any]:
+        self._interrupt(given["name"])
+        return {}
 
     def _post_reset(self, _given: dict[str, Any]) -> dict[str, Any]:
         self._faults.clear()

@@ -1,14 +1,16 @@
-"""The one door of the fake: Cloud Storage by two APIs, and ``/trivet-fake/`` to the control API."""
+"""The one door of the fake: Cloud Storage by two APIs, Vertex AI, and ``/trivet-fake/`` to the control API."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from trivet.rehearsal.fakes.faults import Faults
 from trivet.rehearsal.fakes.gcp.control import Control
 from trivet.rehearsal.fakes.gcp.faults import STORAGE, Call, Calls, Fault
-from trivet.rehearsal.fakes.gcp.refusals import left_out, render_storage, render_xml
+from trivet.rehearsal.fakes.gcp.refusals import left_out, render, render_storage, render_xml
 from trivet.rehearsal.fakes.gcp.server import CutOff, Request, Server
 from trivet.rehearsal.fakes.gcp.storage import jsonapi, xmlapi
 from trivet.rehearsal.fakes.gcp.storage.uploads import Sessions
@@ -16,6 +18,10 @@ from trivet.rehearsal.fakes.gcp.world import NUMBER, PROJECT, World
 from trivet.rehearsal.fakes.handle import PREFIX
 from trivet.rehearsal.fakes.refusing import Answer, Refused
 
+if TYPE_CHECKING:
+    from trivet.rehearsal.fakes.gcp.vertex.service import VertexAi
+
+_OF_VERTEX = ("/v1/", "/ui/", "/v2/")
 _OF_JSON = (jsonapi.PLAIN, jsonapi.UPLOAD, jsonapi.DOWNLOAD)
 
 
@@ -29,7 +35,11 @@ class Service:
         self._xml = xmlapi.XmlApi(world.storage, self._sessions, world.address)
         self._calls = Calls()
         self._faults: Faults[Fault] = Faults(Fault)
-        self._control = Control(world, self._calls, self._faults, self._forget)
+        self._control = Control(
+            world, self._calls, self._faults, self._forget, lambda job: self._vertex().interrupt(job)
+        )
+        self._loading = threading.Lock()
+        self._loaded: VertexAi | None = None
 
     def __call__(self, request: Request) -> Answer:
         """One request."""
@@ -62,10 +72,26 @@ class Service:
         if request.path.startswith(_OF_JSON):
             operation, resource = jsonapi.operation(request)
             return Call(STORAGE, operation, resource), lambda: self._json.answer(request, operation), render_storage
+        if request.path.startswith(_OF_VERTEX):
+            vertex = self._vertex()
+            operation, resource = vertex.operation(request)
+            service = "logging" if request.path.startswith("/v2/") else "aiplatform"
+            return Call(service, operation, resource), lambda: vertex.answer(request), render
         operation, resource = xmlapi.operation(request)
         return Call(STORAGE, operation, resource), lambda: self._xml.answer(request, operation), render_xml
 
+    def _vertex(self) -> VertexAi:
+        """Loaded when first asked for: Google's types take seconds, and files need none of them."""
+        with self._loading:
+            if self._loaded is None:
+                from trivet.rehearsal.fakes.gcp.vertex.service import VertexAi
+
+                self._loaded = VertexAi(self._world)
+            return self._loaded
+
     def _forget(self) -> None:
+        if self._loaded is not None:
+            self._loaded.forget()
         self._sessions.clear()
         self._xml.clear()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 from pathlib import Path
 
 from trivet.rehearsal.fakes.containers import Runtime
@@ -28,8 +27,6 @@ class World:
         self.runtime = Runtime(mode, [GCS])
         self.storage = Storage(self.constraints)
         self.address = ""
-        self.closed = threading.Event()
-        """Set when all is forgotten, so that nothing of before is started any more."""
         self._folder = folder
 
     def listens(self, address: str) -> None:
@@ -48,8 +45,6 @@ class World:
 
     def forget(self) -> None:
         """End every container and forget every resource."""
-        self.closed.set()
-        self.closed = threading.Event()
         self.runtime.kill_all()
         self.storage.forget()
         for path in self._folder.glob("*/"):
