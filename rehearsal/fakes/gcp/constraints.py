@@ -87,6 +87,69 @@ _VERTEX = {
     "output-exists": Constraint(
         "A job's output is in a bucket that there is, by a gs:// address.", "types GcsDestination.output_uri_prefix"
     ),
+    "image-exists": Constraint(
+        "A model's image was pushed before, to Artifact Registry or Container Registry.",
+        "guide Vertex AI, Custom container requirements: Publishing the container image",
+    ),
+    "artifacts-exist": Constraint(
+        "There are objects under the address of a model's artifacts.",
+        "types Model.artifact_uri: the path to the directory",
+    ),
+    "model-ids": Constraint(
+        "An id for a model has at most 63 small letters, digits, dashes and underscores and begins with a letter or an"
+        " underscore.",
+        "types UploadModelRequest.model_id",
+    ),
+    "alias-names": Constraint(
+        "An alias has 2 to 128 letters, digits and dashes, begins with a small letter and ends with one or a digit.",
+        "types Model.version_aliases, MergeVersionAliasesRequest.version_aliases",
+    ),
+    "default-alias": Constraint(
+        "Exactly one version has the alias default: the first gets it, it is moved and never removed, and the version"
+        " that has it is not deleted alone.",
+        "types Model.version_aliases; guide Vertex AI, Model versioning and aliases",
+    ),
+    "routes": Constraint(
+        "Routes of a container begin with a slash.", "types ModelContainerSpec, predict_route: HTTP path"
+    ),
+    "model-in-use": Constraint(
+        "A model, or a version, that is deployed is not deleted.",
+        'types DeleteModelRequest; seen: "The Model is deployed or being deployed at the following Endpoint(s)"',
+    ),
+    "endpoint-ids": Constraint(
+        "An id for an endpoint has at most 9 digits and no nought before them, or begins with a small letter, has at"
+        " most 63 small letters, digits and dashes, and does not end with a dash.",
+        "types CreateEndpointRequest.endpoint_id",
+    ),
+    "deployed-ids": Constraint("An id for a deployed model has 1 to 10 digits.", "types DeployedModel.id"),
+    "resources": Constraint(
+        "A model with a container is deployed to dedicated resources, of at least one replica, and no fewer at most.",
+        "types Model.supported_deployment_resources_types, DedicatedResources.min_replica_count",
+    ),
+    "traffic-sum": Constraint(
+        "Percentages of a traffic split add up to 100, or there are none.", "types Endpoint.traffic_split"
+    ),
+    "traffic-deployed": Constraint(
+        "Traffic goes to models that are deployed; 0 stands for the one that is being deployed.",
+        "types Endpoint.traffic_split, DeployModelRequest.traffic_split",
+    ),
+    "undeploy-traffic": Constraint(
+        "A model that gets traffic is undeployed only as the last one, or with a split that takes its traffic away.",
+        "types UndeployModelRequest.traffic_split",
+    ),
+    "endpoint-empty": Constraint(
+        "An endpoint with deployed models is not deleted.",
+        "guide Vertex AI, Delete an endpoint: undeploy all models first",
+    ),
+    "payload": Constraint(
+        "A request to a shared public endpoint, and its answer, are at most 1.5 MB: 1 572 864 bytes.",
+        "guide Vertex AI, Choose an endpoint type, Custom container requirements; seen: ageron/handson-ml2#205,"
+        ' "Request payload size exceeds the limit: 1572864 bytes"',
+    ),
+    "answer-time": Constraint(
+        "A container behind a shared public endpoint answers within 60 seconds.",
+        "guide Vertex AI, Choose an endpoint type",
+    ),
     "cancel-running": Constraint(
         "A job that has ended is not cancelled, and one that has not is not deleted.",
         "types CustomJob.state; JobService.delete_custom_job, that it must have ended is this fake's own reading",

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from google.cloud import aiplatform_v1
 from google.protobuf import json_format
@@ -63,8 +64,9 @@ def routes() -> tuple[Route, ...]:
 
 def find(request: Request) -> Call | None:
     """What a request asks for."""
+    path = unquote(request.path)
     for route in routes():
-        if route.verb == request.method and (match := route.path.fullmatch(request.path)):
+        if route.verb == request.method and (match := route.path.fullmatch(path)):
             return Call(route, dict(zip(route.fields, match.groups(), strict=True)))
     return None
 

@@ -14,12 +14,12 @@ from trivet.core.errors import ConfigError
 from trivet.rehearsal.fakes.gcp.constraints import STRICT
 from trivet.rehearsal.fakes.gcp.refusals import JSON, invalid, left_out, missing, refused
 from trivet.rehearsal.fakes.gcp.server import Request
-from trivet.rehearsal.fakes.gcp.vertex import jobs, logs, routes, strict
+from trivet.rehearsal.fakes.gcp.vertex import endpoints, jobs, logs, models, predict, routes, strict
 from trivet.rehearsal.fakes.gcp.vertex.state import Vertex
 from trivet.rehearsal.fakes.gcp.world import NUMBER, PROJECT, World
 from trivet.rehearsal.fakes.refusing import Answer
 
-METHODS: dict[str, Callable[[Vertex, Any], Any]] = {**jobs.METHODS}
+METHODS: dict[str, Callable[[Vertex, Any], Any]] = {**jobs.METHODS, **models.METHODS, **endpoints.METHODS}
 _OPERATION = re.compile(r"/(?:v1|ui)/(projects/[^/]+/locations/[^/]+/(?:.+/)?operations/[^/:]+)(:\w+)?")
 _MAKES = re.compile(r"(?:Create|Upload|Deploy|Predict)")
 
@@ -52,7 +52,9 @@ class VertexAi:
         if call is None:
             raise missing(f"There is no method of Vertex AI at {request.method} {request.path}.")
         method = METHODS.get(call.route.method)
-        if method is None or routes.message_class(call.route.method) is None:
+        asks = predict.METHODS.get(call.route.method)
+        of_publisher = asks is not None and "/endpoints/" not in request.path
+        if (method is None and asks is None) or of_publisher:
             raise left_out(f"{call.route.method} of Vertex AI")
         holds = self.state.world.constraints.holds(STRICT)
         message = routes.parse(call, request, holds)
@@ -60,6 +62,9 @@ class VertexAi:
             creates = _MAKES.match(call.route.method) is not None
             if found := strict.problems(type(message).pb(message), creates):
                 raise invalid("; ".join(found))
+        if asks is not None:
+            return asks(self.state, message.endpoint, request)
+        assert method is not None  # noqa: S101  one of both there is
         try:
             answer = method(self.state, message)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ counts them, so that a new version which drops it shows.
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import proto
 from google.cloud import aiplatform_v1
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-_FIELD = re.compile(r"^ {4,}(\w+) \((.+)\):$")
+_ENTRY = re.compile(r"\n {4}(?=\w+ \()")  # where the next field begins; its text is further in
 REQUIRED, OUTPUT, IMMUTABLE = "Required.", "Output only.", "Immutable."
 _OURS = "google.cloud.aiplatform."
 
@@ -110,8 +111,8 @@ def _documented(one: Any) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _fields(text: str) -> Iterator[tuple[str, str]]:
-    lines = iter(text.partition("Attributes:")[2].splitlines())
-    for line in lines:
-        if found := _FIELD.fullmatch(line):
-            first = next(lines, "").strip()
-            yield found[1], next((one for one in _ALL if first.startswith(one)), "")
+    _, *entries = _ENTRY.split(inspect.cleandoc(text).partition("Attributes:")[2])
+    for entry in entries:
+        name, _, rest = entry.partition(" (")
+        said = rest.partition("):")[2].lstrip()
+        yield name, next((one for one in _ALL if said.startswith(one)), "")

@@ -23,7 +23,7 @@ TRAIN, TOY, SERVE = f"{HUB}/training:1", f"{HUB}/toy:1", f"{HUB}/serving:1"
 IMAGES = {
     "*/training:*": [sys.executable, str(HERE / "job.py")],
     "*/toy:*": {"argv": [sys.executable, str(HERE / "toy.py")], "env": {"TOY_NAME": "toy"}},
-    "*/serving:*": [sys.executable, "-Pm", "trivet.serving"],
+    "*/serving:*": [sys.executable, "-Pm", "trivet.serving", "serve"],
 }
 SETTINGS = {"operation": 0.0, "queued": 0.0, "grace": 0.02, "startup": 20.0, "invocation": 60.0, "restarts": True}
 BUCKET = "store-1"

@@ -10,7 +10,7 @@ from google.cloud import aiplatform
 from google.cloud import aiplatform_v1 as api
 from google.cloud.aiplatform import base, jobs
 
-from .conftest import BUCKET, TRAIN, Project, until
+from .conftest import BUCKET, TOY, TRAIN, Project, until
 
 ENDED = ("JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED")
 MACHINE = {"machine_type": "n1-standard-4"}
@@ -72,3 +72,28 @@ def messages(gcp: Project, made: aiplatform.CustomJob) -> list[str]:
     """What a job said."""
     wanted = f'resource.type="ml_job" AND resource.labels.job_id="{made.name}"'
     return [entry["jsonPayload"]["message"] for entry in entries(gcp, wanted)]
+
+
+def uploaded(gcp: Project, name: str = "loan", image: str = TOY, **given: Any) -> aiplatform.Model:
+    """A model with an artifact, whose container is called after it."""
+    variables = {"TOY_NAME": name, **given.pop("environment", {})}
+    usual = {
+        "artifact_uri": gcp.put(f"models/{name}/weights.txt", name.encode()).rpartition("/")[0],
+        "serving_container_predict_route": "/predict",
+        "serving_container_health_route": "/health",
+        "serving_container_environment_variables": variables,
+    }
+    return aiplatform.Model.upload(display_name=name, serving_container_image_uri=image, **{**usual, **given})
+
+
+def endpoint(name: str = "loan") -> aiplatform.Endpoint:
+    """An endpoint without models."""
+    return aiplatform.Endpoint.create(display_name=name)
+
+
+def deployed(to: aiplatform.Endpoint, model: aiplatform.Model, **given: Any) -> str:
+    """The id of a model that is deployed and serves."""
+    before = {one.id for one in to.list_models()}
+    to.deploy(model, **{"machine_type": "n1-standard-2", "sync": True, **given})
+    [new] = [one.id for one in to.list_models() if one.id not in before]
+    return new
