@@ -48,6 +48,9 @@ _PARAMETERS: dict[str, set[str]] = {
 }
 
 
+METHODS = tuple(_PARAMETERS)
+
+
 def operation(request: Request) -> tuple[str, str]:
     """What a request asks for, as the reference names it, and of which bucket and object; empty where for nothing."""
     parts = request.segments()

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from google.cloud import aiplatform_v1
+from google.cloud.aiplatform_v1 import services, types
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from trivet.rehearsal.fakes.gcp.refusals import invalid
@@ -54,8 +54,8 @@ class Call(NamedTuple):
 def routes() -> tuple[Route, ...]:
     """Every route of every service of the SDK, from its own transports."""
     found = []
-    for module in pkgutil.iter_modules(aiplatform_v1.services.__path__):
-        base: Any = importlib.import_module(f"{aiplatform_v1.services.__name__}.{module.name}.transports.rest_base")
+    for module in pkgutil.iter_modules(services.__path__):
+        base: Any = importlib.import_module(f"{services.__name__}.{module.name}.transports.rest_base")
         for name, transport in vars(base).items():
             if name.startswith("_Base") and name.endswith("RestTransport"):
                 found += list(_of(module.name, transport))
@@ -73,7 +73,7 @@ def find(request: Request) -> Call | None:
 
 def message_class(method: str) -> Any:
     """The class of a method's request, or None where the SDK has none by that name."""
-    return getattr(aiplatform_v1.types, f"{method}Request", None)
+    return getattr(types, f"{method}Request", None)
 
 
 def parse(call: Call, request: Request, strict: bool) -> Any:
@@ -133,7 +133,7 @@ def _json(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _query(request: Request, descriptor: Descriptor, strict: bool) -> dict[str, Any]:
+def _query(request: Request, descriptor: Any, strict: bool) -> dict[str, Any]:
     """Parameters as the JSON of the message; a dot leads into a message in it."""
     content: dict[str, Any] = {}
     for name, values in request.query.items():
@@ -151,15 +151,15 @@ def _query(request: Request, descriptor: Descriptor, strict: bool) -> dict[str, 
             raise invalid(f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter.')
         if field is not None:
             found = [_value(field, value) for value in values]
-            place[last] = found if field.label == FieldDescriptor.LABEL_REPEATED else found[-1]
+            place[last] = found if field.is_repeated else found[-1]
     return content
 
 
-def _field(descriptor: Descriptor, name: str) -> FieldDescriptor | None:
+def _field(descriptor: Any, name: str) -> Any:
     return next((one for one in descriptor.fields if name in (one.name, one.json_name)), None)
 
 
-def _value(field: FieldDescriptor, text: str) -> Any:
+def _value(field: Any, text: str) -> Any:
     if field.type == FieldDescriptor.TYPE_BOOL and text in ("true", "false"):
         return text == "true"
     if field.type == FieldDescriptor.TYPE_ENUM and text.lstrip("-").isdecimal():

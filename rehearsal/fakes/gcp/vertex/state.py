@@ -27,8 +27,8 @@ MOST_LABELS, LONGEST_NAME = 64, 128
 USUAL_PAGE, LARGEST_PAGE = 100, 1000
 
 
-def now() -> datetime:
-    """The present."""
+def now() -> Any:
+    """The present, a ``datetime``; the SDK's types take it as a Timestamp, which their annotations do not say."""
     return datetime.now(UTC)
 
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import proto
-from google.cloud import aiplatform_v1
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.cloud.aiplatform_v1 import types
+from google.protobuf.descriptor import FieldDescriptor
 
 _ENTRY = re.compile(r"\n {4}(?=\w+ \()")  # where the next field begins; its text is further in
 REQUIRED, OUTPUT, IMMUTABLE = "Required.", "Output only.", "Immutable."
@@ -27,8 +27,8 @@ _OURS = "google.cloud.aiplatform."
 def behaviours() -> dict[str, dict[str, str]]:
     """From a message's full name to its fields, and from these to how they behave; empty where nothing is said."""
     found: dict[str, dict[str, str]] = {}
-    for name in aiplatform_v1.types.__all__:
-        one = getattr(aiplatform_v1.types, name)
+    for name in types.__all__:
+        one = getattr(types, name)
         if isinstance(one, type) and issubclass(one, proto.Message):
             found.update(_documented(one))
     return found
@@ -52,9 +52,8 @@ def problems(message: Any, creates: bool) -> list[str]:
 
 
 def _walk(message: Any, path: str, creates: bool) -> Iterator[str]:
-    descriptor: Descriptor = message.DESCRIPTOR
-    known = behaviours().get(descriptor.full_name, {})
-    for field in descriptor.fields:
+    known = behaviours().get(message.DESCRIPTOR.full_name, {})
+    for field in message.DESCRIPTOR.fields:
         place = f"{path}.{field.name}" if path else field.name
         behaviour, there = known.get(field.name, ""), _is_there(message, field)
         if creates and behaviour == REQUIRED and not there and not _may_be_empty(field):
@@ -65,10 +64,10 @@ def _walk(message: Any, path: str, creates: bool) -> Iterator[str]:
             yield from _inside(message, field, place, creates)
 
 
-def _inside(message: Any, field: FieldDescriptor, place: str, creates: bool) -> Iterator[str]:
+def _inside(message: Any, field: Any, place: str, creates: bool) -> Iterator[str]:
     value = getattr(message, field.name)
     if field.type == FieldDescriptor.TYPE_ENUM:
-        for one in value if field.label == FieldDescriptor.LABEL_REPEATED else [value]:
+        for one in value if field.is_repeated else [value]:
             if one not in field.enum_type.values_by_number:
                 yield f"{place}: {one} is no value of {field.enum_type.name}"
         return
@@ -80,24 +79,24 @@ def _inside(message: Any, field: FieldDescriptor, place: str, creates: bool) -> 
         for key, one in values:
             if one.DESCRIPTOR.full_name.startswith(_OURS):
                 yield from _walk(one, f"{place}[{key}]", creates)
-    elif field.label == FieldDescriptor.LABEL_REPEATED:
+    elif field.is_repeated:
         for at, one in enumerate(value):
             yield from _walk(one, f"{place}[{at}]", creates)
     else:
         yield from _walk(value, place, creates)
 
 
-def _is_there(message: Any, field: FieldDescriptor) -> bool:
-    if field.label == FieldDescriptor.LABEL_REPEATED:
+def _is_there(message: Any, field: Any) -> bool:
+    if field.is_repeated:
         return bool(len(getattr(message, field.name)))
     if field.has_presence:
         return message.HasField(field.name)
     return getattr(message, field.name) != field.default_value
 
 
-def _may_be_empty(field: FieldDescriptor) -> bool:
+def _may_be_empty(field: Any) -> bool:
     """A message of which nothing is required: the SDK leaves it out where it is empty."""
-    if field.type != FieldDescriptor.TYPE_MESSAGE or field.label == FieldDescriptor.LABEL_REPEATED:
+    if field.type != FieldDescriptor.TYPE_MESSAGE or field.is_repeated:
         return False
     known = behaviours().get(field.message_type.full_name)
     return known is not None and REQUIRED not in known.values()

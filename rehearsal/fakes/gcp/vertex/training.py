@@ -103,7 +103,7 @@ class Job:
         with self._vertex.lock:
             self.shown.start_time = now()
         self._enter(api.JobState.JOB_STATE_RUNNING)
-        limit = self.shown.job_spec.scheduling.timeout or _USUAL_TIMEOUT
+        limit: Any = self.shown.job_spec.scheduling.timeout or _USUAL_TIMEOUT
         deadline = time.monotonic() + limit.total_seconds()
         retries = 0 if self.shown.job_spec.scheduling.disable_retries else _MOST_RETRIES
         while True:
