@@ -67,7 +67,7 @@ class Service:
 
     def _routed(self, request: Request) -> tuple[Call, Callable[[], Answer], Callable[[Refused], Answer]]:
         """What is asked for, how it is answered, and how it is refused."""
-        if request.path.startswith("/batch/"):
+        if request.path.startswith("/batch/storage/v1"):
             return Call(STORAGE, "batch", ""), lambda: _refuse("batches"), render_storage
         if request.path.startswith(_OF_JSON):
             operation, resource = jsonapi.operation(request)

@@ -42,7 +42,7 @@ def entries(vertex: Vertex, request: Request) -> Answer:
         given = json.loads(request.body or b"{}")
     except ValueError as error:
         raise invalid(f"Invalid JSON payload received. {error}") from error
-    unknown = sorted(set(given) - _MEMBERS)
+    unknown = sorted(set(given) - _MEMBERS) if isinstance(given, dict) else ["a body that is no object"]
     if unknown:
         raise invalid(f'Invalid JSON payload received. Unknown name "{unknown[0]}": Cannot find field.')
     names = given.get("resourceNames") or []
@@ -54,8 +54,10 @@ def entries(vertex: Vertex, request: Request) -> Answer:
         kept = [entry for entry in vertex.logs if matches(wanted, entry, read)]
     if given.get("orderBy", "timestamp asc") == "timestamp desc":
         kept.reverse()
-    begin = int(given.get("pageToken") or 0)
-    end = begin + int(given.get("pageSize") or 50)
+    token, size = given.get("pageToken") or "0", given.get("pageSize", 50)
+    if not str(token).isdecimal() or not isinstance(size, int) or size < 1:
+        raise invalid("pageToken is what a page gave, and pageSize a number of at least 1.")
+    begin, end = int(token), int(token) + size
     answer: dict[str, Any] = {"entries": kept[begin:end]}
     answer |= {"nextPageToken": str(end)} if end < len(kept) else {}
     return 200, list(JSON), json.dumps(answer).encode()

@@ -21,7 +21,6 @@ from trivet.rehearsal.fakes.refusing import Answer
 
 METHODS: dict[str, Callable[[Vertex, Any], Any]] = {**jobs.METHODS, **models.METHODS, **endpoints.METHODS}
 _OPERATION = re.compile(r"/(?:v1|ui)/(projects/[^/]+/locations/[^/]+/(?:.+/)?operations/[^/:]+)(:\w+)?")
-_MAKES = re.compile(r"(?:Create|Upload|Deploy|Predict)")
 
 
 class VertexAi:
@@ -59,8 +58,8 @@ class VertexAi:
         holds = self.state.world.constraints.holds(STRICT)
         message = routes.parse(call, request, holds)
         if holds:
-            creates = _MAKES.match(call.route.method) is not None
-            if found := strict.problems(type(message).pb(message), creates):
+            whole = not call.route.method.startswith("Update")  # which names by a mask what of a message counts
+            if found := strict.problems(type(message).pb(message), whole):
                 raise invalid("; ".join(found))
         if asks is not None:
             return asks(self.state, message.endpoint, request)
@@ -93,12 +92,9 @@ class VertexAi:
 
 def _written(request: Request, answer: Any) -> Answer:
     """A message as JSON, with enumerations as the request wants them."""
-    raw = (
-        Empty()
-        if answer is None
-        else answer
-        if isinstance(answer, operations_pb2.Operation)
-        else type(answer).pb(answer)
-    )
+    if answer is None:
+        raw: Any = Empty()
+    else:
+        raw = answer if isinstance(answer, operations_pb2.Operation) else type(answer).pb(answer)
     numbers = "enum-encoding=int" in request.one("$alt")
     return 200, list(JSON), json_format.MessageToJson(raw, use_integers_for_enums=numbers).encode()

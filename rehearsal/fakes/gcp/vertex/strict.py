@@ -43,28 +43,28 @@ def counts() -> dict[str, int]:
 _ALL = (REQUIRED, OUTPUT, IMMUTABLE)
 
 
-def problems(message: Any, creates: bool) -> list[str]:
+def problems(message: Any, whole: bool) -> list[str]:
     """Every way in which a message breaks what its docstrings say.
 
-    :param creates: whether it makes something; else what is required and what only the service says may be left.
+    :param whole: whether all of it counts; else what is required may be absent, and what the service says be there.
     """
-    return list(_walk(message, "", creates))
+    return list(_walk(message, "", whole))
 
 
-def _walk(message: Any, path: str, creates: bool) -> Iterator[str]:
+def _walk(message: Any, path: str, whole: bool) -> Iterator[str]:
     known = behaviours().get(message.DESCRIPTOR.full_name, {})
     for field in message.DESCRIPTOR.fields:
         place = f"{path}.{field.name}" if path else field.name
         behaviour, there = known.get(field.name, ""), _is_there(message, field)
-        if creates and behaviour == REQUIRED and not there and not _may_be_empty(field):
+        if whole and behaviour == REQUIRED and not there and not _may_be_empty(field):
             yield f"{place}: Field is required"
-        if creates and behaviour == OUTPUT and there:
+        if whole and behaviour == OUTPUT and there:
             yield f"{place}: Field is output only"
         if there:
-            yield from _inside(message, field, place, creates)
+            yield from _inside(message, field, place, whole)
 
 
-def _inside(message: Any, field: Any, place: str, creates: bool) -> Iterator[str]:
+def _inside(message: Any, field: Any, place: str, whole: bool) -> Iterator[str]:
     value = getattr(message, field.name)
     if field.type == FieldDescriptor.TYPE_ENUM:
         for one in value if field.is_repeated else [value]:
@@ -78,12 +78,12 @@ def _inside(message: Any, field: Any, place: str, creates: bool) -> Iterator[str
         values = value.items() if of_map.type == FieldDescriptor.TYPE_MESSAGE else []
         for key, one in values:
             if one.DESCRIPTOR.full_name.startswith(_OURS):
-                yield from _walk(one, f"{place}[{key}]", creates)
+                yield from _walk(one, f"{place}[{key}]", whole)
     elif field.is_repeated:
         for at, one in enumerate(value):
-            yield from _walk(one, f"{place}[{at}]", creates)
+            yield from _walk(one, f"{place}[{at}]", whole)
     else:
-        yield from _walk(value, place, creates)
+        yield from _walk(value, place, whole)
 
 
 def _is_there(message: Any, field: Any) -> bool:

@@ -152,3 +152,29 @@ def test_operations_take_time(gcp: Project):
     assert not operation.done() and aiplatform.CustomJob.get(made.resource_name).name == made.name
     operation.result(timeout=30)
     assert operation.done()
+
+
+def test_logs_come_in_pages_and_by_time_and_what_is_no_question_is_refused(gcp: Project):
+    made = submitted({"say": "one\ntwo\nthree"})
+    ended(made)
+    mine = f'resource.labels.job_id="{made.name}"'
+    request = {"resourceNames": [f"projects/{gcp.fake.project}"], "filter": mine, "pageSize": 2}
+    first = json.loads(gcp.send("POST", "/v2/entries:list", json.dumps(request).encode())[2])
+    second = entries(gcp, mine, pageToken=first["nextPageToken"])
+    said = [entry["jsonPayload"]["message"] for entry in [*first["entries"], *second]]
+    assert said == ["one", "two", "three"] and len(first["entries"]) == 2
+    assert [entry["jsonPayload"]["message"] for entry in entries(gcp, mine, orderBy="timestamp desc")] == said[::-1]
+    later = first["entries"][0]["timestamp"]
+    assert len(entries(gcp, f'{mine} AND timestamp>="{later}"')) == 3
+    assert entries(gcp, f'{mine} AND timestamp<"{later}"') == []
+    assert len(entries(gcp, f'{mine} severity="INFO" jsonPayload.message:"two"')) == 1
+    for wrong in (
+        {"resourceNames": []},
+        {"resourceNames": ["projects/other"]},
+        {"surprise": 1},
+        {"pageSize": "many"},
+        {"pageToken": "x"},
+        {"filter": "one OR two"},
+    ):
+        assert gcp.send("POST", "/v2/entries:list", json.dumps({**request, **wrong}).encode())[0] == 400, wrong
+    assert gcp.send("GET", "/v2/entries:list")[0] == 501

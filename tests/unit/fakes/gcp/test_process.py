@@ -123,7 +123,7 @@ def test_nothing_but_loopback_is_needed(tmp_path: Path):
     assert done.returncode == 0, done.stderr[-3000:]
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["outside"] == "Network is unreachable"  # the control
-    assert said["job"] == "JOB_STATE_SUCCEEDED"
+    assert said["job"] == "JOB_STATE_SUCCEEDED" and said["tried"] == ["127.0.0.1"]
     assert said["keys"] == ["key", "mine/own.txt", "out/model/said.json"]
 
 

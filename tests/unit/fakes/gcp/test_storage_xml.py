@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 import obstore
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from obstore.exceptions import AlreadyExistsError, NotModifiedError, PreconditionError
 from obstore.store import GCSStore
 
@@ -43,6 +45,20 @@ def test_obstore_puts_gets_lists_copies_and_deletes(store: GCSStore, gcp: Projec
     obstore.delete(store, "c/d")
     with pytest.raises(FileNotFoundError):
         obstore.get(store, "c/d")
+
+
+PART = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="/"), min_size=1, max_size=12)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(parts=st.lists(PART.filter(lambda part: part not in (".", "..")), min_size=1, max_size=4), data=st.binary())
+def test_any_key_and_any_bytes_come_back(store: GCSStore, gcp: Project, parts: list[str], data: bytes):
+    key = "/".join(parts)
+    obstore.put(store, key, data)
+    assert bytes(obstore.get(store, key).bytes()) == data and gcp.get(key) == data
+    assert [item["path"] for page in obstore.list(store) for item in page] == [key]
+    obstore.delete(store, key)
+    assert gcp.names() == []
 
 
 def test_a_long_list_comes_in_pages(store: GCSStore):
