@@ -229,8 +229,8 @@ def test_endpoints_are_changed_found_and_made_by_an_id(gcp: Project):
 
 
 def test_deploying_takes_time_and_an_answer_that_was_lost_was_still_given(gcp: Project):
-    gcp.fake.set(operation=0.3)
     model, to = uploaded(gcp), endpoint()
+    gcp.fake.set(operation=2.0)
     client = to.api_client
     resources = {"machine_spec": {"machine_type": "n1-standard-2"}, "min_replica_count": 1}
     wanted = {"model": model.resource_name, "dedicated_resources": resources}

@@ -120,7 +120,7 @@ def test_a_code_that_may_pass_is_tried_again_three_times(gcp: Project):
 
 
 def test_a_job_is_queued_before_it_runs(gcp: Project):
-    gcp.fake.set(queued=0.5)
+    gcp.fake.set(queued=1.0)
     made = submitted({})
     seen = []
     until(lambda: seen.append(made.state.name) or seen[-1], lambda state: state == "JOB_STATE_SUCCEEDED")
@@ -145,9 +145,9 @@ def test_jobs_run_side_by_side_and_are_listed_and_deleted(gcp: Project):
 
 
 def test_operations_take_time(gcp: Project):
-    gcp.fake.set(operation=0.4)
     made = submitted({})
     ended(made)
+    gcp.fake.set(operation=2.0)
     operation = made.api_client.delete_custom_job(name=made.resource_name)
     assert not operation.done() and aiplatform.CustomJob.get(made.resource_name).name == made.name
     operation.result(timeout=30)

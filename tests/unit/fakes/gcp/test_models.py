@@ -82,7 +82,7 @@ def test_models_are_found_by_a_filter_and_in_an_order(gcp: Project):
 
 
 def test_uploading_takes_time(gcp: Project):
-    gcp.fake.set(operation=0.3)
+    gcp.fake.set(operation=2.0)
     spec = {"image_uri": TOY}
     client = aiplatform.Model._instantiate_client(location=gcp.fake.location)
     operation = client.upload_model(parent=vertex.parent(gcp), model={"display_name": "m", "container_spec": spec})
