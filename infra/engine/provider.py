@@ -15,9 +15,10 @@ from typing import Any, NamedTuple, TypeVar
 import grpc
 from google.protobuf import empty_pb2
 from google.protobuf.message import DecodeError, Message
-from pulumi.runtime.proto import errors_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from pulumi.runtime.proto import errors_pb2, provider_pb2, provider_pb2_grpc
 
 from trivet.core.errors import ConfigError, PlatformError
+from trivet.infra.engine.details import details
 from trivet.infra.engine.failures import failure
 from trivet.infra.engine.state import Resource
 from trivet.infra.engine.values import (
@@ -324,7 +325,7 @@ def _detail(error: grpc.RpcError, kind: type[Details]) -> Details | None:
         if key != _DETAILS:
             continue
         with suppress(DecodeError):
-            for packed in status_pb2.Status.FromString(value).details:
+            for packed in details(value):
                 found = kind()
                 if packed.Unpack(found):
                     return found

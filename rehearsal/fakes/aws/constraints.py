@@ -7,18 +7,9 @@ users quote in public issues, whose wording is kept here.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import NamedTuple
 
-from trivet.core.errors import ConfigError
-from trivet.rehearsal.fakes.aws.refusals import Refused
-
-
-class Constraint(NamedTuple):
-    """What must hold, and who says so."""
-
-    rule: str
-    source: str
-
+from trivet.rehearsal.fakes.constraints import Constraint, Switches
+from trivet.rehearsal.fakes.refusing import Refused
 
 STRICT = "service-model"
 
@@ -120,36 +111,13 @@ TABLE = MappingProxyType(
 )
 
 
-class Constraints:
+class Constraints(Switches):
     """Which of the table hold. All do at first."""
 
     def __init__(self) -> None:
-        self._off: set[str] = set()
-
-    def switch(self, name: str, on: bool) -> None:
-        """Let one hold or not.
-
-        :raises ConfigError: where the table has no such entry.
-        """
-        if name not in TABLE:
-            raise ConfigError(f"{name} is no constraint of this fake.", f"Choose one of: {', '.join(TABLE)}.")
-        (self._off.discard if on else self._off.add)(name)
-
-    def reset(self) -> None:
-        """Let all hold."""
-        self._off.clear()
-
-    def holds(self, name: str) -> bool:
-        """Whether it is on."""
-        if name not in TABLE:
-            raise KeyError(name)
-        return name not in self._off
+        super().__init__(TABLE)
 
     def demand(self, name: str, met: bool, message: str, code: str = "ValidationException") -> None:
         """:raises Refused: where the constraint holds and is not met."""
         if self.holds(name) and not met:
             raise Refused(code, message)
-
-    def states(self) -> dict[str, bool]:
-        """Every constraint, and whether it is on."""
-        return {name: self.holds(name) for name in TABLE}

@@ -2,75 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-from trivet.core.errors import ConfigError, TrivetError
+from trivet.core.errors import ConfigError
 from trivet.rehearsal.fakes.aws import endpoint, jobs
 from trivet.rehearsal.fakes.aws.calls import Calls
-from trivet.rehearsal.fakes.aws.faults import Faults
-from trivet.rehearsal.fakes.aws.refusals import Answer, Refused
+from trivet.rehearsal.fakes.aws.faults import Fault
 from trivet.rehearsal.fakes.aws.sagemaker import SageMaker
 from trivet.rehearsal.fakes.aws.state import Record
 from trivet.rehearsal.fakes.aws.world import World
+from trivet.rehearsal.fakes.control import AnyControl
+from trivet.rehearsal.fakes.faults import Faults
 
-PREFIX = "/trivet-fake/"
 _KINDS = {"job": jobs.KIND, "endpoint": endpoint.KIND}
 
 
-class Control:
-    """Answers JSON with JSON; 400 with a sentence where something is wrong."""
+class Control(AnyControl):
+    """What AWS has beyond what every fake has."""
 
     def __init__(
-        self, world: World, sagemaker: SageMaker, calls: Calls, faults: Faults, reset_moto: Callable[[], None]
+        self, world: World, sagemaker: SageMaker, calls: Calls, faults: Faults[Fault], reset_moto: Callable[[], None]
     ) -> None:
+        super().__init__(world, calls, faults)
         self._world = world
         self._sagemaker = sagemaker
-        self._calls = calls
-        self._faults = faults
         self._reset_moto = reset_moto
-
-    def answer(self, method: str, path: str, body: bytes) -> Answer:
-        """One request."""
-        verb = getattr(self, f"_{method.lower()}_{path.removeprefix(PREFIX).replace('-', '_')}", None)
-        if verb is None:
-            return _json(404, {"message": f"The control API has no {method} {path}."})
-        try:
-            return _json(200, verb(json.loads(body or b"{}")))
-        except (TrivetError, Refused) as error:
-            return _json(400, {"message": str(error)})
-        except (KeyError, TypeError, ValueError) as error:
-            return _json(400, {"message": f"{type(error).__name__}: {error}"})
-
-    def _get_state(self, _given: dict[str, Any]) -> dict[str, Any]:
-        return {"mode": self._world.runtime.mode, "constraints": self._world.constraints.states()}
-
-    def _get_calls(self, _given: dict[str, Any]) -> list[dict[str, str]]:
-        return self._calls.all()
-
-    def _delete_calls(self, _given: dict[str, Any]) -> dict[str, Any]:
-        self._calls.clear()
-        return {}
-
-    def _get_processes(self, _given: dict[str, Any]) -> list[int]:
-        return self._world.runtime.pids()
-
-    def _post_settings(self, given: dict[str, Any]) -> dict[str, Any]:
-        self._world.settings.change(given)
-        return {}
-
-    def _post_constraint(self, given: dict[str, Any]) -> dict[str, Any]:
-        self._world.constraints.switch(given["name"], given["on"])
-        return {}
-
-    def _post_fault(self, given: dict[str, Any]) -> dict[str, Any]:
-        self._faults.add(given)
-        return {}
-
-    def _delete_fault(self, _given: dict[str, Any]) -> dict[str, Any]:
-        self._faults.clear()
-        return {}
 
     def _post_lag(self, given: dict[str, Any]) -> dict[str, Any]:
         self._sagemaker.lag.set(given["kind"], given["calls"])
@@ -107,7 +64,3 @@ class Control:
             if found is not None:
                 return found
         raise ConfigError(f"There is no {kind} {name}.", "Create it first.")
-
-
-def _json(status: int, content: Any) -> Answer:
-    return status, [("Content-Type", "application/json")], json.dumps(content).encode()

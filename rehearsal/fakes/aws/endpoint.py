@@ -9,9 +9,9 @@ from typing import Any
 from trivet.rehearsal.fakes.aws.refusals import invalid
 from trivet.rehearsal.fakes.aws.serving import Fleet, Server
 from trivet.rehearsal.fakes.aws.state import ACCOUNT, Record, Region
+from trivet.rehearsal.fakes.served import GOLDEN
 
 KIND = "endpoint"
-_GOLDEN = 0.6180339887498949  # multiples of it fill [0, 1) evenly, so that few requests already show a split
 
 
 @dataclass(kw_only=True)
@@ -41,7 +41,7 @@ class Endpoint(Record):
                 said = f"Endpoint {self.name} of account {ACCOUNT} is not in service: its status is {self.status}."
                 raise invalid(said)
             self.asked += 1
-            point = self.asked * _GOLDEN % 1
+            point = self.asked * GOLDEN % 1
             fleet = self.fleet
             if self.candidate and self.share > 0:
                 taken = point < self.share

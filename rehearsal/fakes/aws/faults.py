@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any
 
-from trivet.core.errors import ConfigError
 from trivet.rehearsal.fakes.aws.calls import Call
-from trivet.rehearsal.fakes.aws.refusals import Refused
+from trivet.rehearsal.fakes.faults import Kind
+from trivet.rehearsal.fakes.refusing import Refused
 
-Kind = Literal["error", "cut", "lost", "delay"]
-KINDS = ("error", "cut", "lost", "delay")
 # What S3 says instead, and with which status; API reference of S3, "Error responses".
 _S3 = {
     "ThrottlingException": ("SlowDown", 503),
@@ -53,51 +51,20 @@ class Fault:
     seconds: float = 0.0
     resource: str = "*"
 
+    def fits(self, call: Call) -> bool:
+        """Whether it befalls this call."""
+        return (
+            fnmatchcase(call.service, self.service)
+            and fnmatchcase(call.operation, self.operation)
+            and fnmatchcase(call.resource, self.resource)
+        )
+
     def error(self, call: Call) -> Refused:
         """The error, as the service says it."""
         table = _S3 if call.service == "s3" else _QUERY if call.protocol == "query" else {}
         code, status = table.get(self.code, (self.code, self.status))
         said = self.message or _SAID.get(self.code, "Injected by a test.")
         return Refused(code, said.format(service=call.service, operation=call.operation), status)
-
-
-class Faults:
-    """The faults that are still to come, first come, first served."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: list[Fault] = []
-
-    def add(self, given: dict[str, Any]) -> None:
-        """:raises ConfigError: where it is no fault."""
-        try:
-            fault = Fault(**given)
-        except TypeError as error:
-            raise ConfigError(f"This is no fault: {error}.", "Give the members of Fault.") from error
-        if fault.kind not in KINDS:
-            raise ConfigError(f"{fault.kind} is no kind of fault.", f"Choose one of: {', '.join(KINDS)}.")
-        with self._lock:
-            self._waiting.append(fault)
-
-    def next(self, call: Call) -> Fault | None:
-        """The fault that befalls this call, which is then used up by one."""
-        with self._lock:
-            for fault in self._waiting:
-                if (
-                    fnmatchcase(call.service, fault.service)
-                    and fnmatchcase(call.operation, fault.operation)
-                    and fnmatchcase(call.resource, fault.resource)
-                ):
-                    fault.times -= 1
-                    if fault.times <= 0:
-                        self._waiting.remove(fault)
-                    return fault
-        return None
-
-    def clear(self) -> None:
-        """Fair weather."""
-        with self._lock:
-            self._waiting.clear()
 
 
 @dataclass

@@ -1,27 +1,11 @@
-"""How AWS says no: one exception, and its rendering in each of AWS's protocols."""
+"""How AWS says no: the rendering in each of AWS's protocols."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 from xml.sax.saxutils import escape
 
-Answer = tuple[int, list[tuple[str, str]], bytes]  # status, headers, body
-
-
-class Refused(Exception):
-    """An error of a service, by the code and the sentence that its clients get.
-
-    :param details: further members of the error's shape.
-    """
-
-    def __init__(self, code: str, message: str, status: int = 400, details: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.status = status
-        self.details = dict(details or {})
+from trivet.rehearsal.fakes.refusing import Answer, Refused
 
 
 def invalid(message: str) -> Refused:

@@ -14,11 +14,14 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from trivet.rehearsal.fakes.aws.calls import Call, Calls, body
-from trivet.rehearsal.fakes.aws.control import PREFIX, Control
-from trivet.rehearsal.fakes.aws.faults import Faults
-from trivet.rehearsal.fakes.aws.refusals import Answer, Refused, render
+from trivet.rehearsal.fakes.aws.control import Control
+from trivet.rehearsal.fakes.aws.faults import Fault
+from trivet.rehearsal.fakes.aws.refusals import render
 from trivet.rehearsal.fakes.aws.sagemaker import SageMaker
 from trivet.rehearsal.fakes.aws.world import OWN_KEY, World
+from trivet.rehearsal.fakes.faults import Faults
+from trivet.rehearsal.fakes.handle import PREFIX
+from trivet.rehearsal.fakes.refusing import Answer, Refused
 from trivet.rehearsal.locked import UNCHECKED, lacks_checksum
 
 HOST = "127.0.0.1"
@@ -44,7 +47,7 @@ class Service:
         self._sagemaker = SageMaker(world)
         self._creating = threading.Lock()
         self._calls = Calls(OWN_KEY, world.principals)
-        self._faults = Faults()
+        self._faults = Faults(Fault)
         self._control = Control(world, self._sagemaker, self._calls, self._faults, self._reset_moto)
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:

@@ -5,44 +5,36 @@
 
 from __future__ import annotations
 
-import http.client
 import shutil
 import tarfile
 import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from trivet.rehearsal.fakes.aws import credentials, models, objects
-from trivet.rehearsal.fakes.aws.containers import Container
 from trivet.rehearsal.fakes.aws.logs import LogStream
+from trivet.rehearsal.fakes.aws.mounts import of_server
 from trivet.rehearsal.fakes.aws.objects import Place
 from trivet.rehearsal.fakes.aws.refusals import Refused
 from trivet.rehearsal.fakes.aws.state import Region
-from trivet.rehearsal.ports import HOST, free_port
+from trivet.rehearsal.fakes.containers import Container
+from trivet.rehearsal.fakes.served import Reply, Served, pick
+from trivet.rehearsal.ports import HOST
 
 GRACE = 30.0  # seconds from SIGTERM to SIGKILL; "Use your own inference code with hosting services"
 _USUAL_STARTUP = 480.0  # the same page: 8 minutes
 _PING = 2.0  # the same page: a ping is answered within 2 seconds
-_TICK = 0.05
 
 
 class Failed(Exception):
     """A variant cannot serve; the sentence becomes the endpoint's FailureReason."""
 
 
-class Reply(NamedTuple):
-    """What a container answered."""
-
-    status: int
-    headers: dict[str, str]  # names in lower case
-    body: bytes
-
-
-class Server:
+class Server(Served):
     """One container of one variant."""
 
     def __init__(
@@ -58,19 +50,15 @@ class Server:
         :param group: of its log, where that is not the endpoint's.
         :param environment: what its model does not say.
         """
+        super().__init__(variant["VariantName"], region.closed)
         self.variant = variant
         self.config = config
-        self.name: str = variant["VariantName"]
         self._region = region
         self._world = region.world
         self._folder = region.world.scratch(f"{endpoint}-{self.name}")
-        self._container: Container | None = None
         self._definition: dict[str, Any] = {}
         self._group = group or f"/aws/sagemaker/Endpoints/{endpoint}"
         self._more = environment or {}
-        self._users, self._idle = 0, threading.Condition()
-        self._leaving = threading.Event()
-        self._port = 0
         self.log = self._new_log()
 
     def start(self) -> None:
@@ -98,14 +86,9 @@ class Server:
         :raises Failed: when it ends before, or its time is over.
         """
         allowed = self.variant.get("ContainerStartupHealthCheckTimeoutInSeconds", _USUAL_STARTUP)
-        end = time.monotonic() + min(allowed, self._world.settings.startup)
-        while time.monotonic() < end and not cancelled.is_set():
-            if self._container is None or self._container.code is not None:
-                break
-            if self.ping():
-                threading.Thread(target=self._restart, name=f"watch {self.name}", daemon=True).start()
-                return
-            cancelled.wait(_TICK)
+        if self.good(self.ping, min(allowed, self._world.settings.startup), cancelled):
+            self.keep(self._again, lambda: self._world.settings.restarts)
+            return
         raise Failed(
             f"The primary container for production variant {self.name} did not pass the ping health check. Please check"
             " CloudWatch logs for this endpoint."
@@ -113,9 +96,7 @@ class Server:
 
     def ping(self) -> bool:
         """Whether it says that it can serve."""
-        with suppress(OSError, http.client.HTTPException):
-            return self._ask("GET", "/ping", {}, b"", _PING).status == 200
-        return False
+        return self.is_well("/ping", _PING)
 
     def invoke(self, headers: dict[str, str], body: bytes, seconds: float) -> Reply:
         """Pass on a request.
@@ -123,36 +104,17 @@ class Server:
         :raises TimeoutError: when no answer comes in time.
         :raises OSError: when nothing listens, or it ends before it has answered; so does HTTPException.
         """
-        return self._ask("POST", "/invocations", headers, body, seconds)
-
-    def take(self) -> None:
-        """Count one more request that is on its way to it, so that it is not stopped meanwhile."""
-        with self._idle:
-            self._users += 1
-
-    def release(self) -> None:
-        """Count one less."""
-        with self._idle:
-            self._users -= 1
-            self._idle.notify_all()
+        return self.ask("POST", "/invocations", headers, body, seconds)
 
     def stop(self) -> None:
         """Have it finish and leave."""
-        with self._idle:
-            self._idle.wait_for(lambda: self._users == 0, self._world.settings.invocation)
-        self._leaving.set()
-        if self._container is not None:
-            self._container.stop(GRACE * self._world.settings.grace)
+        self.drain(self._world.settings.invocation, GRACE * self._world.settings.grace)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def images(self) -> list[dict[str, Any]]:
         """The image that it was started from, as SageMaker shows it."""
         image = self._definition.get("Image", "")
         return [{"SpecifiedImage": image, "ResolvedImage": image}] if image else []
-
-    def pids(self) -> list[int]:
-        """Its processes."""
-        return self._container.pids() if self._container else []
 
     def _fetch(self) -> None:
         target = self._folder / "model"
@@ -179,51 +141,35 @@ class Server:
 
     def _run(self) -> None:
         assert self._image is not None  # noqa: S101  start() has found it
-        self._port = free_port()
         environment = {
             **self._image.environment,
             **credentials.of_role(self._world, self._role, self._region.name),
             **self._definition.get("Environment", {}),
             **self._more,
-            "SAGEMAKER_BIND_TO_PORT": str(self._port),
             "TRIVET_HOST": HOST,  # in a container, all addresses are the container's own
         }
         argv = [*self._image.argv, "serve"]
+        mounts = of_server(self._folder)
+
+        def start(port: int) -> Container:
+            given = environment | {"SAGEMAKER_BIND_TO_PORT": str(port)}
+            return self._world.runtime.start(self._folder, argv, given, self.log.write, self._region.closed, mounts)
+
         try:
-            self._container = self._world.runtime.start(
-                self._folder, argv, environment, self.log.write, self._region.closed, serving=True
-            )
+            self.run_on(start)
         except OSError as error:
             raise Failed(
                 f"The primary container for production variant {self.name} cannot be started: {error}"
             ) from error
-        if self._leaving.is_set():
-            self._container.kill()
 
-    def _restart(self) -> None:
-        """Start it again whenever it ends by itself: SageMaker keeps the containers of an endpoint running."""
-        while not self._leaving.wait(_TICK):
-            ended = self._container is None or self._container.code is not None
-            if not ended or not self._world.settings.restarts or self._region.closed.is_set():
-                continue
-            with suppress(Failed):
-                self.log = self._new_log()
-                self._run()
-            self._leaving.wait(1)  # so that one that ends at once does not keep this machine busy
+    def _again(self) -> None:
+        with suppress(Failed):
+            self.log = self._new_log()
+            self._run()
 
     def _new_log(self) -> LogStream:
         instance = f"i-{time.time_ns():017x}"[:19]
         return LogStream(self._world, self._region.name, self._group, f"{self.name}/{instance}")
-
-    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=seconds)
-        try:
-            connection.request(method, path, body=body, headers=headers)
-            answer = connection.getresponse()
-            found = {name.lower(): value for name, value in answer.getheaders()}
-            return Reply(answer.status, found, answer.read())
-        finally:
-            connection.close()
 
 
 class Fleet:
@@ -253,12 +199,7 @@ class Fleet:
 
     def choose(self, point: float) -> Server:
         """The server for a point in [0, 1), by the weights; the first where all are nought."""
-        left = point * sum(self.weights.values())
-        for name, weight in self.weights.items():
-            left -= weight
-            if left < 0:
-                return self.servers[name]
-        return next(iter(self.servers.values()))
+        return self.servers[pick(self.weights, point)]
 
     def stop(self) -> None:
         """Drain all of them, side by side."""

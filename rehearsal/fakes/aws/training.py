@@ -18,11 +18,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from trivet.rehearsal.fakes.aws import credentials, objects
 from trivet.rehearsal.fakes.aws.checkpoints import Checkpoints
 from trivet.rehearsal.fakes.aws.constraints import STRICT
-from trivet.rehearsal.fakes.aws.containers import Container
-from trivet.rehearsal.fakes.aws.images import Image
 from trivet.rehearsal.fakes.aws.logs import TRAINING, LogStream
+from trivet.rehearsal.fakes.aws.mounts import of_job
 from trivet.rehearsal.fakes.aws.objects import Place
 from trivet.rehearsal.fakes.aws.state import Record, Region, now
+from trivet.rehearsal.fakes.containers import Container
+from trivet.rehearsal.fakes.images import Image
 
 GRACE = 120.0  # seconds from SIGTERM to SIGKILL; "How Amazon SageMaker AI runs your training image"
 _TICK = 0.05
@@ -195,6 +196,7 @@ class TrainingJob(Record):
                 },
                 said,
                 self.region.closed,
+                of_job(folder),
             )
         except OSError as error:
             raise _End("Failed", "Failed", f"AlgorithmError: {error.strerror}, exit code: 127") from error

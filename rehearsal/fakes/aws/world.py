@@ -12,10 +12,11 @@ import botocore.session
 from botocore.config import Config
 
 from trivet.rehearsal.fakes.aws.constraints import Constraints
-from trivet.rehearsal.fakes.aws.containers import Runtime
-from trivet.rehearsal.fakes.aws.images import Images
+from trivet.rehearsal.fakes.aws.mounts import ML
 from trivet.rehearsal.fakes.aws.settings import Settings
 from trivet.rehearsal.fakes.aws.state import Region
+from trivet.rehearsal.fakes.containers import Runtime
+from trivet.rehearsal.fakes.images import Images
 
 OWN_KEY = "AKIAFAKESOWNSERVICE0"
 
@@ -27,7 +28,7 @@ class World:
         self.images = images
         self.settings = settings
         self.constraints = Constraints()
-        self.runtime = Runtime(mode)
+        self.runtime = Runtime(mode, [ML])
         self.endpoint = ""
         self.scaling = False  # whether anything was ever asked of application auto scaling; its start takes long
         self.principals: dict[str, str] = {}  # access key: the role whose container has it

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from trivet.rehearsal.fakes.aws import Fake
-from trivet.rehearsal.fakes.aws.containers import NAMESPACES, VARIABLES, can_unshare
+from trivet.rehearsal.fakes.aws.mounts import ML
+from trivet.rehearsal.fakes.containers import NAMESPACES, VARIABLES, can_unshare
 
 from .conftest import BUCKET, IMAGES, SETTINGS, Account, until
 
@@ -26,7 +27,7 @@ with Fake(Path(sys.argv[1]), json.loads(sys.argv[2]), mode=sys.argv[3]) as fake:
 """
 
 
-@pytest.fixture(params=[NAMESPACES, VARIABLES] if can_unshare() else [VARIABLES])
+@pytest.fixture(params=[NAMESPACES, VARIABLES] if can_unshare([ML]) else [VARIABLES])
 def mode(request: pytest.FixtureRequest) -> str:
     """The ways to keep containers that this kernel has."""
     return request.param

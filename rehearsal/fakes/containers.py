@@ -1,8 +1,8 @@
-"""Processes that live as containers do: their own ``/opt/ml``, their own process numbers, nothing left when they end.
+"""Processes that live as containers do: folders where their cloud has them, their own process numbers, nothing left.
 
 Mode ``namespaces``: user, mount and process namespaces of the kernel; the command is process 1 there, so that a SIGTERM
 which it does not handle is ignored, as in a container. Mode ``variables``, where these are forbidden: the command gets
-the folder in an environment variable instead (``TRIVET_ML``, and ``TRIVET_MODEL`` for a server).
+its folders in environment variables instead, which whoever starts it names.
 
 Network and files otherwise are this machine's: servers are told by ``TRIVET_HOST`` to listen on 127.0.0.1.
 """
@@ -20,23 +20,27 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from trivet.core import tether
-from trivet.rehearsal.fakes.aws import hold
+from trivet.rehearsal.fakes import hold
 
-ML = Path("/opt/ml")
 NAMESPACES, VARIABLES = "namespaces", "variables"
 _UNSHARE = ("unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-# unshare's own standard error is closed: it complains there when its child is killed.
-_ENTER = 'exec 2>&1; mount --bind "$1" /opt/ml && shift && exec "$@"'
-# A model is for reading only; "Use your own inference code with hosting services".
-_ENTER_SERVING = (
-    'exec 2>&1; mount --bind "$1" /opt/ml && mount --bind /opt/ml/model /opt/ml/model'
-    ' && mount -o remount,bind,ro /opt/ml/model && shift && exec "$@"'
-)
+# unshare's own standard error is closed: it complains there when its child is killed. What follows are triples of a
+# path in the container, the folder that it is, and whether it is for reading only (ro) or not (rw); then the command.
+_ENTER = """exec 2>&1
+while [ "$1" != -- ]; do
+    mount --bind "$2" "$1" || exit 125
+    [ "$3" = rw ] || mount -o remount,bind,ro "$1" || exit 125
+    shift 3
+done
+shift
+exec "$@"
+"""
 _PASSED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR")
 
 
@@ -121,14 +125,39 @@ class Container:
         pipe.close()
 
 
-class Runtime:
-    """Starts containers, and ends those that are left."""
+@dataclass(frozen=True)
+class Mounts:
+    """What a container finds where its cloud puts it.
 
-    def __init__(self, mode: str = "") -> None:
+    :ivar folders: from a path in the container to a folder of this machine. A path is there on this machine too, or in
+        a folder that comes before it.
+    :ivar read_only: those of the paths that are for reading only.
+    :ivar variables: what the command gets instead in the mode ``variables``.
+    """
+
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    read_only: frozenset[str] = frozenset()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def arguments(self) -> list[str]:
+        """As the script that enters a container takes them."""
+        found = []
+        for path, folder in self.folders.items():
+            found += [path, str(folder), "ro" if path in self.read_only else "rw"]
+        return [*found, "--"]
+
+
+class Runtime:
+    """Starts containers, and ends those that are left.
+
+    :param roots: the folders of this machine that containers may have others in place of; made when absent.
+    """
+
+    def __init__(self, mode: str = "", roots: Sequence[Path] = ()) -> None:
         # The kernel ties a child's life to the thread that started it: this one lives as long as the process.
         self._starter = ThreadPoolExecutor(1, "containers")
         self._started: list[Container] = []
-        self.mode = mode or (NAMESPACES if self._starter.submit(can_unshare).result() else VARIABLES)
+        self.mode = mode or (NAMESPACES if self._starter.submit(can_unshare, roots).result() else VARIABLES)
 
     def start(
         self,
@@ -137,20 +166,20 @@ class Runtime:
         environment: Mapping[str, str],
         output: Callable[[list[bytes]], None],
         closed: threading.Event,
-        serving: bool = False,
+        mounts: Mounts | None = None,
     ) -> Container:
-        """Run a command with ``folder`` as its ``/opt/ml``; its lines go to ``output``, in order, from one thread.
+        """Run a command in ``folder``; its lines go to ``output``, in order, from one thread.
 
         :param closed: once this is set, nothing is started any more.
         :raises OSError: then, and where there is no such command.
         """
+        mounts = mounts or Mounts()
         passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
         environment = {**passed, **environment}
         if self.mode == NAMESPACES:
-            script = _ENTER_SERVING if serving else _ENTER
-            command = [*tethered(), *_UNSHARE, "sh", "-c", script, "sh", str(folder), *argv]
+            command = [*tethered(), *_UNSHARE, "sh", "-c", _ENTER, "sh", *mounts.arguments(), *argv]
         else:
-            environment |= {"TRIVET_MODEL": str(folder / "model")} if serving else {"TRIVET_ML": str(folder)}
+            environment |= mounts.variables
             command = [sys.executable, "-I", "-S", hold.__file__, str(os.getpid()), *argv]
         return self._starter.submit(self._start, command, environment, folder, output, closed).result()
 
@@ -193,14 +222,15 @@ def tethered() -> list[str]:
     return [sys.executable, "-I", "-S", tether.__file__, str(os.getpid())]
 
 
-def can_unshare() -> bool:
-    """Whether the kernel lets a command have an ``/opt/ml`` of its own."""
-    with suppress(OSError):
-        ML.mkdir(parents=True, exist_ok=True)
-    if not ML.is_dir():
-        return False
+def can_unshare(roots: Sequence[Path]) -> bool:
+    """Whether the kernel lets a command have folders of its own in place of these."""
+    for root in roots:
+        with suppress(OSError):
+            root.mkdir(parents=True, exist_ok=True)
+        if not root.is_dir():
+            return False
     with tempfile.TemporaryDirectory() as folder, suppress(OSError, subprocess.TimeoutExpired):
-        (Path(folder) / "model").mkdir()
-        command = [*_UNSHARE, "sh", "-c", _ENTER_SERVING, "sh", folder, "true"]
+        mounts = Mounts({str(root): Path(folder) for root in roots}, frozenset(map(str, roots)))
+        command = [*_UNSHARE, "sh", "-c", _ENTER, "sh", *mounts.arguments(), "true"]
         return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
     return False

@@ -1,0 +1,40 @@
+"""``/trivet-fake/`` of the fake of Google Cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trivet.rehearsal.fakes.control import AnyControl
+from trivet.rehearsal.fakes.faults import Faults
+from trivet.rehearsal.fakes.gcp.faults import Calls, Fault
+from trivet.rehearsal.fakes.gcp.world import World
+
+
+class Control(AnyControl):
+    """What Google Cloud has beyond what every fake has."""
+
+    def __init__(
+        self,
+        world: World,
+        calls: Calls,
+        faults: Faults[Fault],
+        forget: Callable[[], None],
+        interrupt: Callable[[str], None],
+    ) -> None:
+        super().__init__(world, calls, faults)
+        self._world = world
+        self._forget = forget
+        self._interrupt = interrupt
+
+    def _post_interrupt(self, given: dict[str, Any]) -> dict[str, Any]:
+        self._interrupt(given["name"])
+        return {}
+
+    def _post_reset(self, _given: dict[str, Any]) -> dict[str, Any]:
+        self._faults.clear()
+        self._forget()
+        self._world.forget()
+        self._world.constraints.reset()
+        self._calls.clear()
+        return {}

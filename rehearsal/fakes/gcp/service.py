@@ -1,0 +1,110 @@
+"""The one door of the fake: Cloud Storage by two APIs, Vertex AI, and ``/trivet-fake/`` to the control API."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from trivet.rehearsal.fakes.faults import Faults
+from trivet.rehearsal.fakes.gcp.control import Control
+from trivet.rehearsal.fakes.gcp.faults import STORAGE, Call, Calls, Fault
+from trivet.rehearsal.fakes.gcp.refusals import left_out, render, render_storage, render_xml
+from trivet.rehearsal.fakes.gcp.server import CutOff, Request, Server
+from trivet.rehearsal.fakes.gcp.storage import jsonapi, xmlapi
+from trivet.rehearsal.fakes.gcp.storage.uploads import Sessions
+from trivet.rehearsal.fakes.gcp.world import NUMBER, PROJECT, World
+from trivet.rehearsal.fakes.handle import PREFIX
+from trivet.rehearsal.fakes.refusing import Answer, Refused
+
+if TYPE_CHECKING:
+    from trivet.rehearsal.fakes.gcp.vertex.service import VertexAi
+
+_OF_VERTEX = ("/v1/", "/ui/", "/v2/")
+_OF_JSON = (jsonapi.PLAIN, jsonapi.UPLOAD, jsonapi.DOWNLOAD)
+
+
+class Service:
+    """Answers every request, from many threads."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._sessions = Sessions(world.storage)
+        self._json = jsonapi.JsonApi(world.storage, self._sessions, world.address, PROJECT, NUMBER)
+        self._xml = xmlapi.XmlApi(world.storage, self._sessions, world.address)
+        self._calls = Calls()
+        self._faults: Faults[Fault] = Faults(Fault)
+        self._control = Control(
+            world, self._calls, self._faults, self._forget, lambda job: self._vertex().interrupt(job)
+        )
+        self._loading = threading.Lock()
+        self._loaded: VertexAi | None = None
+
+    def __call__(self, request: Request) -> Answer:
+        """One request."""
+        if request.path.startswith(PREFIX):
+            return self._control.answer(request.method, request.path, request.body)
+        call, answer, told = self._routed(request)
+        self._calls.note(call)
+        fault = self._faults.next(call)
+        try:
+            if fault is None:
+                return answer()
+            if fault.kind == "error":
+                raise fault.error(call)
+            if fault.kind == "cut":
+                raise CutOff
+            if fault.kind == "delay":
+                time.sleep(fault.seconds)
+                return answer()
+            answer()
+            raise CutOff
+        except Refused as refused:
+            if fault is not None and fault.kind == "lost":
+                raise CutOff from refused
+            return told(refused)
+
+    def _routed(self, request: Request) -> tuple[Call, Callable[[], Answer], Callable[[Refused], Answer]]:
+        """What is asked for, how it is answered, and how it is refused."""
+        if request.path.startswith("/batch/storage/v1"):
+            return Call(STORAGE, "batch", ""), lambda: _refuse("batches"), render_storage
+        if request.path.startswith(_OF_JSON):
+            operation, resource = jsonapi.operation(request)
+            return Call(STORAGE, operation, resource), lambda: self._json.answer(request, operation), render_storage
+        if request.path.startswith(_OF_VERTEX):
+            vertex = self._vertex()
+            operation, resource = vertex.operation(request)
+            service = "logging" if request.path.startswith("/v2/") else "aiplatform"
+            return Call(service, operation, resource), lambda: vertex.answer(request), render
+        operation, resource = xmlapi.operation(request)
+        return Call(STORAGE, operation, resource), lambda: self._xml.answer(request, operation), render_xml
+
+    def _vertex(self) -> VertexAi:
+        """Loaded when first asked for: Google's types take seconds, and files need none of them."""
+        with self._loading:
+            if self._loaded is None:
+                from trivet.rehearsal.fakes.gcp.vertex.service import VertexAi
+
+                self._loaded = VertexAi(self._world)
+            return self._loaded
+
+    def _forget(self) -> None:
+        if self._loaded is not None:
+            self._loaded.forget()
+        self._sessions.clear()
+        self._xml.clear()
+
+
+def _refuse(what: str) -> Answer:
+    raise left_out(what)
+
+
+def listen(world: World, port: int) -> Server:
+    """A server on a port of 127.0.0.1; 0 stands for a free one."""
+
+    def make(address: str) -> Service:
+        world.listens(address)
+        return Service(world)
+
+    return Server(port, make)
