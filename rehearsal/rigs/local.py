@@ -83,7 +83,8 @@ class LocalRig(Rig):
 
     def _shell(self, name: str) -> EndpointShell:
         folder = private_folder(self.home / "endpoints" / name)
-        return EndpointShell(name=name, host=HOST, port=free_port(), folder=str(folder.relative_to(self.root)))
+        folder_of = str(folder.relative_to(self.root))
+        return EndpointShell(name=name, host=HOST, port=free_port(), folder=folder_of, most_instances=4)
 
 
 def processes_in(folder: Path) -> list[str]:

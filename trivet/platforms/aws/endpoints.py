@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from trivet.core.errors import ConfigError, Locked, NotFound, NotReady, Platform
 from trivet.core.faults import point
 from trivet.core.outputs import EndpointShell
 from trivet.core.platform import Endpoints
-from trivet.core.specs import EndpointSpec, EndpointState, EndpointStatus, Release
+from trivet.core.specs import AwsEndpoint, EndpointNative, EndpointSpec, EndpointState, EndpointStatus, Release
 from trivet.core.waiting import wait_for
 from trivet.platforms.aws import rollout, scaling
 from trivet.platforms.aws.ensuring import ensure
@@ -25,7 +26,7 @@ from trivet.platforms.aws.leftovers import tidy
 from trivet.platforms.aws.logs import last_error, lines
 from trivet.platforms.aws.part import Part
 from trivet.platforms.aws.tags import tags
-from trivet.platforms.aws.variants import Plan, plan_of, release_of
+from trivet.platforms.aws.variants import MODE, Plan, plan_of, release_of
 from trivet.platforms.packages import get_package
 
 LOG_GROUP = "/aws/sagemaker/Endpoints"
@@ -64,19 +65,25 @@ class AwsEndpoints(Part, Endpoints):
         self._check(spec)
         shell, hosted = self._shell(spec.name), self._hosted(spec.name)
         self._verify(spec)
-        plan = plan_of(spec, shell, self._outputs, self._native)
+        scaled = self._scaled(spec.name)
+        capacity = scaling.capacity(spec, self._machines(hosted, spec), scaled)
+        plan = plan_of(spec, shell, self._outputs, self._native, capacity.machines)
         self._prepare(plan)
         point("endpoint.prepared")
-        scaled = scaling.bounds(self._scaling, shell.name)
-        before = wait_for(lambda: self._asked(hosted, plan, spec), f"Endpoint {shell.name}", seconds=SETTLE_SECONDS)[0]
+        if scaled:  # SageMaker may want it forgotten before it takes the update
+            self._store.put(_scaling_key(spec.name), scaling.Kept(bounds=tuple(scaled)).canonical())
+        before = wait_for(
+            lambda: self._asked(hosted, plan, spec, capacity), f"Endpoint {shell.name}", seconds=SETTLE_SECONDS
+        )[0]
         point("endpoint.asked")
         self._store.delete(_paused_key(spec.name))
         there = hosted.changed(plan.name, before, rollout.patience(spec))
         if not serves(there, plan.name):
-            self._restore(shell, there, before, plan, scaled)
+            self._restore(spec.name, there, before, plan, scaled)
             raise self._not_reached(hosted.name, there, before)
         with told(f"Endpoint {spec.name}"):
-            scaling.scale(self._scaling, shell.name, plan.variants, spec)
+            scaling.scale(self._scaling, shell.name, plan.variants, capacity)
+            self._store.delete(_scaling_key(spec.name))
             tidy(self._clients, shell, kept=plan.name)
         return self.state(spec.name)
 
@@ -93,13 +100,38 @@ class AwsEndpoints(Part, Endpoints):
         if word not in STATES:
             raise PlatformError(f"SageMaker says that endpoint {shell.name} is {word!r}, which is unknown.")
         status = STATES[word]
+        releases, shadow = self._serving(there) if status is EndpointStatus.READY else ((), None)
         return EndpointState(
             name=name,
             status=status,
             url=url,
             reason=self._reason(there),
             since=there["LastModifiedTime"],
-            releases=self._releases(there) if status is EndpointStatus.READY else (),
+            releases=releases,
+            shadow=shadow,
+        )
+
+    def held(self, name: str) -> EndpointSpec | None:
+        shell = self._shell(name)
+        there = self._hosted(name).described()
+        if there is None or STATES.get(there["EndpointStatus"]) is not EndpointStatus.READY:
+            return None
+        releases, shadow = self._serving(there)
+        first = (self._config(there) or {})["ProductionVariants"][0]
+        container = self._model(shell.name, first["ModelName"])["PrimaryContainer"]
+        machines = there["ProductionVariants"][0].get("DesiredInstanceCount", 1)
+        scaled = self._scaled(name)
+        aws: dict[str, Any] = {"instance_type": first["InstanceType"], "image": container["Image"]}
+        if startup := first.get("ContainerStartupHealthCheckTimeoutInSeconds"):
+            aws["startup"] = timedelta(seconds=startup)
+        return EndpointSpec(
+            name=name,
+            releases=releases,
+            shadow=shadow,
+            minimum_instances=scaled[0].least if scaled else machines,
+            maximum_instances=scaled[0].most if scaled else machines,
+            records=container["Environment"][MODE],
+            native=EndpointNative(aws=AwsEndpoint(**aws, requests_per_instance=scaled[0].requests if scaled else None)),
         )
 
     def invoke(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +161,8 @@ class AwsEndpoints(Part, Endpoints):
     def delete(self, name: str) -> None:
         shell = self._shell(name)
         self._hosted(name).remove()
-        self._store.delete(_paused_key(name))
+        for key in (_paused_key(name), _scaling_key(name)):
+            self._store.delete(key)
         point("endpoint.removed")
         with told(f"Endpoint {name}"):
             tidy(self._clients, shell)
@@ -207,24 +240,28 @@ class AwsEndpoints(Part, Endpoints):
             f"The configuration {plan.name}",
         )
 
-    def _asked(self, hosted: Hosted, plan: Plan, spec: EndpointSpec) -> tuple[Described | None] | None:
+    def _asked(
+        self, hosted: Hosted, plan: Plan, spec: EndpointSpec, capacity: scaling.Capacity
+    ) -> tuple[Described | None] | None:
         """What was there before SageMaker was asked for the plan; None when something else happened just then."""
         there = hosted.settled()
-        held = self._held(there) if there else None
+        held = self._config(there) if there else None
         if there and (there["EndpointStatus"] in LOST or held is None):
             hosted.remove()
             there = None
         if there is None or held is None:
             return (None,) if hosted.create(plan.name, tags(self._outputs)) else None
         if there["EndpointConfigName"] != plan.name:
-            return (there,) if self._updated(hosted, held, plan, spec) else None
-        if changed := plan.unlike(there, counts=spec.maximum_instances == spec.minimum_instances):
+            return (there,) if self._updated(hosted, held, plan, spec, capacity) else None
+        if changed := plan.unlike(there, counts=capacity.is_fixed):
             hosted.weigh(changed)
         return (there,)
 
-    def _held(self, there: Described) -> Described | None:
+    def _config(self, there: Described) -> Described | None:
         """The configuration by which it serves; SageMaker updates no endpoint whose own was deleted."""
-        name = there["EndpointConfigName"]
+        return self._config_named(there["EndpointConfigName"])
+
+    def _config_named(self, name: str) -> Described | None:
         with told(f"The configuration {name}"):
             try:
                 return self._sagemaker.describe_endpoint_config(EndpointConfigName=name)
@@ -233,7 +270,31 @@ class AwsEndpoints(Part, Endpoints):
                     return None
                 raise
 
-    def _updated(self, hosted: Hosted, held: Described, plan: Plan, spec: EndpointSpec) -> bool:
+    def _machines(self, hosted: Hosted, spec: EndpointSpec) -> int:
+        """With how many machines the variants that are there, or were when it was paused, began."""
+        if spec.minimum_instances is not None and spec.maximum_instances is not None:
+            return 1  # nothing is left open
+        there, paused = hosted.settled(), self._paused(spec.name)
+        name = there["EndpointConfigName"] if there else paused.config if paused else ""
+        config = self._config_named(name) if name else None
+        if config:
+            return config["ProductionVariants"][0].get("InitialInstanceCount", 1)
+        return there["ProductionVariants"][0].get("DesiredInstanceCount", 1) if there else 1
+
+    def _scaled(self, name: str) -> list[scaling.Bounds]:
+        """How the variants scale; where they do not, how they did before a pause or before a release was begun."""
+        if now := scaling.bounds(self._scaling, self._shell(name).name):
+            return sorted(now, key=lambda one: one.variant != name)
+        if paused := self._paused(name):
+            return list(paused.scaling)
+        try:
+            return list(scaling.Kept.model_validate_json(self._store.get(_scaling_key(name))).bounds)
+        except NotFound:
+            return []
+
+    def _updated(
+        self, hosted: Hosted, held: Described, plan: Plan, spec: EndpointSpec, capacity: scaling.Capacity
+    ) -> bool:
         with told(f"Endpoint {hosted.name}"):
             if rollout.guarded(spec):
                 for alarm in rollout.alarms_of(plan.name, hosted.name, plan.variants):
@@ -243,14 +304,14 @@ class AwsEndpoints(Part, Endpoints):
             scaling.forget(self._scaling, hosted.name, plan.alike(held))
         return hosted.update(
             EndpointConfigName=plan.name,
-            RetainAllVariantProperties=spec.maximum_instances > spec.minimum_instances,
+            RetainAllVariantProperties=not capacity.is_fixed,
             ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredWeight"}],
             DeploymentConfig=rollout.deployment(spec, plan.name),
         )
 
     def _restore(
         self,
-        shell: EndpointShell,
+        name: str,
         there: Described | None,
         before: Described | None,
         plan: Plan,
@@ -258,7 +319,9 @@ class AwsEndpoints(Part, Endpoints):
     ) -> None:
         """After a release that was taken back: scale again what serves again, and keep nothing of what was no good."""
         if before and serves(there, before["EndpointConfigName"]):
+            shell = self._shell(name)
             scaling.restore(self._scaling, shell.name, scaled)
+            self._store.delete(_scaling_key(name))
             with told(f"Endpoint {shell.name}"):
                 tidy(self._clients, shell, kept=before["EndpointConfigName"], bad=plan.name)
 
@@ -277,19 +340,22 @@ class AwsEndpoints(Part, Endpoints):
         reason = self._reason(there) or "SageMaker gives no reason."
         return NotReady(f"The endpoint {name} {word}: {reason}", "Read its log.")
 
-    def _releases(self, there: Described) -> tuple[Release, ...]:
-        """What its variants hold, with the shares that they really get.
+    def _serving(self, there: Described) -> tuple[tuple[Release, ...], Release | None]:
+        """What its variants hold, with the shares that they really get, and what its shadow holds.
 
         :raises PlatformError: when that cannot be told, since others have deleted or made what it serves by.
         """
         name, variants = there["EndpointName"], there.get("ProductionVariants", ())
-        config = self._held(there)
+        config = self._config(there)
         models = {one["VariantName"]: one.get("ModelName", "") for one in (config or {}).get("ProductionVariants", ())}
         if missing := [one["VariantName"] for one in variants if one["VariantName"] not in models]:
             raise PlatformError(f"What variant {missing[0]} of endpoint {name} serves by was deleted.", "Deploy again.")
         held = [release_of(self._model(name, models[one["VariantName"]])) for one in variants]
         shares = whole_shares([one.get("CurrentWeight", 0.0) for one in variants])
-        return tuple(release.model_copy(update={"traffic": share}) for release, share in zip(held, shares, strict=True))
+        shadows = (config or {}).get("ShadowProductionVariants", ())
+        shadow = release_of(self._model(name, shadows[0]["ModelName"])) if shadows else None
+        split = (one.model_copy(update={"traffic": share}) for one, share in zip(held, shares, strict=True))
+        return tuple(split), shadow
 
     def _model(self, endpoint: str, name: str) -> Mapping[str, Any]:
         with told(f"Endpoint {endpoint}"):
@@ -323,6 +389,10 @@ def _log(name: str) -> str:
 
 def _paused_key(name: str) -> str:
     return f"endpoints/{name}/paused.json"
+
+
+def _scaling_key(name: str) -> str:
+    return f"endpoints/{name}/scaling.json"
 
 
 def whole_shares(weights: Sequence[float]) -> list[int]:

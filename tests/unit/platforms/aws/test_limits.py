@@ -90,9 +90,9 @@ def test_every_name_of_an_endpoint_fits(rig: AwsRig, shell: str, name: str) -> N
             "native": {"aws": {"rollout": "linear", "step": 10, "bake": 2000, "startup": 3600}},
         }
     )
-    there = EndpointShell(name=shell, host="host", port=443, folder="s3://store/endpoints/a")
+    there = EndpointShell(name=shell, host="host", port=443, folder="s3://store/endpoints/a", most_instances=4)
     outputs: Any = rig.outputs
-    plan = plan_of(spec, there, outputs, outputs.native)
+    plan = plan_of(spec, there, outputs, outputs.native, 1)
     for model in plan.models:
         assert problems("CreateModel", model) == []
         assert model["ModelName"].startswith(family(there))
@@ -113,7 +113,7 @@ def test_every_name_of_an_endpoint_fits(rig: AwsRig, shell: str, name: str) -> N
 @quietly
 @given(one=physical, two=physical, name=st.from_regex(r"[0-9a-f]{12}", fullmatch=True))
 def test_what_is_of_one_endpoint_is_of_no_other(one: str, two: str, name: str) -> None:
-    shells = [EndpointShell(name=text, host="host", port=443, folder="folder") for text in (one, two)]
+    shells = [EndpointShell(name=text, host="host", port=443, folder="folder", most_instances=4) for text in (one, two)]
     mine, others = (family(shell) for shell in shells)
     theirs = f"{mine}{name}".startswith(others) and len(mine) == len(others)
     assert theirs == (one == two)
@@ -179,7 +179,7 @@ def test_a_machine_with_disks_of_its_own_is_given_no_key(rig: AwsRig, instance_t
     release = {"model": "loan", "version": 1, "digest": DIGEST}
     native = {"aws": {"instance_type": instance_type}}
     spec = EndpointSpec.model_validate({"name": "first", "releases": [release], "native": native})
-    config = plan_of(spec, shell, outputs, outputs.native).config
+    config = plan_of(spec, shell, outputs, outputs.native, 1).config
     assert config.get("KmsKeyId") == (None if own_disks else outputs.native.key)
     jobs = AwsJobs(rig.platform.clients, outputs, outputs.native, rig.platform.store, rig.platform.check)  # type: ignore[attr-defined]
     given = {"name": "a", "source": "source/a", "command": ["python"], "output": "outputs/a", "native": native}
