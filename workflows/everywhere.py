@@ -18,9 +18,10 @@ from trivet.core.document import Document
 from trivet.core.errors import ConfigError, TrivetError
 from trivet.core.files import private_folder, write_atomic
 from trivet.core.layout import trivet_folder
-from trivet.core.specs import EndpointSpec, EndpointState, ModelVersion, Release
+from trivet.core.specs import EndpointSpec, EndpointState, ModelVersion
 from trivet.workflows.bench import Bench
-from trivet.workflows.release import deploying, read_judged, settle, wanted
+from trivet.workflows.deployment import ALONE, Deployment
+from trivet.workflows.release import deploying, settle, wanted
 
 FOLDER = "plans"
 
@@ -40,31 +41,33 @@ class Part:
 
 
 class Before(Document):
-    """What each stack's endpoint served before."""
+    """What each stack's endpoint was before; none where it served nothing."""
 
-    served: dict[str, tuple[Release, ...]]
+    held: dict[str, EndpointSpec | None]
 
 
-def deploy_everywhere(benches: Sequence[Bench], reference: str, endpoint: str = "") -> list[EndpointState]:
+def deploy_everywhere(
+    benches: Sequence[Bench], reference: str, endpoint: str = "", how: Deployment = ALONE
+) -> list[EndpointState]:
     """Serve an approved version on every stack, or leave every stack as it was.
 
     :raises ConfigError: when the stacks have different packages under that reference, or one is named twice.
     :raises GateRefused: when one of them has not approved it.
     """
-    parts = [_planned(bench, bench.platform.models.get(reference), endpoint) for bench in benches]
+    parts = [_planned(bench, bench.platform.models.get(reference), endpoint, how) for bench in benches]
     _check_same(parts, reference)
     with _locked(parts):
         path, before = _before(parts)
         states = _apply(parts, before, path)
         faults.point("everywhere.applied")
         for part in parts:
-            settle(part.bench, part.version, part.spec.name)
+            settle(part.bench, part.version, part.spec)
         path.unlink()
     return states
 
 
-def _planned(bench: Bench, version: ModelVersion, endpoint: str) -> Part:
-    return Part(bench, version, wanted(bench, version, endpoint))
+def _planned(bench: Bench, version: ModelVersion, endpoint: str, how: Deployment) -> Part:
+    return Part(bench, version, wanted(bench, version, endpoint, how))
 
 
 def _check_same(parts: Sequence[Part], reference: str) -> None:
@@ -91,8 +94,7 @@ def _before(parts: Sequence[Part]) -> tuple[Path, Before]:
     path = folder / f"{digest_json(names)[7:19]}.json"
     if path.exists():
         return path, Before.read(path)
-    held = {part.stack: part.bench.platform.endpoints.state(part.spec.name).releases for part in parts}
-    before = Before(served=held)
+    before = Before(held={part.stack: part.bench.platform.endpoints.held(part.spec.name) for part in parts})
     write_atomic(path, before.canonical())
     return path, before
 
@@ -120,21 +122,14 @@ def _undo(parts: Sequence[Part], before: Before) -> list[str]:
     """Give each what it served before, the last one first; a sentence for each of which that failed."""
     failures = []
     for part in reversed(parts):
-        served = before.served.get(part.stack, ())
+        held = before.held.get(part.stack)
         try:
             with part.bench.progress.step(f"Give {part.stack} back what it served") as note:
-                _restore(part, served)
-                note(", ".join(f"{one.model}/{one.version}" for one in served) or "nothing")
+                if held:
+                    part.bench.platform.endpoints.apply(held)
+                else:
+                    part.bench.platform.endpoints.delete(part.spec.name)
+                note(", ".join(f"{one.model}/{one.version}" for one in held.releases) if held else "nothing")
         except TrivetError as error:
             failures.append(f"{part.stack} could not be given back what it served: {error.message}")
     return failures
-
-
-def _restore(part: Part, served: Sequence[Release]) -> None:
-    endpoints, models = part.bench.platform.endpoints, part.bench.platform.models
-    if not served:
-        endpoints.delete(part.spec.name)
-        return
-    first = models.get(f"{served[0].model}/{served[0].version}")
-    records = read_judged(part.bench, first).records
-    endpoints.apply(EndpointSpec(name=part.spec.name, releases=tuple(served), records=records))

@@ -155,7 +155,9 @@ class AwsEndpoint(Document):
     while it bakes, an alarm about the new machines alone takes it back.
     """
 
-    instance_type: str = Field(default="ml.m5.large", pattern=r"^ml\.", description="Of each machine.")
+    instance_type: str | None = Field(
+        default=None, pattern=r"^ml\.", description="Of each machine; none: as it is, ml.m5.large at first."
+    )
     image: str | None = Field(default=None, description="That serves Trivet's packages; none: the stack's own.")
     rollout: Literal["at once", "canary", "linear"] = "at once"
     step: int = Field(default=10, ge=1, le=50, description="Percent of the machines.")

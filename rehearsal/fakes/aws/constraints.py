@@ -87,6 +87,11 @@ TABLE = MappingProxyType(
             "A variant that is a scalable target is neither removed by an update nor given another instance type.",
             "guide endpoint-scaling-update; hashicorp/terraform-provider-aws#14337",
         ),
+        "shadow-alone": Constraint(
+            "A configuration with a shadow has one production variant and one shadow.",
+            "service model, CreateEndpointConfigInput.ShadowProductionVariants: you can only specify one variant for"
+            " ProductionVariants and one variant for ShadowProductionVariants",
+        ),
         "invocation-body": Constraint(
             "A request to an endpoint is at most 6 291 456 bytes; 4 MB to a serverless one.",
             "service model, InvokeEndpointInput.Body; guide serverless-endpoints-invoke",

@@ -51,6 +51,12 @@ def create_endpoint_config(region: Region, request: Request) -> dict[str, Any]:
     names = [variant["VariantName"] for variant in variants(request)]
     if len(set(names)) != len(names):
         raise invalid("Variant names within an endpoint configuration must be unique.")
+    shadows = len(request.get("ShadowProductionVariants", []))
+    region.world.constraints.demand(
+        "shadow-alone",
+        not shadows or shadows == len(request["ProductionVariants"]) == 1,
+        "An endpoint configuration with a shadow variant has one production variant and one shadow variant.",
+    )
     for variant in variants(request):
         name = variant.get("ModelName", "")
         found = region.find(MODEL, name) is not None

@@ -11,7 +11,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from trivet.core.document import Document
 from trivet.core.errors import ConfigError, Locked, NotFound, NotReady, PlatformError, TrivetError
 from trivet.core.faults import point
 from trivet.core.outputs import EndpointShell
@@ -22,11 +21,12 @@ from trivet.platforms.aws import rollout, scaling
 from trivet.platforms.aws.ensuring import ensure
 from trivet.platforms.aws.errors import code_of, is_missing, said, told
 from trivet.platforms.aws.hosted import LOST, SETTLE_SECONDS, UNSETTLED, Described, Hosted, serves
+from trivet.platforms.aws.keeping import Keeping
 from trivet.platforms.aws.leftovers import tidy
 from trivet.platforms.aws.logs import last_error, lines
 from trivet.platforms.aws.part import Part
 from trivet.platforms.aws.tags import tags
-from trivet.platforms.aws.variants import MODE, Plan, plan_of, release_of
+from trivet.platforms.aws.variants import FIRST, MODE, Machines, Plan, plan_of, release_of
 from trivet.platforms.packages import get_package
 
 LOG_GROUP = "/aws/sagemaker/Endpoints"
@@ -46,44 +46,32 @@ MOST_BODY = 6_291_456  # bytes of a request; the API's own model says so
 RESUME_SECONDS = 1800.0
 
 
-class Paused(Document):
-    """What an endpoint served before it was paused, and how each variant scaled: the least and the most machines."""
-
-    config: str
-    scaling: tuple[scaling.Bounds, ...]
-
-    @classmethod
-    def of(cls, there: Described, bounds: Sequence[scaling.Bounds]) -> Paused:
-        """From what SageMaker holds."""
-        return cls(config=there["EndpointConfigName"], scaling=tuple(bounds))
-
-
 class AwsEndpoints(Part, Endpoints):
     """One endpoint of SageMaker per shell."""
 
     def apply(self, spec: EndpointSpec) -> EndpointState:
         self._check(spec)
-        shell, hosted = self._shell(spec.name), self._hosted(spec.name)
+        shell, hosted, keeping = self._shell(spec.name), self._hosted(spec.name), self._keeping(spec.name)
         self._verify(spec)
-        scaled = self._scaled(spec.name)
-        capacity = scaling.capacity(spec, self._machines(hosted, spec), scaled)
-        plan = plan_of(spec, shell, self._outputs, self._native, capacity.machines)
+        scaled = keeping.scaled(self._scaling, shell.name)
+        machines = self._machines(hosted, keeping)
+        capacity = scaling.capacity(spec, machines.number, scaled)
+        plan = plan_of(spec, shell, self._outputs, self._native, machines._replace(number=capacity.machines))
         self._prepare(plan)
         point("endpoint.prepared")
-        if scaled:  # SageMaker may want it forgotten before it takes the update
-            self._store.put(_scaling_key(spec.name), scaling.Kept(bounds=tuple(scaled)).canonical())
+        keeping.begin(scaled)
         before = wait_for(
             lambda: self._asked(hosted, plan, spec, capacity), f"Endpoint {shell.name}", seconds=SETTLE_SECONDS
         )[0]
         point("endpoint.asked")
-        self._store.delete(_paused_key(spec.name))
+        keeping.awake()
         there = hosted.changed(plan.name, before, rollout.patience(spec))
         if not serves(there, plan.name):
             self._restore(spec.name, there, before, plan, scaled)
             raise self._not_reached(hosted.name, there, before)
         with told(f"Endpoint {spec.name}"):
             scaling.scale(self._scaling, shell.name, plan.variants, capacity)
-            self._store.delete(_scaling_key(spec.name))
+            keeping.over()
             tidy(self._clients, shell, kept=plan.name)
         return self.state(spec.name)
 
@@ -92,7 +80,7 @@ class AwsEndpoints(Part, Endpoints):
         url = f"https://{shell.host}/endpoints/{shell.name}/invocations"
         there = self._hosted(name).described()
         if there is None or there["EndpointStatus"] == "Deleting":
-            paused = self._paused(name)
+            paused = self._keeping(name).paused()
             status = EndpointStatus.STOPPED if paused else EndpointStatus.EMPTY
             reason = f"It was paused; `trivet resume --endpoint {name}` serves again." if paused else ""
             return EndpointState(name=name, status=status, url=url, reason=reason)
@@ -120,7 +108,7 @@ class AwsEndpoints(Part, Endpoints):
         first = (self._config(there) or {})["ProductionVariants"][0]
         container = self._model(shell.name, first["ModelName"])["PrimaryContainer"]
         machines = there["ProductionVariants"][0].get("DesiredInstanceCount", 1)
-        scaled = self._scaled(name)
+        scaled = self._keeping(name).scaled(self._scaling, shell.name)
         aws: dict[str, Any] = {"instance_type": first["InstanceType"], "image": container["Image"]}
         if startup := first.get("ContainerStartupHealthCheckTimeoutInSeconds"):
             aws["startup"] = timedelta(seconds=startup)
@@ -161,8 +149,8 @@ class AwsEndpoints(Part, Endpoints):
     def delete(self, name: str) -> None:
         shell = self._shell(name)
         self._hosted(name).remove()
-        for key in (_paused_key(name), _scaling_key(name)):
-            self._store.delete(key)
+        self._keeping(name).awake()
+        self._keeping(name).over()
         point("endpoint.removed")
         with told(f"Endpoint {name}"):
             tidy(self._clients, shell)
@@ -171,14 +159,14 @@ class AwsEndpoints(Part, Endpoints):
         hosted = self._hosted(name)
         there = hosted.settled()
         if there and there["EndpointStatus"] == "InService":
-            paused = Paused.of(there, scaling.bounds(self._scaling, hosted.name))
-            self._store.put(_paused_key(name), paused.canonical())
+            self._keeping(name).pause(there, scaling.bounds(self._scaling, hosted.name))
             point("endpoint.pausing")
             hosted.remove()  # its configuration and models stay
         return self.state(name)
 
     def resume(self, name: str) -> EndpointState:
-        hosted, paused = self._hosted(name), self._paused(name)
+        hosted, keeping = self._hosted(name), self._keeping(name)
+        paused = keeping.paused()
         before = hosted.settled()
         if paused is None:
             if before is None:
@@ -195,7 +183,7 @@ class AwsEndpoints(Part, Endpoints):
             if not serves(there, paused.config):
                 raise self._not_reached(hosted.name, there, before)
             scaling.restore(self._scaling, hosted.name, paused.scaling)
-        self._store.delete(_paused_key(name))  # else a release was deployed since
+        keeping.awake()  # else a release was deployed since
         return self.state(name)
 
     def logs(self, name: str) -> Iterator[str]:
@@ -208,6 +196,9 @@ class AwsEndpoints(Part, Endpoints):
     @property
     def _scaling(self) -> Any:
         return self._clients("application-autoscaling")
+
+    def _keeping(self, name: str) -> Keeping:
+        return Keeping(self._store, name)
 
     def _hosted(self, name: str) -> Hosted:
         return Hosted(self._clients, self._shell(name).name)
@@ -270,27 +261,16 @@ class AwsEndpoints(Part, Endpoints):
                     return None
                 raise
 
-    def _machines(self, hosted: Hosted, spec: EndpointSpec) -> int:
-        """With how many machines the variants that are there, or were when it was paused, began."""
-        if spec.minimum_instances is not None and spec.maximum_instances is not None:
-            return 1  # nothing is left open
-        there, paused = hosted.settled(), self._paused(spec.name)
+    def _machines(self, hosted: Hosted, keeping: Keeping) -> Machines:
+        """With what the variants that are there, or were when it was paused, began."""
+        there, paused = hosted.settled(), keeping.paused()
         name = there["EndpointConfigName"] if there else paused.config if paused else ""
         config = self._config_named(name) if name else None
-        if config:
-            return config["ProductionVariants"][0].get("InitialInstanceCount", 1)
-        return there["ProductionVariants"][0].get("DesiredInstanceCount", 1) if there else 1
-
-    def _scaled(self, name: str) -> list[scaling.Bounds]:
-        """How the variants scale; where they do not, how they did before a pause or before a release was begun."""
-        if now := scaling.bounds(self._scaling, self._shell(name).name):
-            return sorted(now, key=lambda one: one.variant != name)
-        if paused := self._paused(name):
-            return list(paused.scaling)
-        try:
-            return list(scaling.Kept.model_validate_json(self._store.get(_scaling_key(name))).bounds)
-        except NotFound:
-            return []
+        if config is None:  # somebody deleted it
+            variants = (there or {}).get("ProductionVariants") or [{}]
+            return FIRST._replace(number=variants[0].get("DesiredInstanceCount", FIRST.number))
+        first = config["ProductionVariants"][0]
+        return Machines(first.get("InstanceType", FIRST.kind), first.get("InitialInstanceCount", FIRST.number))
 
     def _updated(
         self, hosted: Hosted, held: Described, plan: Plan, spec: EndpointSpec, capacity: scaling.Capacity
@@ -321,7 +301,7 @@ class AwsEndpoints(Part, Endpoints):
         if before and serves(there, before["EndpointConfigName"]):
             shell = self._shell(name)
             scaling.restore(self._scaling, shell.name, scaled)
-            self._store.delete(_scaling_key(name))
+            self._keeping(name).over()
             with told(f"Endpoint {shell.name}"):
                 tidy(self._clients, shell, kept=before["EndpointConfigName"], bad=plan.name)
 
@@ -368,12 +348,6 @@ class AwsEndpoints(Part, Endpoints):
                     ) from error
                 raise
 
-    def _paused(self, name: str) -> Paused | None:
-        try:
-            return Paused.model_validate_json(self._store.get(_paused_key(name)))
-        except NotFound:
-            return None
-
     def _reason(self, there: Described) -> str:
         """What SageMaker says, and what the container itself wrote last, which says more."""
         reason = there.get("FailureReason", "")
@@ -385,14 +359,6 @@ class AwsEndpoints(Part, Endpoints):
 
 def _log(name: str) -> str:
     return f"{LOG_GROUP}/{name}"
-
-
-def _paused_key(name: str) -> str:
-    return f"endpoints/{name}/paused.json"
-
-
-def _scaling_key(name: str) -> str:
-    return f"endpoints/{name}/scaling.json"
 
 
 def whole_shares(weights: Sequence[float]) -> list[int]:

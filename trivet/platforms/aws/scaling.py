@@ -27,12 +27,6 @@ class Bounds(Document):
     requests: float | None  # per machine; None where nothing but its bounds is set
 
 
-class Kept(Document):
-    """How an endpoint's variants scaled before something was begun that is not over."""
-
-    bounds: tuple[Bounds, ...] = ()
-
-
 @dataclass(frozen=True)
 class Capacity:
     """How many machines each variant of an endpoint is to have."""
@@ -69,9 +63,7 @@ def capacity(spec: EndpointSpec, machines: int, scaled: Sequence[Bounds]) -> Cap
     if least == most:
         return Capacity(least, is_fixed=True)
     aim = requests or (first and first.requests) or REQUESTS
-    return Capacity(
-        least, is_fixed=False, bounds=(Bounds(variant=spec.name, least=least, most=most, requests=aim),)
-    )
+    return Capacity(least, is_fixed=False, bounds=(Bounds(variant=spec.name, least=least, most=most, requests=aim),))
 
 
 def scale(scaling: Any, endpoint: str, variants: Iterable[str], wanted: Capacity) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from trivet.clouds.awsinstances import has_local_disks
 from trivet.core.canonical import digest_json
@@ -25,6 +25,16 @@ MOST_NAME, DIGITS = 63, 12
 SHADOW = "shadow"
 
 Request = dict[str, Any]
+
+
+class Machines(NamedTuple):
+    """What a variant begins with where the spec does not say another kind."""
+
+    kind: str = "ml.m5.large"
+    number: int = 1
+
+
+FIRST = Machines()
 
 
 @dataclass(frozen=True)
@@ -67,11 +77,11 @@ class Plan:
         return wanted
 
 
-def plan_of(spec: EndpointSpec, shell: EndpointShell, outputs: Outputs, native: AwsNative, machines: int) -> Plan:
-    """The plan of a wanted state.
-
-    :param machines: with which each variant begins.
-    """
+def plan_of(
+    spec: EndpointSpec, shell: EndpointShell, outputs: Outputs, native: AwsNative, machines: Machines = FIRST
+) -> Plan:
+    """The plan of a wanted state."""
+    machines = machines._replace(kind=spec.native.aws.instance_type or machines.kind)
     models, variants = [], []
     for number, release in enumerate(spec.releases):
         models.append(_model(spec, release, shell, outputs, native))
@@ -79,7 +89,7 @@ def plan_of(spec: EndpointSpec, shell: EndpointShell, outputs: Outputs, native: 
         name = spec.name if number == 0 else f"{spec.name[: MOST_NAME - 4]}-{number + 1}"
         variants.append(_variant(spec, name, models[-1]["ModelName"], release.traffic, machines))
     config: Request = {"ProductionVariants": variants}
-    if not has_local_disks(spec.native.aws.instance_type):  # which encrypt themselves, and take no key
+    if not has_local_disks(machines.kind):  # which encrypt themselves, and take no key
         config["KmsKeyId"] = native.key
     if spec.shadow:
         models.append(_model(spec, spec.shadow, shell, outputs, native))
@@ -142,15 +152,14 @@ def model_of(
     return request
 
 
-def _variant(spec: EndpointSpec, name: str, model: str, weight: int, machines: int) -> Request:
-    chosen = spec.native.aws
+def _variant(spec: EndpointSpec, name: str, model: str, weight: int, machines: Machines) -> Request:
     return {
         "VariantName": name,
         "ModelName": model,
-        "InstanceType": chosen.instance_type,
-        "InitialInstanceCount": machines,
+        "InstanceType": machines.kind,
+        "InitialInstanceCount": machines.number,
         "InitialVariantWeight": float(weight),
-        "ContainerStartupHealthCheckTimeoutInSeconds": math.ceil(chosen.startup.total_seconds()),
+        "ContainerStartupHealthCheckTimeoutInSeconds": math.ceil(spec.native.aws.startup.total_seconds()),
     }
 
 

@@ -198,6 +198,16 @@ def test_a_scaled_variant_is_neither_removed_nor_given_other_instances(aws: Acco
     until(targets, lambda found: not found)  # what scales an endpoint goes with it
 
 
+def test_a_shadow_is_beside_one_variant_only(aws: Account):
+    aws.model("m")
+    three = [{**variant("m"), "VariantName": name} for name in ("one", "two", "copy")]
+    make = lambda: aws.config("shadowed", *three[:2], ShadowProductionVariants=three[2:])  # noqa: E731
+    assert "one production variant and one shadow" in refused(make)
+    aws.config("alone", three[0], ShadowProductionVariants=three[2:])
+    aws.fake.switch("shadow-alone", False)
+    assert not refused(make)
+
+
 def test_a_request_is_not_too_large(aws: Account):
     aws.served()
     assert aws.ask(body=b"x" * 6_291_456)["InvokedProductionVariant"] == "main"

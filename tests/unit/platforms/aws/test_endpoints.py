@@ -243,6 +243,7 @@ def test_what_a_release_does_not_say_of_its_machines_stays(
         assert scaled(rig) == dict.fromkeys(counts, (2, 4))
         assert set(counts.values()) == {2}
         assert aims() == {50.0}
+    assert {one["InstanceType"] for one in console.config()["ProductionVariants"]} == {"ml.m5.xlarge"}
     platform.endpoints.apply(spec_of(1, maximum_instances=3))
     assert scaled(rig) == {empty: (2, 3)}
     assert aims() == {50.0}

@@ -92,7 +92,7 @@ def test_every_name_of_an_endpoint_fits(rig: AwsRig, shell: str, name: str) -> N
     )
     there = EndpointShell(name=shell, host="host", port=443, folder="s3://store/endpoints/a", most_instances=4)
     outputs: Any = rig.outputs
-    plan = plan_of(spec, there, outputs, outputs.native, 1)
+    plan = plan_of(spec, there, outputs, outputs.native)
     for model in plan.models:
         assert problems("CreateModel", model) == []
         assert model["ModelName"].startswith(family(there))
@@ -179,7 +179,7 @@ def test_a_machine_with_disks_of_its_own_is_given_no_key(rig: AwsRig, instance_t
     release = {"model": "loan", "version": 1, "digest": DIGEST}
     native = {"aws": {"instance_type": instance_type}}
     spec = EndpointSpec.model_validate({"name": "first", "releases": [release], "native": native})
-    config = plan_of(spec, shell, outputs, outputs.native, 1).config
+    config = plan_of(spec, shell, outputs, outputs.native).config
     assert config.get("KmsKeyId") == (None if own_disks else outputs.native.key)
     jobs = AwsJobs(rig.platform.clients, outputs, outputs.native, rig.platform.store, rig.platform.check)  # type: ignore[attr-defined]
     given = {"name": "a", "source": "source/a", "command": ["python"], "output": "outputs/a", "native": native}
