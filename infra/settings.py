@@ -33,7 +33,9 @@ class EndpointSettings(Document):
 
     name: str = Field(pattern=NAME, description="Lower-case letters, digits, hyphens.")
     port: int | None = Field(default=None, ge=1024, le=65535, description="Local only; none takes a free one.")
-    most_instances: int = Field(default=4, ge=1, le=100, description="How far it may scale out; clouds only.")
+    most_instances: int = Field(
+        default=4, ge=1, le=100, description="More are refused to whoever deploys; clouds only."
+    )
     team: str | None = Field(
         default=None, pattern=NAME, description="Whose it is; a tag by which costs are told apart."
     )

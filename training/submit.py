@@ -16,7 +16,7 @@ from trivet.core.errors import JobFailed, PlatformError
 from trivet.core.modelpackage import Package
 from trivet.core.platform import Platform, Store
 from trivet.core.refs import JobRef
-from trivet.core.specs import JobSpec, JobState
+from trivet.core.specs import JobNative, JobSpec, JobState
 from trivet.core.waiting import wait_for
 from trivet.training.environment import versions
 from trivet.training.evaluation import EVALUATION, SCORES, Evaluation
@@ -49,7 +49,10 @@ class Served:
 
 @dataclass(frozen=True)
 class Submitted:
-    """A training that was asked for; ``output`` is the key prefix of what it leaves."""
+    """A training that was asked for; ``output`` is the key prefix of what it leaves.
+
+    ``timeout`` is how long it may take, and may wait for spare machines before.
+    """
 
     job: JobRef
     output: str
@@ -78,16 +81,19 @@ def submit(
     *,
     served: Served | None = None,
     timeout: timedelta = timedelta(hours=1),
+    native: JobNative | None = None,
 ) -> Submitted:
     """Start the training, or find it where it was started before; do not wait.
 
     :raises Unsupported: when the platform's cloud has no jobs.
     """
-    spec = job_spec(plan, source, snapshot, served=served, timeout=timeout)
+    spec = job_spec(plan, source, snapshot, served=served, timeout=timeout, native=native)
     platform.check(spec)
     platform.store.put(source.key, source.data)
     platform.store.put(f"{spec.inputs[PLAN_CHANNEL]}/{PLAN}", plan.canonical())
-    return Submitted(platform.jobs.submit(spec), spec.output, timeout)
+    machines = spec.native.aws
+    waits = machines.patience if machines.spot else timedelta(0)
+    return Submitted(platform.jobs.submit(spec), spec.output, timeout + waits)
 
 
 def job_spec(
@@ -97,6 +103,7 @@ def job_spec(
     *,
     served: Served | None = None,
     timeout: timedelta = timedelta(hours=1),
+    native: JobNative | None = None,
 ) -> JobSpec:
     """The job that carries out a plan."""
     inputs = {SNAPSHOT_CHANNEL: snapshot.key, PLAN_CHANNEL: f"plans/{plan.content_digest().removeprefix('sha256:')}"}
@@ -111,6 +118,7 @@ def job_spec(
         output=f"training/{name}",
         environment=REPRODUCIBLE,
         timeout=timeout,
+        native=native or JobNative(),
     )
 
 

@@ -103,6 +103,7 @@ def _judged(bench: Bench, project: ProjectFiles, package: Path) -> Judged:
         policy=project.policy,
         gate=report,
         drift=project.settings.drift,
+        serving=project.settings.serving,
         plan="",
         evaluation="",
         served=None,

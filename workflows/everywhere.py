@@ -15,13 +15,13 @@ from pathlib import Path
 from trivet.core import faults
 from trivet.core.canonical import digest_json
 from trivet.core.document import Document
-from trivet.core.errors import ConfigError, NotFound, NotReady, PlatformError, TrivetError
+from trivet.core.errors import ConfigError, NotReady, PlatformError, TrivetError
 from trivet.core.files import private_folder, write_atomic
 from trivet.core.layout import trivet_folder
-from trivet.core.records import Mode
-from trivet.core.specs import EndpointSpec, EndpointState, EndpointStatus, ModelVersion, Release
+from trivet.core.specs import EndpointSpec, EndpointState, EndpointStatus, ModelVersion
 from trivet.workflows.bench import Bench
-from trivet.workflows.release import deploying, read_judged, settle, wanted
+from trivet.workflows.deployment import ALONE, Deployment
+from trivet.workflows.release import deploying, settle, wanted
 
 FOLDER = "plans"
 
@@ -41,19 +41,21 @@ class Part:
 
 
 class Plan(Document):
-    """Which package is to be served, and what each stack's endpoint served before."""
+    """Which package is to be served, and what each stack's endpoint was before; none where it served nothing."""
 
     digest: str
-    served: dict[str, tuple[Release, ...]]
+    held: dict[str, EndpointSpec | None]
 
     def is_between(self, states: Mapping[str, EndpointState]) -> bool:
         """Whether some endpoints are as before and others at the new package, as a killed call leaves them."""
-        new = [_digests(state.releases) == {self.digest} for state in states.values()]
-        old = [state.releases == self.served.get(stack) for stack, state in states.items()]
+        new = [self.digest in _digests(state) for state in states.values()]
+        old = [_digests(state) == _digests(self.held.get(stack)) for stack, state in states.items()]
         return all(one or other for one, other in zip(new, old, strict=True)) and not all(new)
 
 
-def deploy_everywhere(benches: Sequence[Bench], reference: str, endpoint: str = "") -> list[EndpointState]:
+def deploy_everywhere(
+    benches: Sequence[Bench], reference: str, endpoint: str = "", how: Deployment = ALONE
+) -> list[EndpointState]:
     """Serve an approved version on every stack, or leave every stack as it was.
 
     :param reference: in the first of them; the others serve the same package, whatever its number is there.
@@ -62,7 +64,7 @@ def deploy_everywhere(benches: Sequence[Bench], reference: str, endpoint: str = 
     """
     first = benches[0].platform.models.get(reference)
     parts = [
-        _planned(bench, first if at == 0 else _same(bench, benches[0], first), endpoint)
+        _planned(bench, first if at == 0 else _same(bench, benches[0], first), endpoint, how)
         for at, bench in enumerate(benches)
     ]
     _check_once(parts)
@@ -76,8 +78,8 @@ def deploy_everywhere(benches: Sequence[Bench], reference: str, endpoint: str = 
     return states
 
 
-def _planned(bench: Bench, version: ModelVersion, endpoint: str) -> Part:
-    return Part(bench, version, wanted(bench, version, endpoint))
+def _planned(bench: Bench, version: ModelVersion, endpoint: str, how: Deployment) -> Part:
+    return Part(bench, version, wanted(bench, version, endpoint, how))
 
 
 def _same(bench: Bench, other: Bench, first: ModelVersion) -> ModelVersion:
@@ -129,8 +131,11 @@ def _begin(parts: Sequence[Part], path: Path) -> Plan:
             )
     digest = parts[0].version.digest
     left = Plan.read(path) if path.exists() else None
-    served = left.served if left and left.is_between(states) else {name: one.releases for name, one in states.items()}
-    plan = Plan(digest=digest, served=served)
+    if left and left.is_between(states):
+        held = left.held
+    else:
+        held = {part.stack: part.bench.platform.endpoints.held(part.spec.name) for part in parts}
+    plan = Plan(digest=digest, held=held)
     write_atomic(path, plan.canonical())
     return plan
 
@@ -169,42 +174,28 @@ def _undo(parts: Sequence[Part], plan: Plan) -> list[str]:
 
 
 def _give_back(part: Part, plan: Plan) -> str:
-    served = plan.served.get(part.stack, ())
-    there = part.bench.platform.endpoints.state(part.spec.name).releases
-    if there != served or not served:
-        if not _digests(there) <= {plan.digest, *_digests(served)}:
-            names = ", ".join(f"{one.model}/{one.version}" for one in there)
-            raise NotReady(f"It serves {names} now, which somebody else deployed, and was left so.")
-        _restore(part, served)
-    return ", ".join(f"{one.model}/{one.version}" for one in served) or "nothing"
+    held, endpoints = plan.held.get(part.stack), part.bench.platform.endpoints
+    there = endpoints.state(part.spec.name)
+    if not _digests(there) <= {plan.digest, *_digests(held)}:
+        names = ", ".join(f"{one.model}/{one.version}" for one in there.releases)
+        raise NotReady(f"It serves {names} now, which somebody else deployed, and was left so.")
+    if held is None:
+        endpoints.delete(part.spec.name)
+        return "nothing"
+    endpoints.apply(held)
+    return ", ".join(f"{one.model}/{one.version}" for one in held.releases)
 
 
-def _digests(releases: Sequence[Release]) -> set[str]:
-    return {one.digest for one in releases}
+def _digests(what: EndpointSpec | EndpointState | None) -> set[str]:
+    """The packages that answer or follow."""
+    return {one.digest for one in (*what.releases, what.shadow) if one} if what else set()
 
 
 def _settle(parts: Sequence[Part]) -> None:
     for part in parts:
         try:
-            settle(part.bench, part.version, part.spec.name)
+            settle(part.bench, part.version, part.spec)
         except TrivetError as error:
             error.message = f"{part.stack}: {error.message} Every stack serves {part.version}."
             error.next_step = f"{error.next_step} The same call writes that down where it is not written yet.".strip()
             raise
-
-
-def _restore(part: Part, served: Sequence[Release]) -> None:
-    endpoints = part.bench.platform.endpoints
-    if not served:
-        endpoints.delete(part.spec.name)
-        return
-    endpoints.apply(EndpointSpec(name=part.spec.name, releases=tuple(served), records=_records(part, served[0])))
-
-
-def _records(part: Part, release: Release) -> Mode:
-    """As a deployment of that release would have them kept."""
-    try:
-        version = part.bench.platform.models.get(f"{release.model}/{release.version}")
-        return read_judged(part.bench, version).records
-    except NotFound:  # somebody served it past the gate
-        return part.spec.records

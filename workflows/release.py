@@ -16,13 +16,14 @@ from trivet.core.findings import GateReport
 from trivet.core.locks import lock
 from trivet.core.modelpackage import Package
 from trivet.core.policy import Policy
-from trivet.core.project import Drift
+from trivet.core.project import Drift, ServingOptions
 from trivet.core.records import Mode
 from trivet.core.specs import Approval, EndpointSpec, EndpointState, ModelVersion, Release
 from trivet.governance.approval import Person, check_reason, command, decide
 from trivet.platforms.versions import OURS
 from trivet.workflows.ask import only_endpoint
 from trivet.workflows.bench import Bench
+from trivet.workflows.deployment import ALONE, WHOLE, Deployment, spec_of
 
 CHAMPION = "champion"
 JUDGED = "judged.json"
@@ -37,6 +38,7 @@ class Judged(Document):
     policy: Policy
     gate: GateReport
     drift: Drift
+    serving: ServingOptions = ServingOptions()  # of older ones, who said nothing of it
     plan: str = Field(description="Digest of the training's plan.")
     evaluation: str = Field(description="Store key prefix of the evaluation.")
     served: tuple[str, str] | None = Field(description="Package and evaluation that the training was compared with.")
@@ -144,23 +146,28 @@ def _record(bench: Bench, version: ModelVersion, approval: Approval, noted_by: s
     return tagged
 
 
-def deploy(bench: Bench, version: ModelVersion, endpoint: str = "") -> EndpointState:
+def deploy(
+    bench: Bench, version: ModelVersion, endpoint: str = "", how: Deployment = ALONE, *, keeps_split: bool = False
+) -> EndpointState:
     """Serve an approved version; also starts a server again that has stopped.
 
+    :param keeps_split: of a version that serves already, leave its share, and a shadow, as they are.
     :raises GateRefused: when nobody approved the version.
     :raises Locked: while another deployment of the endpoint runs.
     """
-    spec = wanted(bench, version, endpoint)
+    spec = wanted(bench, version, endpoint, how, keeps_split=keeps_split)
     with deploying(bench, spec.name):
         faults.point("deploy.begun")
         state = bench.platform.endpoints.apply(spec)
         faults.point("deploy.applied")
-        settle(bench, version, spec.name)
+        settle(bench, version, spec)
     return state
 
 
-def wanted(bench: Bench, version: ModelVersion, endpoint: str = "") -> EndpointSpec:
-    """What an endpoint is to be in order to serve an approved version alone; nothing is changed yet.
+def wanted(
+    bench: Bench, version: ModelVersion, endpoint: str = "", how: Deployment = ALONE, *, keeps_split: bool = False
+) -> EndpointSpec:
+    """What an endpoint is to be in order to serve an approved version; nothing is changed yet.
 
     :raises GateRefused: when nobody approved the version.
     """
@@ -169,11 +176,10 @@ def wanted(bench: Bench, version: ModelVersion, endpoint: str = "") -> EndpointS
         stack = bench.platform.outputs.stack
         raise GateRefused(f"{version} {said} in {stack}.", f"Somebody may run `{command(str(version), stack)}`.")
     judged = read_judged(bench, version)
-    spec = EndpointSpec(
-        name=only_endpoint(bench.platform, endpoint or _usual(bench, judged)),
-        releases=(Release(model=version.name, version=version.version, digest=version.digest),),
-        records=judged.records,
-    )
+    name = only_endpoint(bench.platform, endpoint or _usual(bench, judged))
+    release = Release(model=version.name, version=version.version, digest=version.digest)
+    spec = spec_of(bench.platform, name, release, judged.serving, how, keeps_split=keeps_split)
+    spec = spec.model_copy(update={"records": judged.records})
     bench.platform.check(spec)
     return spec
 
@@ -191,10 +197,13 @@ def deploying(bench: Bench, endpoint: str) -> AbstractContextManager[None]:
     return lock(bench.home / "locks" / f"deploy-{endpoint}.lock", f"endpoint {endpoint}")
 
 
-def settle(bench: Bench, version: ModelVersion, endpoint: str) -> None:
-    """Say of a version that it serves: on the ledger, and in the registry."""
+def settle(bench: Bench, version: ModelVersion, spec: EndpointSpec) -> None:
+    """Say of a version that it serves: on the ledger with its share, and in the registry where it has all of it."""
+    share = sum(one.traffic for one in spec.releases if one.digest == version.digest)
     actor = version.approval.actor if version.approval else ""
-    body = {"model": str(version), "digest": version.digest, "approved_by": actor}
-    bench.note("release", endpoint, body)
-    if CHAMPION not in version.aliases:
+    body = {"model": str(version), "digest": version.digest, "approved_by": actor, "traffic": share}
+    if share == 0:
+        body["shadow"] = True
+    bench.note("release", spec.name, body)
+    if share == WHOLE and CHAMPION not in version.aliases:
         bench.platform.models.tag(version, alias=CHAMPION)

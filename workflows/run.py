@@ -110,6 +110,7 @@ def make_candidate(bench: Bench, project: ProjectFiles, variant: str) -> Candida
         plan=plan.content_digest(),
         evaluation=trained.evaluation_key,
         drift=project.settings.drift,
+        serving=project.settings.serving,
         served=(served.package, served.evaluation) if served else None,
     )
     bench.note("run", project.settings.name, {"plan": judged.plan, "package": trained.digest, "variant": variant})
@@ -148,7 +149,7 @@ def _release(bench: Bench, project: ProjectFiles, variant: str, candidate: Candi
             raise GateRefused(refused.message, f"{refused.next_step} The report: {report}") from None
         note(f"{version.approval.status} by {version.approval.actor}" if version.approval else "")
     with bench.progress.step(f"Deploy to endpoint {project.settings.endpoint}") as note:
-        state = deploy(bench, version, project.settings.endpoint)
+        state = deploy(bench, version, project.settings.endpoint, keeps_split=True)
         version = bench.platform.models.get(f"{version.name}/{version.version}")
         note(state.url)
     return _told(bench, project, variant, candidate, "released", version, state)
@@ -169,7 +170,16 @@ def _train(
     )
     with bench.progress.step("Train and evaluate in a job of its own") as note:
         served = _served(bench, project.settings.endpoint, plan)
-        submitted = submit(bench.platform, plan, source, prepared.snapshot, served=served)
+        options = project.settings.training
+        submitted = submit(
+            bench.platform,
+            plan,
+            source,
+            prepared.snapshot,
+            served=served,
+            timeout=options.timeout,
+            native=options.native,
+        )
         faults.point("run.submitted")
         folder = bench.home / "runs" / submitted.job.id
         shutil.rmtree(folder, ignore_errors=True)

@@ -27,6 +27,7 @@ from trivet.monitoring.labels import add_labels
 from trivet.monitoring.publish import publish
 from trivet.monitoring.segments import batches
 from trivet.workflows.bench import Bench
+from trivet.workflows.deployment import WHOLE
 from trivet.workflows.release import Judged, judged_key
 
 FINDINGS = "findings/latest.json"  # beside the records, for whoever may read them
@@ -126,8 +127,8 @@ def last_findings(bench: Bench) -> tuple[Finding, ...]:
 
 
 def served_since(bench: Bench, endpoint: str) -> datetime | None:
-    """When the endpoint's release went out; ``None`` when there was none."""
-    entries = list(bench.ledger.entries("release", endpoint))
+    """When the endpoint's release went out, to all of the traffic; ``None`` when there was none."""
+    entries = [one for one in bench.ledger.entries("release", endpoint) if one.body.get("traffic", WHOLE) == WHOLE]
     return entries[-1].time if entries else None
 
 

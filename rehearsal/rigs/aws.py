@@ -151,4 +151,4 @@ class AwsRig(Rig):
 def _shell(name: str) -> EndpointShell:
     host = f"runtime.sagemaker.{REGION}.amazonaws.com"
     folder = f"s3://{PREFIX}-store/endpoints/{name}"
-    return EndpointShell(name=f"{PREFIX}-{name}", host=host, port=443, folder=folder)
+    return EndpointShell(name=f"{PREFIX}-{name}", host=host, port=443, folder=folder, most_instances=5)

@@ -80,12 +80,14 @@ class LocalRig(Rig):
             self.platform.endpoints.delete(name)
         stop(self.home / "jobs")
         self.platform.close()
-        if left := processes_in(self.home):
+        beside = {one for home in self.home.parent.iterdir() if home != self.home for one in processes_in(home)}
+        if left := [one for one in processes_in(self.root) if one not in beside]:
             raise RuntimeError(f"The rig left processes behind: {', '.join(left)}.")
 
     def _shell(self, name: str) -> EndpointShell:
         folder = private_folder(self.home / "endpoints" / name)
-        return EndpointShell(name=name, host=HOST, port=free_port(), folder=str(folder.relative_to(self.root)))
+        folder_of = str(folder.relative_to(self.root))
+        return EndpointShell(name=name, host=HOST, port=free_port(), folder=folder_of, most_instances=4)
 
 
 def processes_in(folder: Path) -> list[str]:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from trivet.core.findings import Finding
     from trivet.core.inference import Decided, Value
     from trivet.core.progress import Progress
-    from trivet.core.specs import EndpointState
+    from trivet.core.specs import EndpointState, Instances
     from trivet.workflows.compare import Comparison
+    from trivet.workflows.deployment import Deployment
     from trivet.workflows.score import Scored
     from trivet.workflows.watch import Status
 
@@ -25,20 +26,30 @@ def deploy(
     stack: str | None = None,
     *,
     endpoint: str = "",
+    instances: Instances | None = None,
+    native: Mapping[str, str] | None = None,
+    traffic: int | None = None,
+    shadow: bool = False,
     root: Path | None = None,
     progress: Progress | None = None,
 ) -> EndpointState:
-    """Serve an approved version.
+    """Serve an approved version: alone, or beside what serves now. Of machines, what is not said stays as it is.
 
+    :param instances: between how many machines, where the cloud scales; none: as the project says.
+    :param native: options of the stack's own cloud, such as ``instance_type``, over those of the project.
+    :param traffic: percent that it gets; what serves now keeps the rest.
+    :param shadow: it gets a copy of the requests, and what serves now goes on.
     :raises GateRefused: when nobody approved it.
+    :raises Unsupported: when the cloud does not do what is asked.
     :raises NotReady: when it did not become ready; what served before goes on.
     """
     from trivet.workflows.bench import workbench
     from trivet.workflows.release import deploy as execute
 
+    how = _deployment(instances, native, traffic, shadow)
     with workbench(root or project_root(), stack, progress=progress) as bench:
         with bench.progress.step(f"Deploy {reference}") as note:
-            state = execute(bench, bench.platform.models.get(reference), endpoint)
+            state = execute(bench, bench.platform.models.get(reference), endpoint, how)
             note(state.url)
         return state
 
@@ -48,10 +59,14 @@ def deploy_everywhere(
     stacks: Sequence[str],
     *,
     endpoint: str = "",
+    instances: Instances | None = None,
+    native: Mapping[str, str] | None = None,
+    traffic: int | None = None,
+    shadow: bool = False,
     root: Path | None = None,
     progress: Progress | None = None,
 ) -> list[EndpointState]:
-    """Serve an approved version on several stacks, or leave each as it was.
+    """Serve an approved version on several stacks, as ``deploy`` does on one, or leave each as it was.
 
     :raises ConfigError: when they do not all have the same package under that reference.
     :raises GateRefused: when one of them has not approved it.
@@ -61,13 +76,23 @@ def deploy_everywhere(
     from trivet.workflows.bench import workbench
     from trivet.workflows.everywhere import deploy_everywhere as execute
 
-    here = root or project_root()
+    here, how = root or project_root(), _deployment(instances, native, traffic, shadow)
     with ExitStack() as opened:
         benches = [
             opened.enter_context(workbench(here, stack, outputs=outputs_file(here, stack), progress=progress))
             for stack in stacks
         ]
-        return execute(benches, reference, endpoint)
+        return execute(benches, reference, endpoint, how)
+
+
+def _deployment(
+    instances: Instances | None, native: Mapping[str, str] | None, traffic: int | None, shadow: bool
+) -> Deployment:
+    from trivet.core.specs import Instances
+    from trivet.workflows.deployment import Deployment
+
+    given = {"instances": instances or Instances(), "native": dict(native or {}), "traffic": traffic, "shadow": shadow}
+    return Deployment.parse(given, "The deployment")
 
 
 def compare(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json as jsonlib
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from trivet import api
-from trivet.cli.options import LOCAL, Endpoint, Json, Outputs, Stack, Stacks, pairs_of
+from trivet.cli.options import LOCAL, Endpoint, Json, Native, Outputs, Stack, Stacks, instances_of, pairs_of
 from trivet.cli.output import Progress, busy, pairs, say, show, table
 from trivet.core.errors import ConfigError, UsageError
 
@@ -20,14 +20,35 @@ app = typer.Typer(help="Endpoints of several stacks: compare.", no_args_is_help=
 def deploy(
     model: Annotated[str, typer.Argument(help="NAME/VERSION, NAME@ALIAS or NAME.")],
     endpoint: Endpoint = "",
+    traffic: Annotated[
+        int | None,
+        typer.Option("--traffic", min=1, max=99, help="Percent that it gets; what serves now keeps the rest."),
+    ] = None,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="It gets a copy of the requests; what serves now goes on.")
+    ] = False,
+    instances: Annotated[
+        str, typer.Option("--instances", help="MIN-MAX, or one number; else as trivet.yaml says, or as it is.")
+    ] = "",
+    native: Native = None,
     stack: Stacks = [LOCAL],  # noqa: B006  typer's way to give a default
     json: Json = False,
 ) -> None:
-    """Serve an approved version; also starts a server again that has stopped."""
+    """Serve an approved version, alone or beside what serves; also starts a server again that has stopped."""
+    if shadow and traffic is not None:
+        raise UsageError("A shadow has no share of the traffic.", "Give --traffic or --shadow.")
+    asked: dict[str, Any] = {
+        "endpoint": endpoint,
+        "instances": instances_of(instances),
+        "native": pairs_of("--native", native or []),
+        "traffic": traffic,
+        "shadow": shadow,
+        "progress": Progress(json),
+    }
     if len(stack) == 1:
-        show(api.deploy(model, stack[0], endpoint=endpoint, progress=Progress(json)), json, _draw_state)
+        show(api.deploy(model, stack[0], **asked), json, _draw_state)
         return
-    states = api.deploy_everywhere(model, stack, endpoint=endpoint, progress=Progress(json))
+    states = api.deploy_everywhere(model, stack, **asked)
     show(states, json, lambda all_: [_draw_state(one) for one in all_])
 
 
@@ -61,10 +82,7 @@ def score(
     source: Annotated[Path, typer.Option("--input", help="Rows: a CSV file with a header, or JSON lines.")],
     out: Annotated[Path, typer.Option("--output", help="Where to write the answers: .csv or .jsonl.")],
     minutes: Annotated[float, typer.Option("--minutes", min=0.01, help="The job is ended after so long.")] = 60.0,
-    native: Annotated[
-        list[str] | None,
-        typer.Option("--native", help="KEY=VALUE of the stack's cloud, such as instance_type; may be repeated."),
-    ] = None,
+    native: Native = None,
     stack: Stack = LOCAL,
     outputs: Outputs = None,
     json: Json = False,

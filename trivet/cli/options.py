@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from trivet.core.errors import UsageError
+from trivet.core.specs import Instances
 
 Stack = Annotated[str, typer.Option("--stack", envvar="TRIVET_STACK", help="The Pulumi stack.")]
 Stacks = Annotated[
@@ -24,6 +25,25 @@ Outputs = Annotated[
 Project = Annotated[Path, typer.Argument(help="The project's folder: the one with trivet.yaml.")]
 
 LOCAL = "local"
+
+
+Native = Annotated[
+    list[str] | None,
+    typer.Option("--native", help="KEY=VALUE of the stack's cloud, such as instance_type; may be repeated."),
+]
+
+
+def instances_of(text: str) -> Instances | None:
+    """The value of an option that says MIN-MAX, or one number; none where it is empty.
+
+    :raises UsageError: for one that says neither.
+    """
+    if not text:
+        return None
+    least, _, most = text.partition("-")
+    if not (least.isdecimal() and (most or least).isdecimal() and int(least) <= int(most or least)):
+        raise UsageError(f"{text!r} is no number of instances.", "Write --instances 2-4, or --instances 2.")
+    return Instances.parse({"minimum_instances": int(least), "maximum_instances": int(most or least)}, "--instances")
 
 
 def pairs_of(option: str, given: Sequence[str]) -> dict[str, str]:

@@ -27,6 +27,7 @@ class EndpointShell(Document):
     host: str
     port: int = Field(ge=1, le=65535)
     folder: str = Field(description="Relative to the project root on `local`, a URL of the store on a cloud.")
+    most_instances: int = Field(ge=1, description="More machines than these are refused to whoever deploys.")
 
 
 class Signing(Document):

@@ -11,6 +11,7 @@ from typing import Any
 
 from trivet.core.capabilities import Capability, Cloud
 from trivet.core.checkup import Check
+from trivet.core.errors import ConfigError
 from trivet.core.outputs import Outputs
 from trivet.core.refs import JobRef, ModelRef, RunRef, WorkflowRef
 from trivet.core.specs import (
@@ -149,6 +150,13 @@ class Endpoints(ABC):
         """
 
     @abstractmethod
+    def held(self, name: str) -> EndpointSpec | None:
+        """The wanted state that would make the endpoint what it is now; none where it serves nothing.
+
+        :raises NotFound: when the stack has no such endpoint.
+        """
+
+    @abstractmethod
     def invoke(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
         """Send an Open Inference Protocol v2 request and return the response.
 
@@ -230,11 +238,19 @@ class Platform(ABC):
     metrics: Metrics
 
     def check(self, spec: EndpointSpec | JobSpec | ScoringSpec | WorkflowSpec) -> None:
-        """Refuse, before any adapter runs, what the cloud does not claim.
+        """Refuse, before any adapter runs, what the cloud does not claim or the stack does not allow.
 
-        :raises Unsupported: with its reason.
+        :raises Unsupported: with the cloud's reason.
+        :raises ConfigError: for more machines than the stack lets an endpoint have.
         """
         self.cloud.check(*needs(spec))
+        if isinstance(spec, EndpointSpec) and spec.name in self.outputs.endpoints:
+            most = self.outputs.endpoints[spec.name].most_instances
+            if spec.asks_for > most:
+                raise ConfigError(
+                    f"Endpoint {spec.name} may have {most} instances at most, not {spec.asks_for}.",
+                    "Ask for fewer, or raise its most_instances in trivet:endpoints.",
+                )
 
     def database_login(self) -> Login | None:
         """As whom to log in to the database that ``outputs.ledger`` names, where the cloud's identity does.
@@ -282,6 +298,6 @@ def needs(spec: EndpointSpec | JobSpec | ScoringSpec | WorkflowSpec) -> list[Cap
         wanted.append(Capability.SHADOW_TRAFFIC)
     if spec.minimum_instances == 0:
         wanted.append(Capability.SCALE_TO_ZERO)
-    if spec.maximum_instances > 1:
+    if spec.asks_for > 1:
         wanted.append(Capability.AUTOSCALING)
     return wanted

@@ -10,7 +10,7 @@ from pydantic import Field
 from trivet.core.document import Document
 from trivet.core.modelpackage import Decision
 from trivet.core.records import Mode
-from trivet.core.specs import NAME
+from trivet.core.specs import NAME, EndpointNative, Instances, JobNative
 
 
 class FileSource(Document):
@@ -62,6 +62,19 @@ class Drift(Document):
     )
 
 
+class ServingOptions(Instances):
+    """How a release of the project is served. Each cloud takes of it what it has, so that one file does for all."""
+
+    native: EndpointNative = Field(default=EndpointNative(), description="By cloud: what only that one has.")
+
+
+class TrainingOptions(Document):
+    """How a training of the project runs."""
+
+    timeout: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0), description="After which it is ended.")
+    native: JobNative = Field(default=JobNative(), description="By cloud: machines, spot, the most it may cost.")
+
+
 class Project(Document):
     """The whole file."""
 
@@ -79,3 +92,7 @@ class Project(Document):
     records: Mode = Field(default="complete", description="complete: no answer without its record on the disk.")
     retrain: Retrain = Field(default=Retrain(), description="When `trivet run --if-needed` trains.")
     drift: Drift = Field(default=Drift(), description="When a difference from training is a finding.")
+    training: TrainingOptions = Field(default=TrainingOptions(), description="How long, and on what machines.")
+    serving: ServingOptions = Field(
+        default=ServingOptions(), description="How many machines, of what kind, and how a release takes over."
+    )

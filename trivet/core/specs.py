@@ -155,13 +155,17 @@ class AwsEndpoint(Document):
     while it bakes, an alarm about the new machines alone takes it back.
     """
 
-    instance_type: str = Field(default="ml.m5.large", pattern=r"^ml\.", description="Of each machine.")
+    instance_type: str | None = Field(
+        default=None, pattern=r"^ml\.", description="Of each machine; none: as it is, ml.m5.large at first."
+    )
     image: str | None = Field(default=None, description="That serves Trivet's packages; none: the stack's own.")
     rollout: Literal["at once", "canary", "linear"] = "at once"
     step: int = Field(default=10, ge=1, le=50, description="Percent of the machines.")
     bake: timedelta = Field(default=timedelta(0), le=timedelta(hours=1), description="How long each step is watched.")
     startup: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(minutes=1), le=timedelta(hours=1))
-    requests_per_instance: float = Field(default=1000, gt=0, description="Per minute: what autoscaling aims at.")
+    requests_per_instance: float | None = Field(
+        default=None, gt=0, description="Per minute: what autoscaling aims at; none: as it is, 1000 at first."
+    )
 
     @property
     def steps(self) -> int:
@@ -185,14 +189,34 @@ class EndpointNative(Document):
     aws: AwsEndpoint = AwsEndpoint()
 
 
-class EndpointSpec(Document):
+class Instances(Document):
+    """Between how many machines an endpoint scales, equal ones for a number that is fixed.
+
+    What is not said stays as it is on the endpoint; a new one begins with one machine.
+    """
+
+    minimum_instances: int | None = Field(default=None, ge=0, description="None: as it is, 1 at first.")
+    maximum_instances: int | None = Field(default=None, ge=1, description="None: as it is, 1 at first.")
+
+    @property
+    def asks_for(self) -> int:
+        """The most machines that are asked for; 0 where nothing is said."""
+        return max(self.minimum_instances or 0, self.maximum_instances or 0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        least, most = self.minimum_instances, self.maximum_instances
+        if least is not None and most is not None and least > most:
+            raise ValueError("minimum_instances is above maximum_instances")
+        return self
+
+
+class EndpointSpec(Instances):
     """The wanted state of an endpoint."""
 
     name: str = Field(pattern=NAME)
     releases: tuple[Release, ...] = Field(min_length=1)
     shadow: Release | None = None
-    minimum_instances: int = Field(default=1, ge=0)
-    maximum_instances: int = Field(default=1, ge=1)
     records: Mode = "complete"
     native: EndpointNative = EndpointNative()
 
@@ -201,8 +225,6 @@ class EndpointSpec(Document):
         total = sum(release.traffic for release in self.releases)
         if total != 100:
             raise ValueError(f"traffic adds up to {total} percent, not 100")
-        if self.minimum_instances > self.maximum_instances:
-            raise ValueError("minimum_instances is above maximum_instances")
         return self
 
 
@@ -223,7 +245,7 @@ class EndpointState(Document):
     status: EndpointStatus
     url: str
     releases: tuple[Release, ...] = ()
-    shadow: Release | None = None
+    shadow: Release | None = Field(default=None, description="What gets a copy of the requests, and has no say.")
     reason: str = ""
     since: AwareDatetime | None = None
     restarts: int = 0

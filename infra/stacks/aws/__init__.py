@@ -97,6 +97,7 @@ class Stack(StackComponent):
                     "host": shell.host,
                     "port": TLS,
                     "folder": pulumi.Output.concat(store, "/endpoints/", shell.endpoint),
+                    "most_instances": shell.most_instances,
                 }
                 for shell in self.endpoints
             },

@@ -28,6 +28,7 @@ class Shell:
     endpoint: str
     name: str
     host: str
+    most_instances: int
     log_group: aws.cloudwatch.LogGroup
     alarms: Sequence[aws.cloudwatch.MetricAlarm]
 
@@ -52,7 +53,8 @@ def _shell(context: Context, settings: EndpointSettings, key: pulumi.Input[str],
         _alarm(context, settings, name, "errors", "Invocation5XXErrors", _MOST_ERRORS, topic, tags),
         _alarm(context, settings, name, "latency", "ModelLatency", _SLOW_US, topic, tags, percentile="p99"),
     ]
-    return Shell(settings.name, name, f"runtime.sagemaker.{context.region}.amazonaws.com", log, alarms)
+    host = f"runtime.sagemaker.{context.region}.amazonaws.com"
+    return Shell(settings.name, name, host, settings.most_instances, log, alarms)
 
 
 def _alarm(

@@ -53,7 +53,13 @@ class Stack(StackComponent):
                 "private_key": self.key.url,
             },
             "endpoints": {
-                shell.endpoint: {"name": shell.name, "host": shell.host, "port": shell.port, "folder": shell.folder}
+                shell.endpoint: {
+                    "name": shell.name,
+                    "host": shell.host,
+                    "port": shell.port,
+                    "folder": shell.folder,
+                    "most_instances": shell.most_instances,
+                }
                 for shell in self.endpoints
             },
             "native": {"cloud": "local", "home": self.home},

@@ -71,7 +71,7 @@ class Shell(Resource):
     folder: pulumi.Output[str]
 
     def __init__(self, settings: EndpointSettings, folder: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        self.endpoint = settings.name
+        self.endpoint, self.most_instances = settings.name, settings.most_instances
         props = {"name": settings.name, "folder": folder, "wanted_port": settings.port, "host": None, "port": None}
         super().__init__(ShellProvider(), f"endpoint-{settings.name}", props, opts)
 

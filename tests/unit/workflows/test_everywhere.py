@@ -15,11 +15,22 @@ import pytest
 from trivet import api
 from trivet.core.errors import ConfigError, GateRefused, NotFound, NotReady
 from trivet.core.modelpackage import package_key
-from trivet.core.specs import EndpointSpec, EndpointStatus, ModelVersion, Release
+from trivet.core.project import ServingOptions
+from trivet.core.specs import (
+    AwsEndpoint,
+    EndpointNative,
+    EndpointSpec,
+    EndpointStatus,
+    LocalEndpoint,
+    ModelVersion,
+    Release,
+)
 from trivet.platforms.local.processes import python_environment
-from trivet.rehearsal.rigs.package import score
+from trivet.rehearsal.rigs.judged import judgement, register_judged
+from trivet.rehearsal.rigs.package import make_package, score
 from trivet.workflows import everywhere
 from trivet.workflows.everywhere import FOLDER
+from trivet.workflows.release import judged_key
 
 from .conftest import Two
 
@@ -201,6 +212,65 @@ def test_what_somebody_else_deployed_meanwhile_is_theirs(stacks: Stacks, monkeyp
     with pytest.raises(NotFound, match=r"one could not be given back.*loan/3 now, which somebody else deployed"):
         api.deploy_everywhere("loan/2", BOTH, root=two.root)
     assert served(two)[0] == [third.digest]
+
+
+def deployed(two: Two, *more: str) -> subprocess.CompletedProcess[bytes]:
+    environment = python_environment(dict(os.environ))
+    return subprocess.run(command("deploy", *more), cwd=two.root, env=environment, capture_output=True)
+
+
+def test_what_a_machine_has_of_its_own_is_said_on_the_command_line(stacks: Stacks) -> None:
+    two = stacks()
+    on_both(two, 1)
+    done = deployed(two, "loan/1", "--stack", "one", "--native", "restarts_per_minute=9", "--instances", "1")
+    assert done.returncode == 0, done.stderr
+    held = two.one.platform.endpoints.held("first")
+    assert held
+    assert held.native.local.restarts_per_minute == 9
+    assert [entry.body["traffic"] for entry in two.bench("one").ledger.entries("release")] == [100]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--traffic", "10"), b"has no traffic split: one process serves one release"),
+        (("--shadow",), b"has no shadow traffic: one process serves one release"),
+        (("--instances", "2-3"), b"has no autoscaling: there is one machine"),
+        (("--instances", "3-2"), b"Write --instances 2-4, or --instances 2."),
+        (("--native", "instance_type=ml.m5.large"), b"native is not valid: local.instance_type"),
+        (("--traffic", "10", "--shadow"), b"A shadow has no share of the traffic."),
+    ],
+)
+def test_what_a_machine_cannot_do_is_refused_in_a_sentence(
+    stacks: Stacks, options: tuple[str, ...], sentence: bytes
+) -> None:
+    two = stacks()
+    two.judged("one", number=1)
+    done = deployed(two, "loan/1", "--stack", "one", *options)
+    assert done.returncode != 0
+    assert sentence in done.stdout + done.stderr
+    assert two.one.platform.endpoints.held("first") is None
+
+
+def test_a_project_that_scales_on_a_cloud_is_served_here_by_one_machine(stacks: Stacks) -> None:
+    two = stacks()
+    native = EndpointNative(aws=AwsEndpoint(instance_type="ml.m5.xlarge"), local=LocalEndpoint(restarts_per_minute=7))
+    serving = ServingOptions(minimum_instances=2, maximum_instances=4, native=native)
+    make_package(two.root / "package")
+    said = judgement().model_copy(update={"serving": serving})
+    register_judged(two.bench("one"), two.root / "package", judged=said)
+    assert api.deploy("loan/1", "one", root=two.root).status is EndpointStatus.READY
+    held = two.one.platform.endpoints.held("first")
+    assert held
+    assert held.native.local.restarts_per_minute == 7
+
+
+def test_what_was_judged_before_there_was_anything_to_say_of_serving_is_deployed(stacks: Stacks) -> None:
+    two = stacks()
+    version = two.judged("one", number=1)
+    store, key = two.one.platform.store, judged_key(version.digest)
+    store.put(key, json.dumps({k: v for k, v in json.loads(store.get(key)).items() if k != "serving"}).encode())
+    assert api.deploy("loan/1", "one", root=two.root).status is EndpointStatus.READY
 
 
 ROWS = ({"amount": 100.0, "income": 50.0}, {"amount": 20.0, "income": 80.0}, {"amount": 100.0, "income": 20.0})

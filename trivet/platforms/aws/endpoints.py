@@ -5,27 +5,28 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from trivet.core.document import Document
 from trivet.core.errors import ConfigError, ForeignRelease, Locked, NotFound, NotReady, PlatformError, TrivetError
 from trivet.core.faults import point
 from trivet.core.outputs import EndpointShell
 from trivet.core.platform import Endpoints
-from trivet.core.specs import EndpointSpec, EndpointState, EndpointStatus, Release
+from trivet.core.specs import AwsEndpoint, EndpointNative, EndpointSpec, EndpointState, EndpointStatus, Release
 from trivet.core.waiting import wait_for
 from trivet.platforms.aws import rollout, scaling
 from trivet.platforms.aws.ensuring import ensure
 from trivet.platforms.aws.errors import code_of, is_missing, said, told
 from trivet.platforms.aws.hosted import LOST, SETTLE_SECONDS, UNSETTLED, Described, Hosted, serves
+from trivet.platforms.aws.keeping import Keeping
 from trivet.platforms.aws.leftovers import tidy
 from trivet.platforms.aws.logs import last_error, lines
 from trivet.platforms.aws.part import Part
 from trivet.platforms.aws.tags import tags
-from trivet.platforms.aws.variants import Plan, plan_of, release_of
+from trivet.platforms.aws.variants import FIRST, MODE, Machines, Plan, plan_of, release_of
 from trivet.platforms.packages import get_package
 
 LOG_GROUP = "/aws/sagemaker/Endpoints"
@@ -45,41 +46,35 @@ MOST_BODY = 6_291_456  # bytes of a request; the API's own model says so
 RESUME_SECONDS = 1800.0
 
 
-class Paused(Document):
-    """What an endpoint served before it was paused, and how each variant scaled: the least and the most machines."""
-
-    config: str
-    scaling: tuple[scaling.Bounds, ...]
-
-    @classmethod
-    def of(cls, there: Described, bounds: Sequence[scaling.Bounds]) -> Paused:
-        """From what SageMaker holds."""
-        return cls(config=there["EndpointConfigName"], scaling=tuple(bounds))
-
-
 class AwsEndpoints(Part, Endpoints):
     """One endpoint of SageMaker per shell."""
 
     def apply(self, spec: EndpointSpec) -> EndpointState:
         self._check(spec)
-        shell, hosted = self._shell(spec.name), self._hosted(spec.name)
+        shell, hosted, keeping = self._shell(spec.name), self._hosted(spec.name), self._keeping(spec.name)
         self._verify(spec)
-        plan = plan_of(spec, shell, self._outputs, self._native)
+        scaled = keeping.scaled(self._scaling, shell.name)
+        machines = self._machines(hosted, keeping)
+        capacity = scaling.capacity(spec, machines.number, scaled)
+        plan = plan_of(spec, shell, self._outputs, self._native, machines._replace(number=capacity.machines))
         self._prepare(plan)
         point("endpoint.prepared")
-        scaled = scaling.bounds(self._scaling, shell.name)
-        before = wait_for(lambda: self._asked(hosted, plan, spec), f"Endpoint {shell.name}", seconds=SETTLE_SECONDS)[0]
+        keeping.begin(scaled)
+        before = wait_for(
+            lambda: self._asked(hosted, plan, spec, capacity), f"Endpoint {shell.name}", seconds=SETTLE_SECONDS
+        )[0]
         point("endpoint.asked")
-        self._store.delete(_paused_key(spec.name))
+        keeping.awake()
         there = hosted.changed(plan.name, before, rollout.patience(spec))
         if not serves(there, plan.name):
-            self._restore(shell, there, before, plan, scaled)
+            self._restore(spec.name, there, before, plan, scaled)
             raise self._not_reached(hosted.name, there, before)
         with told(f"Endpoint {spec.name}"):
-            scaling.scale(self._scaling, shell.name, plan.variants, spec)
+            scaling.scale(self._scaling, shell.name, plan.variants, capacity)
             if before:  # made when the stack had other tags
                 given = tags(self._outputs, endpoint=spec.name)
                 self._sagemaker.add_tags(ResourceArn=before["EndpointArn"], Tags=given)
+            keeping.over()
             tidy(self._clients, shell, kept=plan.name)
         return self.state(spec.name)
 
@@ -88,7 +83,7 @@ class AwsEndpoints(Part, Endpoints):
         url = f"https://{shell.host}/endpoints/{shell.name}/invocations"
         there = self._hosted(name).described()
         if there is None or there["EndpointStatus"] == "Deleting":
-            paused = self._paused(name)
+            paused = self._keeping(name).paused()
             status = EndpointStatus.STOPPED if paused else EndpointStatus.EMPTY
             reason = f"It was paused; `trivet resume --endpoint {name}` serves again." if paused else ""
             return EndpointState(name=name, status=status, url=url, reason=reason)
@@ -96,7 +91,7 @@ class AwsEndpoints(Part, Endpoints):
         if word not in STATES:
             raise PlatformError(f"SageMaker says that endpoint {shell.name} is {word!r}, which is unknown.")
         status = STATES[word]
-        releases, shadow = self._releases(there) if status is EndpointStatus.READY else ((), None)
+        releases, shadow = self._serving(there) if status is EndpointStatus.READY else ((), None)
         return EndpointState(
             name=name,
             status=status,
@@ -105,6 +100,29 @@ class AwsEndpoints(Part, Endpoints):
             since=there["LastModifiedTime"],
             releases=releases,
             shadow=shadow,
+        )
+
+    def held(self, name: str) -> EndpointSpec | None:
+        shell = self._shell(name)
+        there = self._hosted(name).described()
+        if there is None or STATES.get(there["EndpointStatus"]) is not EndpointStatus.READY:
+            return None
+        releases, shadow = self._serving(there)
+        first = (self._config(there) or {})["ProductionVariants"][0]
+        container = self._model(shell.name, first["ModelName"])["PrimaryContainer"]
+        machines = there["ProductionVariants"][0].get("DesiredInstanceCount", 1)
+        scaled = self._keeping(name).scaled(self._scaling, shell.name)
+        aws: dict[str, Any] = {"instance_type": first["InstanceType"], "image": container["Image"]}
+        if startup := first.get("ContainerStartupHealthCheckTimeoutInSeconds"):
+            aws["startup"] = timedelta(seconds=startup)
+        return EndpointSpec(
+            name=name,
+            releases=releases,
+            shadow=shadow,
+            minimum_instances=scaled[0].least if scaled else machines,
+            maximum_instances=scaled[0].most if scaled else machines,
+            records=container["Environment"][MODE],
+            native=EndpointNative(aws=AwsEndpoint(**aws, requests_per_instance=scaled[0].requests if scaled else None)),
         )
 
     def invoke(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +152,8 @@ class AwsEndpoints(Part, Endpoints):
     def delete(self, name: str) -> None:
         shell = self._shell(name)
         self._hosted(name).remove()
-        self._store.delete(_paused_key(name))
+        self._keeping(name).awake()
+        self._keeping(name).over()
         point("endpoint.removed")
         with told(f"Endpoint {name}"):
             tidy(self._clients, shell)
@@ -143,14 +162,14 @@ class AwsEndpoints(Part, Endpoints):
         hosted = self._hosted(name)
         there = hosted.settled()
         if there and there["EndpointStatus"] == "InService":
-            paused = Paused.of(there, scaling.bounds(self._scaling, hosted.name))
-            self._store.put(_paused_key(name), paused.canonical())
+            self._keeping(name).pause(there, scaling.bounds(self._scaling, hosted.name))
             point("endpoint.pausing")
             hosted.remove()  # its configuration and models stay
         return self.state(name)
 
     def resume(self, name: str) -> EndpointState:
-        hosted, paused = self._hosted(name), self._paused(name)
+        hosted, keeping = self._hosted(name), self._keeping(name)
+        paused = keeping.paused()
         before = hosted.settled()
         if paused is None:
             if before is None:
@@ -167,7 +186,7 @@ class AwsEndpoints(Part, Endpoints):
             if not serves(there, paused.config):
                 raise self._not_reached(hosted.name, there, before)
             scaling.restore(self._scaling, hosted.name, paused.scaling)
-        self._store.delete(_paused_key(name))  # else a release was deployed since
+        keeping.awake()  # else a release was deployed since
         return self.state(name)
 
     def logs(self, name: str) -> Iterator[str]:
@@ -180,6 +199,9 @@ class AwsEndpoints(Part, Endpoints):
     @property
     def _scaling(self) -> Any:
         return self._clients("application-autoscaling")
+
+    def _keeping(self, name: str) -> Keeping:
+        return Keeping(self._store, name)
 
     def _hosted(self, name: str) -> Hosted:
         return Hosted(self._clients, self._shell(name).name)
@@ -212,24 +234,28 @@ class AwsEndpoints(Part, Endpoints):
             f"The configuration {plan.name}",
         )
 
-    def _asked(self, hosted: Hosted, plan: Plan, spec: EndpointSpec) -> tuple[Described | None] | None:
+    def _asked(
+        self, hosted: Hosted, plan: Plan, spec: EndpointSpec, capacity: scaling.Capacity
+    ) -> tuple[Described | None] | None:
         """What was there before SageMaker was asked for the plan; None when something else happened just then."""
         there = hosted.settled()
-        held = self._held(there) if there else None
+        held = self._config(there) if there else None
         if there and (there["EndpointStatus"] in LOST or held is None):
             hosted.remove()
             there = None
         if there is None or held is None:
             return (None,) if hosted.create(plan.name, tags(self._outputs, endpoint=spec.name)) else None
         if there["EndpointConfigName"] != plan.name:
-            return (there,) if self._updated(hosted, held, plan, spec) else None
-        if changed := plan.unlike(there, counts=spec.maximum_instances == spec.minimum_instances):
+            return (there,) if self._updated(hosted, held, plan, spec, capacity) else None
+        if changed := plan.unlike(there, counts=capacity.is_fixed):
             hosted.weigh(changed)
         return (there,)
 
-    def _held(self, there: Described) -> Described | None:
+    def _config(self, there: Described) -> Described | None:
         """The configuration by which it serves; SageMaker updates no endpoint whose own was deleted."""
-        name = there["EndpointConfigName"]
+        return self._config_named(there["EndpointConfigName"])
+
+    def _config_named(self, name: str) -> Described | None:
         with told(f"The configuration {name}"):
             try:
                 return self._sagemaker.describe_endpoint_config(EndpointConfigName=name)
@@ -238,7 +264,20 @@ class AwsEndpoints(Part, Endpoints):
                     return None
                 raise
 
-    def _updated(self, hosted: Hosted, held: Described, plan: Plan, spec: EndpointSpec) -> bool:
+    def _machines(self, hosted: Hosted, keeping: Keeping) -> Machines:
+        """With what the variants that are there, or were when it was paused, began."""
+        there, paused = hosted.settled(), keeping.paused()
+        name = there["EndpointConfigName"] if there else paused.config if paused else ""
+        config = self._config_named(name) if name else None
+        if config is None:  # somebody deleted it
+            variants = (there or {}).get("ProductionVariants") or [{}]
+            return FIRST._replace(number=variants[0].get("DesiredInstanceCount", FIRST.number))
+        first = config["ProductionVariants"][0]
+        return Machines(first.get("InstanceType", FIRST.kind), first.get("InitialInstanceCount", FIRST.number))
+
+    def _updated(
+        self, hosted: Hosted, held: Described, plan: Plan, spec: EndpointSpec, capacity: scaling.Capacity
+    ) -> bool:
         with told(f"Endpoint {hosted.name}"):
             if rollout.guarded(spec):
                 for alarm in rollout.alarms_of(plan.name, hosted.name, plan.variants):
@@ -248,14 +287,14 @@ class AwsEndpoints(Part, Endpoints):
             scaling.forget(self._scaling, hosted.name, plan.alike(held))
         return hosted.update(
             EndpointConfigName=plan.name,
-            RetainAllVariantProperties=spec.maximum_instances > spec.minimum_instances,
+            RetainAllVariantProperties=not capacity.is_fixed,
             ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredWeight"}],
             DeploymentConfig=rollout.deployment(spec, plan.name),
         )
 
     def _restore(
         self,
-        shell: EndpointShell,
+        name: str,
         there: Described | None,
         before: Described | None,
         plan: Plan,
@@ -263,7 +302,9 @@ class AwsEndpoints(Part, Endpoints):
     ) -> None:
         """After a release that was taken back: scale again what serves again, and keep nothing of what was no good."""
         if before and serves(there, before["EndpointConfigName"]):
+            shell = self._shell(name)
             scaling.restore(self._scaling, shell.name, scaled)
+            self._keeping(name).over()
             with told(f"Endpoint {shell.name}"):
                 tidy(self._clients, shell, kept=before["EndpointConfigName"], bad=plan.name)
 
@@ -282,13 +323,13 @@ class AwsEndpoints(Part, Endpoints):
         reason = self._reason(there) or "SageMaker gives no reason."
         return NotReady(f"The endpoint {name} {word}: {reason}", "Read its log.")
 
-    def _releases(self, there: Described) -> tuple[tuple[Release, ...], Release | None]:
-        """What its variants hold, with the shares that they really get, and its shadow.
+    def _serving(self, there: Described) -> tuple[tuple[Release, ...], Release | None]:
+        """What its variants hold, with the shares that they really get, and what its shadow holds.
 
         :raises ForeignRelease: when that cannot be told, since others have deleted or made what it serves by.
         """
         name, variants = there["EndpointName"], there.get("ProductionVariants", ())
-        config, shadows = self._held(there) or {}, there.get("ShadowProductionVariants", ())
+        config, shadows = self._config(there) or {}, there.get("ShadowProductionVariants", ())
         every = (*config.get("ProductionVariants", ()), *config.get("ShadowProductionVariants", ()))
         models = {one["VariantName"]: one.get("ModelName", "") for one in every}
         if missing := [one["VariantName"] for one in (*variants, *shadows) if one["VariantName"] not in models]:
@@ -321,12 +362,6 @@ class AwsEndpoints(Part, Endpoints):
         environment = packaged.get("Environment", {}) | container.get("Environment", {})
         return {**model, "PrimaryContainer": {**packaged, **container, "Environment": environment}}
 
-    def _paused(self, name: str) -> Paused | None:
-        try:
-            return Paused.model_validate_json(self._store.get(_paused_key(name)))
-        except NotFound:
-            return None
-
     def _reason(self, there: Described) -> str:
         """What SageMaker says, and what the container itself wrote last, which says more."""
         reason = there.get("FailureReason", "")
@@ -338,10 +373,6 @@ class AwsEndpoints(Part, Endpoints):
 
 def _log(name: str) -> str:
     return f"{LOG_GROUP}/{name}"
-
-
-def _paused_key(name: str) -> str:
-    return f"endpoints/{name}/paused.json"
 
 
 def whole_shares(weights: Sequence[float]) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,6 +14,7 @@ from trivet.platforms.aws.errors import code_of, told
 
 KIND = {"ServiceNamespace": "sagemaker", "ScalableDimension": "sagemaker:variant:DesiredInstanceCount"}
 METRIC = "SageMakerVariantInvocationsPerInstance"
+REQUESTS = 1000.0  # per machine and minute, where nobody ever said another number
 IN_S, OUT_S = 300, 60  # seconds between steps: slow to let machines go, quick to add them
 
 
@@ -25,13 +27,51 @@ class Bounds(Document):
     requests: float | None  # per machine; None where nothing but its bounds is set
 
 
-def scale(scaling: Any, endpoint: str, variants: Iterable[str], spec: EndpointSpec) -> None:
-    """Have each variant scale within the spec's bounds, or not at all where they are one."""
-    if spec.maximum_instances == spec.minimum_instances:
-        forget(scaling, endpoint)
-        return
+@dataclass(frozen=True)
+class Capacity:
+    """How many machines each variant of an endpoint is to have."""
+
+    machines: int
+    """With which a variant begins."""
+    is_fixed: bool
+    """Whether it keeps that number, whoever has changed it."""
+    bounds: tuple[Bounds, ...] = ()
+
+    def of(self, variants: Iterable[str]) -> list[Bounds]:
+        """How each variant scales: as it did, and one that did not as the first."""
+        own = {one.variant: one for one in self.bounds}
+        return [own.get(name) or self.bounds[0].model_copy(update={"variant": name}) for name in variants]
+
+
+def capacity(spec: EndpointSpec, machines: int, scaled: Sequence[Bounds]) -> Capacity:
+    """What a spec asks for, and where it leaves that open what there is.
+
+    :param machines: with which the variants that are there began; 1 where none is.
+    :param scaled: how they scale.
+    """
     least, most, requests = spec.minimum_instances, spec.maximum_instances, spec.native.aws.requests_per_instance
-    restore(scaling, endpoint, [Bounds(variant=v, least=least, most=most, requests=requests) for v in variants])
+    first = next((one for one in scaled if one.variant == spec.name), scaled[0] if scaled else None)
+    if least is None and most is None:
+        ordered = () if first is None else (first, *(one for one in scaled if one is not first))
+        aim = {} if requests is None else {"requests": requests}
+        return Capacity(machines, is_fixed=False, bounds=tuple(one.model_copy(update=aim) for one in ordered))
+    now = (first.least, first.most) if first else (machines, machines)
+    if least is None:
+        least = now[0] if most is None else min(now[0], most)
+    if most is None:
+        most = max(now[1], least)
+    if least == most:
+        return Capacity(least, is_fixed=True)
+    aim = requests or (first and first.requests) or REQUESTS
+    return Capacity(least, is_fixed=False, bounds=(Bounds(variant=spec.name, least=least, most=most, requests=aim),))
+
+
+def scale(scaling: Any, endpoint: str, variants: Iterable[str], wanted: Capacity) -> None:
+    """Have each variant scale within its bounds, or not at all where their number is fixed."""
+    if wanted.bounds:
+        restore(scaling, endpoint, wanted.of(variants))
+    elif wanted.is_fixed:
+        forget(scaling, endpoint)
 
 
 def restore(scaling: Any, endpoint: str, bounds: Iterable[Bounds]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from trivet.clouds.awsinstances import has_local_disks
 from trivet.core.canonical import digest_json
@@ -20,11 +20,21 @@ from trivet.core.specs import EndpointSpec, Release
 from trivet.platforms.aws.images import SERVING, image
 from trivet.platforms.aws.tags import tags
 
-NAME, VERSION = "TRIVET_MODEL_NAME", "TRIVET_MODEL_VERSION"
+NAME, VERSION, MODE = "TRIVET_MODEL_NAME", "TRIVET_MODEL_VERSION", "TRIVET_RECORDS_MODE"
 MOST_NAME, DIGITS = 63, 12
 SHADOW = "shadow"
 
 Request = dict[str, Any]
+
+
+class Machines(NamedTuple):
+    """What a variant begins with where the spec does not say another kind."""
+
+    kind: str = "ml.m5.large"
+    number: int = 1
+
+
+FIRST = Machines()
 
 
 @dataclass(frozen=True)
@@ -67,22 +77,26 @@ class Plan:
         return wanted
 
 
-def plan_of(spec: EndpointSpec, shell: EndpointShell, outputs: Outputs, native: AwsNative) -> Plan:
+def plan_of(
+    spec: EndpointSpec, shell: EndpointShell, outputs: Outputs, native: AwsNative, machines: Machines = FIRST
+) -> Plan:
     """The plan of a wanted state."""
+    machines = machines._replace(kind=spec.native.aws.instance_type or machines.kind)
     models, variants = [], []
     for number, release in enumerate(spec.releases):
         models.append(_model(spec, release, shell, outputs, native))
         # The first variant has the endpoint's own name: the stack's alarms and its dashboard look at it.
         name = spec.name if number == 0 else f"{spec.name[: MOST_NAME - 4]}-{number + 1}"
-        variants.append(_variant(spec, name, models[-1]["ModelName"], release.traffic))
+        variants.append(_variant(spec, name, models[-1]["ModelName"], release.traffic, machines))
     config: Request = {"ProductionVariants": variants}
-    if not has_local_disks(spec.native.aws.instance_type):  # which encrypt themselves, and take no key
+    if not has_local_disks(machines.kind):  # which encrypt themselves, and take no key
         config["KmsKeyId"] = native.key
     if spec.shadow:
         models.append(_model(spec, spec.shadow, shell, outputs, native))
         name = f"{spec.name[: MOST_NAME - len(SHADOW) - 1]}-{SHADOW}"
-        # A shadow gets its weight's share of what the variant gets, which is the only one: all of it.
-        config["ShadowProductionVariants"] = [_variant(spec, name, models[-1]["ModelName"], spec.releases[0].traffic)]
+        # A shadow gets its weight's share of what the first variant gets: all of it.
+        shadow = _variant(spec, name, models[-1]["ModelName"], spec.releases[0].traffic, machines)
+        config["ShadowProductionVariants"] = [shadow]
     config |= {"EndpointConfigName": named(shell, config), "Tags": tags(outputs, endpoint=spec.name)}
     return Plan(tuple(models), config)
 
@@ -103,7 +117,7 @@ def _model(spec: EndpointSpec, release: Release, shell: EndpointShell, outputs: 
     environment = {
         "TRIVET_ENDPOINT": spec.name,
         "TRIVET_RECORDS": outputs.records,
-        "TRIVET_RECORDS_MODE": spec.records,
+        MODE: spec.records,
         "AWS_REGION": outputs.region,
     }
     request = model_of(release, native.server_role, spec.native.aws.image, environment, outputs, native)
@@ -144,15 +158,14 @@ def model_of(
     return request
 
 
-def _variant(spec: EndpointSpec, name: str, model: str, weight: int) -> Request:
-    chosen = spec.native.aws
+def _variant(spec: EndpointSpec, name: str, model: str, weight: int, machines: Machines) -> Request:
     return {
         "VariantName": name,
         "ModelName": model,
-        "InstanceType": chosen.instance_type,
-        "InitialInstanceCount": spec.minimum_instances,
+        "InstanceType": machines.kind,
+        "InitialInstanceCount": machines.number,
         "InitialVariantWeight": float(weight),
-        "ContainerStartupHealthCheckTimeoutInSeconds": math.ceil(chosen.startup.total_seconds()),
+        "ContainerStartupHealthCheckTimeoutInSeconds": math.ceil(spec.native.aws.startup.total_seconds()),
     }
 
 

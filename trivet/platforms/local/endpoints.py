@@ -14,7 +14,7 @@ from trivet.core.errors import ConfigError, NotFound, NotReady, PlatformError
 from trivet.core.locks import lock
 from trivet.core.outputs import EndpointShell
 from trivet.core.platform import Endpoints, Store
-from trivet.core.specs import EndpointSpec, EndpointState, EndpointStatus, Release
+from trivet.core.specs import EndpointNative, EndpointSpec, EndpointState, EndpointStatus, LocalEndpoint, Release
 from trivet.platforms.local import supervisor
 from trivet.platforms.local.logfile import read_log
 from trivet.platforms.local.supervision import SERVER, Wanted, ask, running, stop, supervised
@@ -86,6 +86,18 @@ class LocalEndpoints(Endpoints):
             return told.model_copy(update={"releases": (_answering(shell, word.serving.release),)})
         except (NotReady, PlatformError) as error:
             return told.model_copy(update={"status": EndpointStatus.FAILED, "reason": error.message})
+
+    def held(self, name: str) -> EndpointSpec | None:
+        _, folder = self._shell(name)
+        state, word = self.state(name), supervised(folder)
+        if not state.releases or word is None or word.serving is None:
+            return None
+        spec = EndpointSpec(name=name, releases=state.releases)
+        wanted = Wanted.read(folder / supervisor.WANTED)
+        if wanted.generation != word.serving.generation:  # a wish that came to nothing
+            return spec
+        native = EndpointNative(local=LocalEndpoint(restarts_per_minute=wanted.restarts_per_minute))
+        return spec.model_copy(update={"records": wanted.server["records_mode"], "native": native})
 
     def invoke(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
         shell, folder = self._shell(name)

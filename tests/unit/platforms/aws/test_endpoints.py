@@ -255,7 +255,7 @@ def test_a_shadow_that_nobody_approved_alarms(
 def test_traffic_is_split_as_wanted_read_back_and_put_right(
     rig: AwsRig, platform: Platform, spec_of: SpecOf, empty: str, console: Console
 ) -> None:
-    spec = spec_of(1, 2, traffic=(90, 10))
+    spec = spec_of(1, 2, traffic=(90, 10), minimum_instances=1, maximum_instances=1)
     assert platform.endpoints.apply(spec).releases == spec.releases
     runtime = rig.client("sagemaker-runtime")
     body = json.dumps(REQUEST)
@@ -299,6 +299,81 @@ def test_machines_that_autoscaling_added_stay_when_another_release_comes(
         [variant] = console.endpoint()["ProductionVariants"]
         assert variant["DesiredInstanceCount"] == 3
         assert scaled(rig) == {empty: (1, 4)}
+
+
+def test_what_a_release_does_not_say_of_its_machines_stays(
+    rig: AwsRig, platform: Platform, spec_of: SpecOf, empty: str, console: Console
+) -> None:
+    said = {"minimum_instances": 2, "maximum_instances": 4, "native": native(requests_per_instance=50)}
+    platform.endpoints.apply(spec_of(1, **said))
+
+    def aims() -> set[float]:
+        found = rig.client("application-autoscaling").describe_scaling_policies(ServiceNamespace="sagemaker")
+        return {one["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for one in found["ScalingPolicies"]}
+
+    for spec in (
+        spec_of(1),
+        spec_of(2),
+        spec_of(2, native=native(instance_type="ml.m5.xlarge")),
+        spec_of(1, 2, traffic=(90, 10)),
+    ):
+        assert platform.endpoints.apply(spec).releases == spec.releases
+        counts = {one["VariantName"]: one["DesiredInstanceCount"] for one in console.endpoint()["ProductionVariants"]}
+        assert scaled(rig) == dict.fromkeys(counts, (2, 4))
+        assert set(counts.values()) == {2}
+        assert aims() == {50.0}
+    assert {one["InstanceType"] for one in console.config()["ProductionVariants"]} == {"ml.m5.xlarge"}
+    platform.endpoints.apply(spec_of(1, maximum_instances=3))
+    assert scaled(rig) == {empty: (2, 3)}
+    assert aims() == {50.0}
+    platform.endpoints.pause(empty)
+    platform.endpoints.apply(spec_of(2))
+    assert scaled(rig) == {empty: (2, 3)}
+    platform.endpoints.apply(spec_of(2, minimum_instances=1, maximum_instances=1))
+    assert scaled(rig) == {}
+    assert [one["DesiredInstanceCount"] for one in console.endpoint()["ProductionVariants"]] == [1]
+
+
+def test_machines_that_somebody_added_by_hand_stay_where_a_release_does_not_say_how_many(
+    platform: Platform, spec_of: SpecOf, empty: str, console: Console
+) -> None:
+    platform.endpoints.apply(spec_of(1))
+    console.sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=console.name, DesiredWeightsAndCapacities=[{"VariantName": empty, "DesiredInstanceCount": 3}]
+    )
+    console.settle()
+    for spec in (spec_of(1), spec_of(2)):
+        platform.endpoints.apply(spec)
+        assert [one["DesiredInstanceCount"] for one in console.endpoint()["ProductionVariants"]] == [3]
+
+
+def test_an_endpoint_is_given_back_by_what_was_held_of_it(
+    rig: AwsRig, platform: Platform, spec_of: SpecOf, empty: str
+) -> None:
+    assert platform.endpoints.held(empty) is None
+    machines = native(instance_type="ml.m5.xlarge", requests_per_instance=50, startup=timedelta(minutes=3))
+    split = spec_of(1, 2, traffic=(90, 10), maximum_instances=3, native=machines, records="sampled")
+    shadowed = spec_of(1, minimum_instances=2, maximum_instances=2).model_copy(
+        update={"shadow": spec_of(2).releases[0]}
+    )
+    for spec in (split, shadowed):
+        platform.endpoints.apply(spec)
+        before, scaling = platform.endpoints.held(empty), scaled(rig)
+        assert before is not None
+        assert (before.releases, before.shadow, before.records) == (spec.releases, spec.shadow, spec.records)
+        assert platform.endpoints.state(empty).shadow == spec.shadow
+        platform.endpoints.apply(spec_of(3, minimum_instances=1, maximum_instances=5))
+        assert scaled(rig) != scaling
+        platform.endpoints.apply(before)
+        assert platform.endpoints.held(empty) == before
+        assert scaled(rig) == scaling
+
+
+def test_more_machines_than_the_stack_allows_are_refused(platform: Platform, spec_of: SpecOf, empty: str) -> None:
+    for said in ({"maximum_instances": 6}, {"minimum_instances": 6}):
+        with pytest.raises(ConfigError, match=r"may have 5 instances at most, not 6.*most_instances"):
+            platform.endpoints.apply(spec_of(1, **said))
+    assert platform.endpoints.state(empty).status is EndpointStatus.EMPTY
 
 
 def test_a_release_that_was_taken_back_leaves_autoscaling_as_it_was(

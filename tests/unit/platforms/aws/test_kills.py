@@ -145,6 +145,17 @@ def test_an_endpoint_is_finished_by_the_next_call(
     assert rig.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
 
 
+def test_how_an_endpoint_scaled_outlives_a_release_that_was_cut_off(
+    rig: AwsRig, platform: Platform, call: Call, spec_of: Callable[..., EndpointSpec], empty: str
+) -> None:
+    platform.endpoints.apply(spec_of(1, maximum_instances=3))
+    other = spec_of(2, native=EndpointNative(aws=AwsEndpoint(instance_type="ml.m5.xlarge")))
+    assert call("apply", other.model_dump_json(), "endpoint.asked") == -signal.SIGKILL
+    assert scaled(rig) == [], "SageMaker wants it forgotten for another kind of machine"
+    platform.endpoints.apply(spec_of(2))
+    assert scaled(rig) == [(1, 3)]
+
+
 def test_a_pause_that_was_cut_off_is_no_pause_for_whoever_deploys(
     platform: Platform, call: Call, spec_of: Callable[..., EndpointSpec], empty: str
 ) -> None:

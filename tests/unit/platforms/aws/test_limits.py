@@ -90,7 +90,7 @@ def test_every_name_of_an_endpoint_fits(rig: AwsRig, shell: str, name: str) -> N
     spec = EndpointSpec.model_validate(given)
     whole = {**release, "traffic": 100}
     alone = EndpointSpec.model_validate({**given, "releases": [whole], "shadow": {**whole, "version": 2}})
-    there = EndpointShell(name=shell, host="host", port=443, folder="s3://store/endpoints/a")
+    there = EndpointShell(name=shell, host="host", port=443, folder="s3://store/endpoints/a", most_instances=4)
     outputs: Any = rig.outputs
     plan, shadowed = (plan_of(one, there, outputs, outputs.native) for one in (spec, alone))
     for model in (*plan.models, *shadowed.models):
@@ -114,7 +114,7 @@ def test_every_name_of_an_endpoint_fits(rig: AwsRig, shell: str, name: str) -> N
 @quietly
 @given(one=physical, two=physical, name=st.from_regex(r"[0-9a-f]{12}", fullmatch=True))
 def test_what_is_of_one_endpoint_is_of_no_other(one: str, two: str, name: str) -> None:
-    shells = [EndpointShell(name=text, host="host", port=443, folder="folder") for text in (one, two)]
+    shells = [EndpointShell(name=text, host="host", port=443, folder="folder", most_instances=4) for text in (one, two)]
     mine, others = (family(shell) for shell in shells)
     theirs = f"{mine}{name}".startswith(others) and len(mine) == len(others)
     assert theirs == (one == two)
