@@ -63,12 +63,18 @@ def outputs_file(root: Path, stack: str) -> Path:
     """
     path = stack_home(root, stack) / OUTPUTS_FILE
     if not path.is_file():
-        raise NotReady(f"The stack {stack} has no outputs yet.", f"Run `trivet up --stack {stack}`.")
+        there = ", ".join(_stacks(root))
+        known = f", or name one of those that are up: {there}" if there else ""
+        raise NotReady(f"The stack {stack} has no outputs yet.", f"Run `trivet up --stack {stack}`{known}.")
     return path
 
 
 def _only_stack(root: Path) -> str:
-    there = sorted(path.parent.name for path in trivet_folder(root).glob(f"*/{OUTPUTS_FILE}"))
+    there = _stacks(root)
     if len(there) > 1:
         raise ConfigError(f"This project has several stacks: {', '.join(there)}.", f"Choose one: --stack or {STACK}.")
     return there[0] if there else DEFAULT_STACK
+
+
+def _stacks(root: Path) -> list[str]:
+    return sorted(path.parent.name for path in trivet_folder(root).glob(f"*/{OUTPUTS_FILE}"))

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trivet.core.errors import ConfigError
 from trivet.core.layout import project_root
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ def compare(
     from trivet.connect import connect, outputs_file
     from trivet.workflows.compare import compare as execute
 
+    if stacks[0] == stacks[1] and endpoints[0] == endpoints[1]:
+        raise ConfigError(f"An endpoint of {stacks[0]} is itself.", "Name two stacks, or two endpoints of one.")
     here = root or project_root()
     one, other = (outputs_file(here, stack) for stack in stacks)
     with connect(stacks[0], one, here) as left, connect(stacks[1], other, here) as right:

@@ -24,11 +24,20 @@ def show_(stack: Stack = LOCAL, json: Json = False) -> None:
             "#",
             "time",
             "kind",
+            "says",
             "actor",
             "subject",
             "hash",
             rows=[
-                (str(one.seq), f"{one.time:%Y-%m-%d %H:%M:%S}", one.kind, one.actor, one.subject, one.hash[:19])
+                (
+                    str(one.seq),
+                    f"{one.time:%Y-%m-%d %H:%M:%S}",
+                    one.kind,
+                    str(one.body.get("status") or one.body.get("verdict") or ""),
+                    one.actor,
+                    one.subject,
+                    one.hash[:19],
+                )
                 for one in entries
             ],
         ),

@@ -318,6 +318,10 @@ def test_two_models_differ_by_what_they_say(stacks: Stacks, table: Path) -> None
 def test_what_cannot_be_compared_is_said(stacks: Stacks, table: Path) -> None:
     two = stacks()
     on_both(two, 1)
+    with pytest.raises(ConfigError, match="is itself"):
+        api.compare(table, ("one", "one"), endpoints=("first", "first"), root=two.root)
+    with pytest.raises(NotReady, match=r"two has no outputs yet.*one of those that are up: one, other"):
+        api.compare(table, ("one", "two"), endpoints=("first", "first"), root=two.root)
     api.deploy("loan/1", "one", root=two.root)
     with pytest.raises(NotReady, match="Endpoint first is empty"):
         api.compare(table, BOTH, endpoints=("first", "first"), root=two.root)
