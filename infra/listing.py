@@ -60,6 +60,10 @@ class Listed(NamedTuple):
         found = self.inputs.get(name)
         return None if found == _PENDING else found
 
+    def has(self, name: str) -> bool:
+        """Whether an input is set, be its value known or not."""
+        return self.inputs.get(name) is not None
+
     def flag(self, name: str) -> bool:
         """Whether an input is set and true."""
         return self.value(name) is True

@@ -123,7 +123,7 @@ def _trail(resource: Listed, region: str) -> Iterator[Cost]:
     """
     yield _cost(prices.DATA_EVENTS, region, 0, idle=False)
     yield _cost(prices.MANAGEMENT_EVENTS, region, 0, idle=False)
-    if resource.value("cloudWatchLogsGroupArn"):
+    if resource.has("cloudWatchLogsGroupArn"):  # in a preview it is not known yet, and set all the same
         yield _cost(prices.LOG_INTAKE, region, 0, idle=False)
 
 

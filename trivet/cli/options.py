@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trivet.core.errors import UsageError
-from trivet.core.specs import Instances
+
+if TYPE_CHECKING:
+    from trivet.core.specs import Instances
 
 Stack = Annotated[str, typer.Option("--stack", envvar="TRIVET_STACK", help="The Pulumi stack.")]
 Stacks = Annotated[
@@ -43,6 +45,8 @@ def instances_of(text: str) -> Instances | None:
     least, _, most = text.partition("-")
     if not (least.isdecimal() and (most or least).isdecimal() and int(least) <= int(most or least)):
         raise UsageError(f"{text!r} is no number of instances.", "Write --instances 2-4, or --instances 2.")
+    from trivet.core.specs import Instances
+
     return Instances.parse({"minimum_instances": int(least), "maximum_instances": int(most or least)}, "--instances")
 
 

@@ -297,7 +297,7 @@ def test_names_fit_their_services():
         ({"endpoints": '["loan-"]'}, "'loan-' is no name here"),
         ({"prefix": "9lives"}, "ames would begin with '9lives-x'"),
         ({"environment": "test"}, "Input should be 'dev', 'staging' or 'prod'"),
-        ({"required_tags": '["owner"]'}, "required tags are missing: owner"),
+        ({"required_tags": '["auditor"]'}, "required tags are missing: auditor"),
         ({"tags": '{"aws:x": "1"}'}, "no tags that every cloud takes"),
         ({"region": "nowhere-1"}, "no region of aws"),
         ({"region": "eu-centrall-1"}, "did you mean eu-central-1?"),
