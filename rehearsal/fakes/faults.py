@@ -4,25 +4,54 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from trivet.core.errors import ConfigError
 
 Kind = Literal["error", "cut", "lost", "delay"]
 KINDS = ("error", "cut", "lost", "delay")
-C_contra = TypeVar("C_contra", contravariant=True)
-F = TypeVar("F", bound="AnyFault[Any]")
+F = TypeVar("F", bound="Fault")
 
 
-class AnyFault(Protocol[C_contra]):
-    """What befalls the next ``times`` calls that it fits."""
+class Named(Protocol):
+    """A call, by what patterns can be held against."""
 
-    kind: Kind
-    times: int
+    @property
+    def service(self) -> str: ...
+    @property
+    def operation(self) -> str: ...
+    @property
+    def resource(self) -> str: ...
 
-    def fits(self, call: C_contra) -> bool:
+
+@dataclass
+class Fault:
+    """What befalls the next ``times`` calls that fit the glob patterns. A cloud's own says which error it is.
+
+    - ``error``: the call is refused with ``code``, and nothing is done;
+    - ``cut``: the connection ends without an answer, and nothing is done;
+    - ``lost``: the call is done, then the connection ends without an answer;
+    - ``delay``: the call is done after ``seconds``.
+    """
+
+    service: str = "*"
+    operation: str = "*"
+    kind: Kind = "error"
+    times: int = 1
+    code: str = ""
+    message: str = ""
+    seconds: float = 0.0
+    resource: str = "*"
+
+    def fits(self, call: Named) -> bool:
         """Whether it befalls this call."""
-        ...
+        return (
+            fnmatchcase(call.service, self.service)
+            and fnmatchcase(call.operation, self.operation)
+            and fnmatchcase(call.resource, self.resource)
+        )
 
 
 class Faults(Generic[F]):
@@ -44,7 +73,7 @@ class Faults(Generic[F]):
         with self._lock:
             self._waiting.append(fault)
 
-    def next(self, call: Any) -> F | None:
+    def next(self, call: Named) -> F | None:
         """The fault that befalls this call, which is then used up by one."""
         with self._lock:
             for fault in self._waiting:

@@ -6,15 +6,16 @@ import functools
 import io
 import json
 import re
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import botocore.session
 from botocore.exceptions import UnknownServiceError
+
+from trivet.rehearsal.fakes.calls import CallLog
 
 _SCOPE = re.compile(r"Credential=([^/,\s]+)/\d+/([^/]+)/([^/]+)/aws4_request")
 _CBOR = re.compile(r"/service/[^/]+/operation/(\w+)$")
@@ -35,14 +36,13 @@ class Call:
     protocol: str
 
 
-class Calls:
+class Calls(CallLog[Call]):
     """Every call since the last reset, in order. Those of the fake's own are left out."""
 
     def __init__(self, own_key: str, principals: Mapping[str, str]) -> None:
+        super().__init__()
         self._own_key = own_key
         self._principals = principals
-        self._lock = threading.Lock()
-        self._seen: list[Call] = []
 
     def identify(self, environ: dict[str, Any]) -> tuple[Call, bool]:
         """What is asked, and whether the fake itself asks. The body stays readable."""
@@ -52,21 +52,6 @@ class Calls:
         resource = _resource(members)
         right = _RIGHTS.get(service, service)
         return Call(right, operation, resource, self._principals.get(key, key), region, protocol), key == self._own_key
-
-    def note(self, call: Call) -> None:
-        """Remember one."""
-        with self._lock:
-            self._seen.append(call)
-
-    def all(self) -> list[dict[str, str]]:
-        """What was remembered."""
-        with self._lock:
-            return [asdict(call) for call in self._seen]
-
-    def clear(self) -> None:
-        """Remember nothing."""
-        with self._lock:
-            self._seen.clear()
 
 
 def body(environ: dict[str, Any]) -> bytes:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
+from trivet.rehearsal.fakes import faults
 from trivet.rehearsal.fakes.aws.calls import Call
-from trivet.rehearsal.fakes.faults import Kind
 from trivet.rehearsal.fakes.refusing import Refused
 
 # What S3 says instead, and with which status; API reference of S3, "Error responses".
@@ -32,32 +31,11 @@ _SAID = {
 
 
 @dataclass
-class Fault:
-    """What befalls the next ``times`` calls that fit both glob patterns.
+class Fault(faults.Fault):
+    """A fault whose error is AWS's."""
 
-    - ``error``: the call is refused with ``code``, and nothing is done;
-    - ``cut``: the connection ends without an answer, and nothing is done;
-    - ``lost``: the call is done, then the connection ends without an answer;
-    - ``delay``: the call is done after ``seconds``.
-    """
-
-    service: str = "*"
-    operation: str = "*"
-    kind: Kind = "error"
-    times: int = 1
     code: str = "ThrottlingException"
-    message: str = ""
     status: int = 400
-    seconds: float = 0.0
-    resource: str = "*"
-
-    def fits(self, call: Call) -> bool:
-        """Whether it befalls this call."""
-        return (
-            fnmatchcase(call.service, self.service)
-            and fnmatchcase(call.operation, self.operation)
-            and fnmatchcase(call.resource, self.resource)
-        )
 
     def error(self, call: Call) -> Refused:
         """The error, as the service says it."""

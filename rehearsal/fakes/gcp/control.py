@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from trivet.rehearsal.fakes.calls import CallLog
 from trivet.rehearsal.fakes.control import AnyControl
 from trivet.rehearsal.fakes.faults import Faults
-from trivet.rehearsal.fakes.gcp.faults import Calls, Fault
+from trivet.rehearsal.fakes.gcp.faults import Call, Fault
 from trivet.rehearsal.fakes.gcp.world import World
 
 
@@ -17,7 +18,7 @@ class Control(AnyControl):
     def __init__(
         self,
         world: World,
-        calls: Calls,
+        calls: CallLog[Call],
         faults: Faults[Fault],
         forget: Callable[[], None],
         interrupt: Callable[[str], None],

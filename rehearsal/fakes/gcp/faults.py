@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import asdict, dataclass
-from fnmatch import fnmatchcase
 
-from trivet.rehearsal.fakes.faults import Kind
+from trivet.rehearsal.fakes import faults
 from trivet.rehearsal.fakes.gcp.refusals import STATUSES, of_storage, refused
 from trivet.rehearsal.fakes.refusing import Refused
 
@@ -36,60 +34,16 @@ class Call:
     resource: str
 
 
-class Calls:
-    """Every call since the last reset, in order."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._seen: list[Call] = []
-
-    def note(self, call: Call) -> None:
-        """Remember one."""
-        with self._lock:
-            self._seen.append(call)
-
-    def all(self) -> list[dict[str, str]]:
-        """What was remembered."""
-        with self._lock:
-            return [asdict(call) for call in self._seen]
-
-    def clear(self) -> None:
-        """Remember nothing."""
-        with self._lock:
-            self._seen.clear()
-
-
 @dataclass
-class Fault:
-    """What befalls the next ``times`` calls that fit the glob patterns.
+class Fault(faults.Fault):
+    """A fault whose error is one of Google's APIs."""
 
-    - ``error``: the call is refused with ``code``, and nothing is done;
-    - ``cut``: the connection ends without an answer, and nothing is done;
-    - ``lost``: the call is done, then the connection ends without an answer;
-    - ``delay``: the call is done after ``seconds``.
-    """
-
-    service: str = "*"
-    operation: str = "*"
-    kind: Kind = "error"
-    times: int = 1
     code: str = "RESOURCE_EXHAUSTED"
-    message: str = ""
-    seconds: float = 0.0
-    resource: str = "*"
 
     def __post_init__(self) -> None:
         """:raises TypeError: for a code that there is not."""
         if self.code not in STATUSES:
             raise TypeError(f"{self.code} is no code of Google's APIs")
-
-    def fits(self, call: Call) -> bool:
-        """Whether it befalls this call."""
-        return (
-            fnmatchcase(call.service, self.service)
-            and fnmatchcase(call.operation, self.operation)
-            and fnmatchcase(call.resource, self.resource)
-        )
 
     def error(self, call: Call) -> Refused:
         """The error, as the service says it."""

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from trivet.rehearsal.fakes.calls import CallLog
 from trivet.rehearsal.fakes.faults import Faults
 from trivet.rehearsal.fakes.gcp.control import Control
-from trivet.rehearsal.fakes.gcp.faults import STORAGE, Call, Calls, Fault
+from trivet.rehearsal.fakes.gcp.faults import STORAGE, Call, Fault
 from trivet.rehearsal.fakes.gcp.refusals import left_out, render, render_storage, render_xml
 from trivet.rehearsal.fakes.gcp.server import CutOff, Request, Server
 from trivet.rehearsal.fakes.gcp.storage import jsonapi, xmlapi
@@ -33,7 +34,7 @@ class Service:
         self._sessions = Sessions(world.storage)
         self._json = jsonapi.JsonApi(world.storage, self._sessions, world.address, PROJECT, NUMBER)
         self._xml = xmlapi.XmlApi(world.storage, self._sessions, world.address)
-        self._calls = Calls()
+        self._calls = CallLog[Call]()
         self._faults: Faults[Fault] = Faults(Fault)
         self._control = Control(
             world, self._calls, self._faults, self._forget, lambda job: self._vertex().interrupt(job)

@@ -28,6 +28,8 @@ from trivet.rehearsal.rigs.package import make_package
 from trivet.workflows.actors import current_actor
 from trivet.workflows.bench import Bench
 
+from .console import BAD, Console
+
 ATTEMPTS = 3
 LAGGING = ("TrainingJob", "Model", "EndpointConfig", "Endpoint")
 PATIENCE = 60.0  # seconds
@@ -117,9 +119,6 @@ def version_of(rig: AwsRig, tmp_path_factory: pytest.TempPathFactory) -> Callabl
     return make
 
 
-BAD = 9
-
-
 @pytest.fixture(scope="session")
 def spec_of(version_of: Callable[[int], ModelVersion]) -> Callable[..., EndpointSpec]:
     """The wanted state in which versions by their numbers share the traffic."""
@@ -197,3 +196,17 @@ def _pack(main: str) -> bytes:
         member.size = len(main.encode())
         archive.addfile(member, io.BytesIO(main.encode()))
     return buffer.getvalue()
+
+
+@pytest.fixture
+def console(rig: AwsRig, empty: str) -> Iterator[Console]:
+    made = Console(rig, empty)
+    yield made
+    rig.fake.switch("config-in-use", True)
+    for kind, list_of, key in (
+        ("endpoint_config", "EndpointConfigs", "EndpointConfigName"),
+        ("model", "Models", "ModelName"),
+    ):
+        rig.platform.endpoints.delete(empty)
+        for one in getattr(made.sagemaker, f"list_{kind}s")(NameContains="by-hand")[list_of]:
+            getattr(made.sagemaker, f"delete_{kind}")(**{key: one[key]})

@@ -1,86 +1,23 @@
-"""Endpoints that fail, hang, are changed by other hands, or are taken back: state tells the truth, apply repairs."""
+"""Endpoints that fail, hang or are taken back: state tells the truth, apply repairs."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from trivet.core.errors import ConfigError, ForeignRelease, NotReady, Unsupported
-from trivet.core.findings import Finding, Level
+from trivet.core.errors import ConfigError, NotReady, Unsupported
 from trivet.core.platform import Platform
-from trivet.core.specs import AwsEndpoint, EndpointNative, EndpointSpec, EndpointStatus, ModelVersion
+from trivet.core.specs import EndpointStatus
 from trivet.core.waiting import wait_for
 from trivet.platforms.aws import hosted
-from trivet.rehearsal.rigs.aws import ENDPOINTS, AwsRig
-from trivet.workflows.bench import Bench
-from trivet.workflows.watch import monitor, status
+from trivet.rehearsal.rigs.aws import AwsRig
 
-BAD = 9  # a version that no server becomes ready with
-SpecOf = Callable[..., EndpointSpec]
-Held = Callable[[], dict[str, list[str]]]
-TENSOR = {"shape": [1, 1], "datatype": "FP32", "data": [50.0]}
-REQUEST = {"id": "one", "inputs": [{"name": "amount", **TENSOR}, {"name": "income", **TENSOR}]}
-
-
-def native(**fields: Any) -> EndpointNative:
-    return EndpointNative(aws=AwsEndpoint(**fields))
-
-
-CAREFUL = native(rollout="canary", step=10, bake=timedelta(seconds=60))
-
-
-class Console:
-    """What somebody does by hand, behind Trivet's back."""
-
-    def __init__(self, rig: AwsRig, name: str) -> None:
-        self.sagemaker = rig.client("sagemaker")
-        self.name = rig.outputs.endpoints[name].name
-
-    def endpoint(self) -> dict[str, Any]:
-        return self.sagemaker.describe_endpoint(EndpointName=self.name)
-
-    def config(self) -> dict[str, Any]:
-        return self.sagemaker.describe_endpoint_config(EndpointConfigName=self.endpoint()["EndpointConfigName"])
-
-    def settle(self) -> None:
-        wait_for(lambda: self.endpoint()["EndpointStatus"] == "InService" or None, "The endpoint", seconds=30)
-
-    def serve(self, model: str) -> None:
-        """Another configuration, with one variant of this model."""
-        [variant] = self.config()["ProductionVariants"]
-        made = [{**variant, "ModelName": model}]
-        self.sagemaker.create_endpoint_config(EndpointConfigName="by-hand", ProductionVariants=made)
-        self.sagemaker.update_endpoint(EndpointName=self.name, EndpointConfigName="by-hand")
-        self.settle()
-
-
-@pytest.fixture
-def console(rig: AwsRig, empty: str) -> Iterator[Console]:
-    made = Console(rig, empty)
-    yield made
-    rig.fake.switch("config-in-use", True)
-    for kind, list_of, key in (
-        ("endpoint_config", "EndpointConfigs", "EndpointConfigName"),
-        ("model", "Models", "ModelName"),
-    ):
-        rig.platform.endpoints.delete(empty)
-        for one in getattr(made.sagemaker, f"list_{kind}s")(NameContains="by-hand")[list_of]:
-            getattr(made.sagemaker, f"delete_{kind}")(**{key: one[key]})
-
-
-def scaled(rig: AwsRig) -> dict[str, tuple[int, int]]:
-    found = rig.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")
-    return {
-        one["ResourceId"].rpartition("/")[2]: (one["MinCapacity"], one["MaxCapacity"])
-        for one in found["ScalableTargets"]
-    }
+from .console import BAD, CAREFUL, REQUEST, Console, Held, SpecOf, scaled
 
 
 def test_a_release_that_never_becomes_ready_leaves_nothing_behind(
@@ -137,121 +74,6 @@ def test_a_paused_endpoint_that_failed_to_resume_is_resumed_by_the_next_call(
     assert scaled(rig) == {empty: (1, 2)}
 
 
-def test_what_others_deleted_is_said_and_put_right(
-    rig: AwsRig, platform: Platform, spec_of: SpecOf, empty: str, console: Console
-) -> None:
-    good = platform.endpoints.apply(spec_of(1))
-    made = console.endpoint()["CreationTime"]
-    console.sagemaker.delete_model(ModelName=console.config()["ProductionVariants"][0]["ModelName"])
-    with pytest.raises(ForeignRelease, match=r"its model .* was deleted"):
-        platform.endpoints.state(empty)
-    assert platform.endpoints.apply(spec_of(1)) == good
-    rig.fake.switch("config-in-use", False)
-    console.sagemaker.delete_endpoint_config(EndpointConfigName=console.endpoint()["EndpointConfigName"])
-    with pytest.raises(ForeignRelease, match="was deleted"):
-        platform.endpoints.state(empty)
-    assert platform.endpoints.apply(spec_of(1)) == good
-    assert console.endpoint()["CreationTime"] == made, "it went on serving"
-    console.sagemaker.delete_endpoint_config(EndpointConfigName=console.endpoint()["EndpointConfigName"])
-    assert platform.endpoints.apply(spec_of(2)).releases == spec_of(2).releases
-    console.sagemaker.delete_endpoint(EndpointName=console.name)
-    assert platform.endpoints.state(empty).status is EndpointStatus.EMPTY
-    assert platform.endpoints.apply(spec_of(2)).releases == spec_of(2).releases
-
-
-def test_what_others_deployed_is_said_and_put_right(
-    platform: Platform, spec_of: SpecOf, empty: str, console: Console
-) -> None:
-    platform.endpoints.apply(spec_of(1))
-    ours = console.sagemaker.describe_model(ModelName=console.config()["ProductionVariants"][0]["ModelName"])
-    container = ours["PrimaryContainer"]
-    del container["Environment"]["TRIVET_MODEL_VERSION"]
-    for kind in ({"PrimaryContainer": container}, {"Containers": [container]}):
-        name = f"by-hand-{min(kind).lower()}"
-        console.sagemaker.create_model(ModelName=name, ExecutionRoleArn=ours["ExecutionRoleArn"], **kind)
-        console.serve(name)
-        with pytest.raises(ForeignRelease, match="not made by Trivet"):
-            platform.endpoints.state(empty)
-        assert platform.endpoints.apply(spec_of(1)).releases == spec_of(1).releases
-        console.sagemaker.delete_endpoint_config(EndpointConfigName="by-hand")
-
-
-def approval_of(bench: Bench, name: str) -> Finding:
-    """What is found about the approval of what an endpoint serves."""
-    [found] = [one for one in status(bench).findings if (one.monitor, one.subject) == ("approval", name)]
-    return found
-
-
-def test_what_others_deployed_alarms_as_that_endpoints_finding_and_hides_no_other(
-    rig: AwsRig,
-    platform: Platform,
-    bench: Bench,
-    spec_of: SpecOf,
-    version_of: Callable[[int], ModelVersion],
-    empty: str,
-    console: Console,
-) -> None:
-    other = ENDPOINTS[1]
-    platform.endpoints.apply(spec_of(1))
-    platform.endpoints.apply(spec_of(1, name=other))
-    bench.note("approval", "loan/1", {"digest": version_of(1).digest, "status": "approved", "actor": "grace"})
-    assert approval_of(bench, empty).level is approval_of(bench, other).level is Level.OK
-
-    ours = console.sagemaker.describe_model(ModelName=console.config()["ProductionVariants"][0]["ModelName"])
-    container = ours["PrimaryContainer"]
-    del container["Environment"]["TRIVET_MODEL_VERSION"]
-    console.sagemaker.create_model(
-        ModelName="by-hand", ExecutionRoleArn=ours["ExecutionRoleArn"], PrimaryContainer=container
-    )
-    console.serve("by-hand")
-    found = approval_of(bench, empty)
-    assert found.level is Level.ALARM and "by-hand that SageMaker serves was not made by Trivet" in found.note
-    assert approval_of(bench, other).level is Level.OK
-    assert [one.releases for one in status(bench).endpoints if one.name == other] == [spec_of(1).releases]
-    platform.endpoints.delete(other)
-    assert [one.note for one in monitor(bench)[empty]] == [found.note]
-    console.sagemaker.delete_model(ModelName="by-hand")
-    assert approval_of(bench, empty).level is Level.ALARM
-
-
-def test_what_was_deployed_from_the_registry_itself_is_told_by_its_digest(
-    rig: AwsRig,
-    platform: Platform,
-    bench: Bench,
-    spec_of: SpecOf,
-    version_of: Callable[[int], ModelVersion],
-    empty: str,
-    console: Console,
-) -> None:
-    [release] = platform.endpoints.apply(spec_of(1)).releases
-    group = rig.outputs.models.rpartition("/")[2]
-    summaries = console.sagemaker.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
-    package = next(one for one in summaries if one["ModelPackageDescription"] == str(version_of(2)))
-    role = console.sagemaker.describe_model(ModelName=console.config()["ProductionVariants"][0]["ModelName"])
-    console.sagemaker.create_model(
-        ModelName="registered",
-        ExecutionRoleArn=role["ExecutionRoleArn"],
-        PrimaryContainer={"ModelPackageName": package["ModelPackageArn"]},
-    )
-    console.serve("registered")
-    [served] = platform.endpoints.state(empty).releases
-    assert served.digest == version_of(2).digest != release.digest
-    found = approval_of(bench, empty)
-    assert found.level is Level.ALARM and f"{served.digest[:19]} was approved by nobody" in found.note
-    console.sagemaker.delete_model(ModelName="registered")
-
-
-def test_a_shadow_that_nobody_approved_alarms(
-    platform: Platform, bench: Bench, spec_of: SpecOf, version_of: Callable[[int], ModelVersion], empty: str
-) -> None:
-    bench.note("approval", "loan/1", {"digest": version_of(1).digest, "status": "approved", "actor": "grace"})
-    [release] = spec_of(2).releases
-    assert platform.endpoints.apply(spec_of(1, shadow=release)).shadow == release
-    found = approval_of(bench, empty)
-    assert found.level is Level.ALARM and f"{release.digest[:19]} was approved by nobody" in found.note
-    assert found.effect == 0.5
-
-
 def test_traffic_is_split_as_wanted_read_back_and_put_right(
     rig: AwsRig, platform: Platform, spec_of: SpecOf, empty: str, console: Console
 ) -> None:
@@ -279,130 +101,6 @@ def test_traffic_is_split_as_wanted_read_back_and_put_right(
     assert [one.traffic for one in platform.endpoints.state(empty).releases] == [50, 50]
     assert platform.endpoints.apply(spec).releases == spec.releases
     assert [one["DesiredInstanceCount"] for one in console.endpoint()["ProductionVariants"]] == [1, 1]
-
-
-def test_machines_that_autoscaling_added_stay_when_another_release_comes(
-    rig: AwsRig, platform: Platform, spec_of: SpecOf, empty: str, console: Console
-) -> None:
-    platform.endpoints.apply(spec_of(1, maximum_instances=4))
-    grown = [{"VariantName": empty, "DesiredInstanceCount": 3}]
-    console.sagemaker.update_endpoint_weights_and_capacities(
-        EndpointName=console.name, DesiredWeightsAndCapacities=grown
-    )
-    console.settle()
-    for spec in (
-        spec_of(1, maximum_instances=4),
-        spec_of(2, maximum_instances=4),
-        spec_of(2, maximum_instances=4, native=native(instance_type="ml.m5.xlarge")),
-    ):
-        assert platform.endpoints.apply(spec).releases == spec.releases
-        [variant] = console.endpoint()["ProductionVariants"]
-        assert variant["DesiredInstanceCount"] == 3
-        assert scaled(rig) == {empty: (1, 4)}
-
-
-def test_what_a_release_does_not_say_of_its_machines_stays(
-    rig: AwsRig, platform: Platform, spec_of: SpecOf, empty: str, console: Console
-) -> None:
-    said = {"minimum_instances": 2, "maximum_instances": 4, "native": native(requests_per_instance=50)}
-    platform.endpoints.apply(spec_of(1, **said))
-
-    def aims() -> set[float]:
-        found = rig.client("application-autoscaling").describe_scaling_policies(ServiceNamespace="sagemaker")
-        return {one["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for one in found["ScalingPolicies"]}
-
-    for spec in (
-        spec_of(1),
-        spec_of(2),
-        spec_of(2, native=native(instance_type="ml.m5.xlarge")),
-        spec_of(1, 2, traffic=(90, 10)),
-    ):
-        assert platform.endpoints.apply(spec).releases == spec.releases
-        counts = {one["VariantName"]: one["DesiredInstanceCount"] for one in console.endpoint()["ProductionVariants"]}
-        assert scaled(rig) == dict.fromkeys(counts, (2, 4))
-        assert set(counts.values()) == {2}
-        assert aims() == {50.0}
-    assert {one["InstanceType"] for one in console.config()["ProductionVariants"]} == {"ml.m5.xlarge"}
-    platform.endpoints.apply(spec_of(1, maximum_instances=3))
-    assert scaled(rig) == {empty: (2, 3)}
-    assert aims() == {50.0}
-    platform.endpoints.pause(empty)
-    platform.endpoints.apply(spec_of(2))
-    assert scaled(rig) == {empty: (2, 3)}
-    platform.endpoints.apply(spec_of(2, minimum_instances=1, maximum_instances=1))
-    assert scaled(rig) == {}
-    assert [one["DesiredInstanceCount"] for one in console.endpoint()["ProductionVariants"]] == [1]
-
-
-def test_machines_that_somebody_added_by_hand_stay_where_a_release_does_not_say_how_many(
-    platform: Platform, spec_of: SpecOf, empty: str, console: Console
-) -> None:
-    platform.endpoints.apply(spec_of(1))
-    console.sagemaker.update_endpoint_weights_and_capacities(
-        EndpointName=console.name, DesiredWeightsAndCapacities=[{"VariantName": empty, "DesiredInstanceCount": 3}]
-    )
-    console.settle()
-    for spec in (spec_of(1), spec_of(2)):
-        platform.endpoints.apply(spec)
-        assert [one["DesiredInstanceCount"] for one in console.endpoint()["ProductionVariants"]] == [3]
-
-
-def test_an_endpoint_is_given_back_by_what_was_held_of_it(
-    rig: AwsRig, platform: Platform, spec_of: SpecOf, empty: str
-) -> None:
-    assert platform.endpoints.held(empty) is None
-    machines = native(instance_type="ml.m5.xlarge", requests_per_instance=50, startup=timedelta(minutes=3))
-    split = spec_of(1, 2, traffic=(90, 10), maximum_instances=3, native=machines, records="sampled")
-    shadowed = spec_of(1, minimum_instances=2, maximum_instances=2).model_copy(
-        update={"shadow": spec_of(2).releases[0]}
-    )
-    for spec in (split, shadowed):
-        platform.endpoints.apply(spec)
-        before, scaling = platform.endpoints.held(empty), scaled(rig)
-        assert before is not None
-        assert (before.releases, before.shadow, before.records) == (spec.releases, spec.shadow, spec.records)
-        assert platform.endpoints.state(empty).shadow == spec.shadow
-        platform.endpoints.apply(spec_of(3, minimum_instances=1, maximum_instances=5))
-        assert scaled(rig) != scaling
-        platform.endpoints.apply(before)
-        assert platform.endpoints.held(empty) == before
-        assert scaled(rig) == scaling
-
-
-def test_more_machines_than_the_stack_allows_are_refused(platform: Platform, spec_of: SpecOf, empty: str) -> None:
-    for said in ({"maximum_instances": 6}, {"minimum_instances": 6}):
-        with pytest.raises(ConfigError, match=r"may have 5 instances at most, not 6.*most_instances"):
-            platform.endpoints.apply(spec_of(1, **said))
-    assert platform.endpoints.state(empty).status is EndpointStatus.EMPTY
-
-
-def test_a_release_that_was_taken_back_leaves_autoscaling_as_it_was(
-    rig: AwsRig, platform: Platform, spec_of: SpecOf, empty: str
-) -> None:
-    platform.endpoints.apply(spec_of(1, 2, traffic=(60, 40), maximum_instances=3))
-    before = scaled(rig)
-    assert len(before) == 2
-    with pytest.raises(NotReady, match="went back"):
-        platform.endpoints.apply(spec_of(BAD, maximum_instances=5))
-    assert scaled(rig) == before
-    assert [one.traffic for one in platform.endpoints.state(empty).releases] == [60, 40]
-
-
-def test_a_variant_that_others_scale_without_a_policy_can_be_paused(
-    rig: AwsRig, platform: Platform, spec_of: SpecOf, empty: str, console: Console
-) -> None:
-    platform.endpoints.apply(spec_of(1))
-    target = f"endpoint/{console.name}/variant/{empty}"
-    rig.client("application-autoscaling").register_scalable_target(
-        ServiceNamespace="sagemaker",
-        ScalableDimension="sagemaker:variant:DesiredInstanceCount",
-        ResourceId=target,
-        MinCapacity=1,
-        MaxCapacity=2,
-    )
-    assert platform.endpoints.pause(empty).status is EndpointStatus.STOPPED
-    assert platform.endpoints.resume(empty).status is EndpointStatus.READY
-    assert scaled(rig) == {empty: (1, 2)}
 
 
 def test_a_shadow_gets_a_copy_and_no_say(rig: AwsRig, platform: Platform, spec_of: SpecOf, empty: str) -> None:
