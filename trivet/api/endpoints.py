@@ -69,7 +69,8 @@ def deploy_everywhere(
 ) -> list[EndpointState]:
     """Serve an approved version on several stacks, as ``deploy`` does on one, or leave each as it was.
 
-    :raises ConfigError: when they do not all have the same package under that reference.
+    :param reference: in the first of ``stacks``; the others serve the same package.
+    :raises ConfigError: when one of them does not have it.
     :raises GateRefused: when one of them has not approved it.
     :raises NotReady: when one of them did not become ready; each serves what it served, unless the message says not.
     """

@@ -191,10 +191,6 @@ def _draw_comparison(found: api.Comparison) -> None:
         say(sentence)
 
 
-def _milliseconds(side: api.Side) -> tuple[str, str]:
-    return f"{side.median_ms:.1f}", f"{side.p95_ms:.1f}"
-
-
 def draw_answers(answers: list[api.Decided]) -> None:
     """Decisions, one a row, with reasons in words."""
     table(
