@@ -17,6 +17,7 @@ from trivet.rehearsal.rigs.aws import ACCOUNT, ENDPOINTS, PREFIX, REGION, AwsRig
 from trivet.rehearsal.rigs.package import GOLDEN_ROWS, serving_of
 
 pytestmark = pytest.mark.slow
+OWN = 77  # the number of a version that no other test approves
 USER = Path(__file__).with_name("sdkuser.py")
 QUIET = "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      TelemetryOptOut: true\n"
 
@@ -24,18 +25,18 @@ QUIET = "SchemaVersion: '1.0'\nSageMaker:\n  PythonSDK:\n    Modules:\n      Tel
 @pytest.fixture(scope="module")
 def seen(rig: AwsRig, version_of, spec_of, job, ended, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A case, and what the SDK found of it."""
-    version, platform = version_of(1), rig.platform
-    platform.endpoints.apply(spec_of(1))
+    version, platform = version_of(OWN), rig.platform
+    platform.endpoints.apply(spec_of(OWN))
     ref = platform.jobs.submit(job())
     assert ended(ref) is JobState.SUCCEEDED
+    pages = rig.client("sagemaker").get_paginator("list_model_packages")
     [package] = [
         one["ModelPackageArn"]
-        for one in rig.client("sagemaker").list_model_packages(ModelPackageGroupName=f"{PREFIX}-models")[
-            "ModelPackageSummaryList"
-        ]
+        for page in pages.paginate(ModelPackageGroupName=f"{PREFIX}-models")
+        for one in page["ModelPackageSummaryList"]
         if one["ModelPackageDescription"] == str(version)
     ]
-    request = request_of(GOLDEN_ROWS, serving_of("loan", intercept=0.1))
+    request = request_of(GOLDEN_ROWS, serving_of("loan", intercept=OWN / 10))
     case = {
         "package": package,
         "job": f"{PREFIX}-{ref.id}-1",
