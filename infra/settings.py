@@ -145,7 +145,7 @@ class Settings(Document):
     network: ComponentSettings = Field(default=ComponentSettings(), description="create, off, or JSON of what to use.")
     key: ComponentSettings = Field(default=ComponentSettings(), description="The key of all that is stored.")
     database: ComponentSettings = Field(
-        default=ComponentSettings(), description="Labels, approvals and the ledger; in dev `off` where nothing is said."
+        default=ComponentSettings(), description="Of the ledger: datasets, labels, approvals; in dev `off` if unsaid."
     )
     images: ComponentSettings = Field(default=ComponentSettings(), description="The image registry.")
     oidc: ComponentSettings = Field(

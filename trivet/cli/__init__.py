@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from trivet.cli import demo, endpoints, ledger, models, projects, rehearsals, stacks
+from trivet.cli import datasets, demo, endpoints, ledger, models, projects, rehearsals, stacks
 from trivet.cli.output import say
 from trivet.core.errors import ExitCode, TrivetError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 for room in (demo, projects, stacks, endpoints, rehearsals):
     for command in room.COMMANDS:
         app.command()(command)
+app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(ledger.app, name="ledger")
