@@ -21,6 +21,7 @@ from trivet.infra import clock
 from trivet.infra.profiles import PROFILES, Profile, profile
 
 NAMESPACE = "trivet"
+REPOSITORY = r"^[\w.-]+/[\w.-]+$"
 _TAG = re.compile(r"[\w .:/=+@-]{1,128}")  # AWS's rule; Azure's and Google's labels are written from it
 _TAG_VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
 _MOST_TAGS = 40  # of AWS's 50; the stack has some of its own
@@ -37,9 +38,16 @@ class EndpointSettings(Document):
         default=4, ge=1, le=100, description="More are refused to whoever deploys; clouds only."
     )
     team: str | None = Field(
-        default=None, pattern=NAME, description="Whose it is; a tag by which costs are told apart."
+        default=None,
+        pattern=NAME,
+        description="Whose it is: a tag by which costs are told apart, and on AWS a role of its own for its servers.",
     )
     budget: float | None = Field(default=None, gt=0, description="Monthly, in the currency of the account.")
+    repository: str | None = Field(
+        default=None,
+        pattern=REPOSITORY,
+        description="AWS: GitHub ORG/REPO whose workflows may release to this endpoint and to no other.",
+    )
 
 
 class ScheduleSettings(Document):
@@ -127,7 +135,7 @@ class Settings(Document):
     boundary: str | None = Field(default=None, description="AWS: the permissions boundary of every role.")
     role_path: str = Field(default="/", pattern=r"^/([!-~]+/)?$", description="AWS: the path of every role and policy.")
     repository: str | None = Field(
-        default=None, pattern=r"^[\w.-]+/[\w.-]+$", description="GitHub ORG/REPO whose workflows may deploy."
+        default=None, pattern=REPOSITORY, description="GitHub ORG/REPO whose workflows may deploy."
     )
     alert_emails: tuple[str, ...] = Field(default=(), description="JSON list: who is told of alarms.")
     budget: float | None = Field(default=None, gt=0, description="Monthly, of the whole stack.")

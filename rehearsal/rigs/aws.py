@@ -23,6 +23,8 @@ from trivet.rehearsal.rigs import Rig
 ACCOUNT = "123456789012"  # moto's
 REGION, STACK, PREFIX = "eu-central-1", "aws-rehearsal", "rehearsal-aws"
 ENDPOINTS = ("first", "second")
+SERVERS = (f"server-{ENDPOINTS[0]}", "server")
+"""Roles of the servers of each: the first endpoint names a team."""
 SCHEDULES = ("nightly",)
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 COMMANDS = {
@@ -114,11 +116,12 @@ class AwsRig(Rig):
             partition="aws",
             prefix=PREFIX,
             trainer_role=self._role("trainer"),
-            server_role=self._role("server"),
+            server_roles=dict(zip(ENDPOINTS, map(self._role, SERVERS), strict=True)),
             monitor_role=self._role("monitor"),
             workflow_role=self._role("workflow"),
             scheduler_role=self._role("scheduler"),
             deployer_role=None,
+            deployer_roles={},
             key=key,
             images=images,
             subnets=(),

@@ -26,7 +26,7 @@ BASE = {
     "environment": "prod",
     "region": "eu-central-1",
     "account": "123456789012",
-    "endpoints": '[{"name": "loan", "team": "credit", "budget": 100}, "fraud"]',
+    "endpoints": '[{"name": "loan", "team": "credit", "budget": 100, "repository": "credit/loan"}, "fraud"]',
     "alert_emails": '["ml@example.com"]',
     "repository": "acme/models",
     "budget": "1000",

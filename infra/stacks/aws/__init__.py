@@ -16,11 +16,11 @@ from trivet.infra.stacks.aws import (
     catalog,
     database,
     endpoint,
-    grants,
     identity,
     images,
     keys,
     network,
+    parts,
     registry,
     schedules,
     storage,
@@ -112,11 +112,12 @@ class Stack(StackComponent):
             "partition": self.context.partition,
             "prefix": self.context.prefix,
             "trainer_role": self.identities.trainer,
-            "server_role": self.identities.server,
+            "server_roles": self.identities.servers,
             "monitor_role": self.identities.monitor,
             "workflow_role": self.identities.workflow,
             "scheduler_role": self.identities.scheduler,
             "deployer_role": self.identities.deployer,
+            "deployer_roles": self.identities.deployers,
             "key": self.keys.data,
             "images": self.images,
             "subnets": list(found.subnets) if found else [],
@@ -140,9 +141,9 @@ class Stack(StackComponent):
             security_groups=[found.group] if found else [],
         )
 
-    def _parts(self) -> grants.Parts:
+    def _parts(self) -> parts.Parts:
         context, found = self.context, self.network
-        place = grants.Place(
+        place = parts.Place(
             context.partition,
             context.account,
             context.region,
@@ -152,7 +153,7 @@ class Stack(StackComponent):
             pulumi.get_project(),
         )
         identifier = None if self.database is None else self.database.resource_id
-        return grants.Parts(
+        return parts.Parts(
             place=place,
             store=self.storage.store.arn,
             records=self.storage.records.arn,

@@ -24,7 +24,7 @@ BASE = {
     "environment": "prod",
     "region": "eu-central-1",
     "account": "123456789012",
-    "endpoints": json.dumps([{"name": "loan", "team": "credit", "budget": 100}, "fraud"]),
+    "endpoints": json.dumps([{"name": "loan", "team": "credit", "budget": 100, "repository": "credit/loan"}, "fraud"]),
     "alert_emails": '["ml@example.com"]',
     "repository": "acme/models",
     "budget": "1000",
@@ -40,6 +40,7 @@ USE = {
     "audit": "off",
     "catalog": "off",
 }
+PASSED = ("trainer", "server-loan", "server", "monitor", "workflow")
 NIGHTLY = '[{"name": "nightly", "at": "rate(1 day)"}]'
 UNKNOWN_PRICE = {"aws": {"instance_type": "ml.x9.large", "most_cost": 1}}
 UNPRICED = json.dumps([{"name": "nightly", "at": "rate(1 day)", "native": UNKNOWN_PRICE}])
@@ -216,25 +217,52 @@ def test_roles_have_wildcards_only_where_aws_knows_nothing_narrower(profile):
                 assert set(actions) <= WILDCARDS.keys(), (name, one)
 
 
-def test_only_its_own_repository_and_environment_may_deploy():
-    trust = json.loads(of("prod", "Role")["deployer"]["assumeRolePolicy"])["Statement"][0]
+@pytest.mark.parametrize(("role", "repository"), [("deployer", "acme/models"), ("deployer-loan", "credit/loan")])
+def test_only_its_own_repository_and_environment_may_deploy(role, repository):
+    trust = json.loads(of("prod", "Role")[role]["assumeRolePolicy"])["Statement"][0]
     assert trust["Condition"]["StringEquals"] == {
-        "token.actions.githubusercontent.com:sub": "repo:acme/models:environment:prod",
+        "token.actions.githubusercontent.com:sub": f"repo:{repository}:environment:prod",
         "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
     }
 
 
+def test_an_endpoint_of_a_team_has_roles_of_its_own_and_hands_no_other_s():
+    roles = of("prod", "Role")
+    assert {name for name in roles if name.startswith(("server", "deployer"))} == {
+        *("server", "server-loan"),
+        *("deployer", "deployer-loan"),
+    }
+    for name in ("server-loan", "deployer-loan"):
+        assert roles[name]["tags"] == {"trivet:endpoint": "loan", "trivet:team": "credit"}
+    [passing] = [one for one in statements("prod")["deployer-loan-policy"] if one["Action"] == "iam:PassRole"]
+    assert not any(arn.endswith(":server") for arn in passing["Resource"])
+    assert any(arn.endswith(":server-loan") for arn in passing["Resource"])
+    native = json.loads(run("prod"))["output"]["native"]
+    assert {name: arn.rpartition(":")[2] for name, arn in native["server_roles"].items()} == {
+        "loan": "server-loan",
+        "fraud": "server",
+    }
+    assert native["deployer_roles"].keys() == {"loan"}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_no_policy_is_longer_than_iam_takes(profile):
+    """6,144 characters without white space; IAM user guide, "IAM and AWS STS quotas"."""
+    for name, one in of(profile, "Policy").items():
+        assert len(json.dumps(json.loads(one["policy"]), separators=(",", ":"))) <= 6144, name
+
+
 def test_roles_are_passed_to_sagemaker_alone():
-    for name in ("workflow-policy", "deployer-policy", "scheduler-policy"):
+    for name in ("workflow-policy", "deployer-policy", "deployer-loan-policy", "scheduler-policy"):
         [passing] = [one for one in statements("prod")[name] if one["Action"] == "iam:PassRole"]
         assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
-        assert all(arn.endswith((":trainer", ":server", ":monitor", ":workflow")) for arn in passing["Resource"])
+        assert all(arn.rpartition(":")[2] in PASSED for arn in passing["Resource"])
 
 
 def test_only_who_may_make_a_model_may_score_with_it():
     for name, rights in statements("prod").items():
         allowed = actions_of(rights)
-        assert ("sagemaker:CreateTransformJob" in allowed) == (name == "deployer-policy")
+        assert ("sagemaker:CreateTransformJob" in allowed) == (name in ("deployer-policy", "deployer-loan-policy"))
         if "sagemaker:CreateTransformJob" in allowed:
             assert {"sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:AddTags"} <= allowed
 
