@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import operatorrights
 import yaml
 
 from trivet.clouds import CLOUDS, awsprices
@@ -334,6 +335,7 @@ environment with `pip install trivet pulumi-policy`, and name it in the copy's `
 
 
 PAGES = {
+    "aws-operator.md": lambda: operatorrights.page(NOTICE),
     "aws-rights.md": rights,
     "costs.md": costs,
     "parity.md": parity,
