@@ -161,6 +161,11 @@ class Settings(Document):
         description="The identity provider of the repository. AWS takes one of GitHub's in an account: a second "
         "stack there names the first's.",
     )
+    alerts: ComponentSettings = Field(default=ComponentSettings(), description="AWS: the topic that is told of alarms.")
+    identity: ComponentSettings = Field(
+        default=ComponentSettings(),
+        description="AWS: roles of trainer, server, monitor, workflow, scheduler and, if any, deployer.",
+    )
     audit: ComponentSettings = Field(default=ComponentSettings(), description="The log of who read which data.")
     catalog: ComponentSettings = Field(default=ComponentSettings(), description="The data catalogue.")
     batch: ComponentSettings = Field(default=ComponentSettings(), description="Word of batch jobs that fail.")

@@ -30,7 +30,10 @@ from trivet.infra.stacks.aws import (
 from trivet.infra.stacks.aws.context import Context
 
 TLS = 443
-MODES = {"key": ("create", "use"), **dict.fromkeys(("audit", "catalog", "batch"), ("create", "off"))}
+MODES = {
+    **dict.fromkeys(("key", "alerts", "identity"), ("create", "use")),
+    **dict.fromkeys(("audit", "catalog", "batch"), ("create", "off")),
+}
 """Components that cannot be all of create, use and off: data is never without a key, and some have nothing to use."""
 
 
@@ -50,14 +53,14 @@ class Stack(StackComponent):
         self.identities = identity.create(context, self._parts())
         training.create(context, self.keys.data)
         alerts = watch.topic(context, self.keys.data)
-        self.endpoints = endpoint.create(context, self.keys.data, alerts.arn)
-        schedules.create(context, self._work(), alerts.arn)
-        batch.create(context, alerts.arn)
-        watch.findings(context, self.endpoints, alerts.arn)
+        self.endpoints = endpoint.create(context, self.keys.data, alerts)
+        schedules.create(context, self._work(), alerts)
+        batch.create(context, alerts)
+        watch.findings(context, self.endpoints, alerts)
         watch.dashboard(context, self.endpoints)
         watch.trail(context, self.storage, self.keys.data)
         catalog.create(context, self.storage, self.keys.data)
-        budget.create(context, alerts.arn)
+        budget.create(context, alerts)
         self.alerts = alerts
 
     @classmethod
@@ -68,10 +71,14 @@ class Stack(StackComponent):
             (settings.database, database.IDS, database.OPTIONAL_IDS),
             (settings.images, images.IDS, ()),
             (settings.oidc, identity.IDS, ()),
+            (settings.alerts, watch.IDS, ()),
+            (settings.identity, identity.ROLES, identity.OPTIONAL_ROLES),
         ):
             if component.mode == "use":
                 component.ids(*required, optional=optional)
         _check_modes(settings)
+        identity.check(settings)
+        watch.check(settings)
         images.check(settings)
         database.check(settings)
         schedules.check(settings, prefix)
@@ -122,7 +129,7 @@ class Stack(StackComponent):
             "images": self.images,
             "subnets": list(found.subnets) if found else [],
             "security_groups": [found.group] if found else [],
-            "alerts": self.alerts.arn,
+            "alerts": self.alerts,
             "alarms": {shell.endpoint: [alarm.name for alarm in shell.alarms] for shell in self.endpoints},
             "schedules": [schedule.name for schedule in self.settings.schedules],
             "tags": self.settings.tags,

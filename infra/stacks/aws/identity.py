@@ -10,7 +10,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from trivet.infra.settings import EndpointSettings
+from trivet.core.errors import ConfigError
+from trivet.infra.settings import EndpointSettings, Settings
 from trivet.infra.stacks.aws import grants
 from trivet.infra.stacks.aws.context import Context, document, documented
 from trivet.infra.stacks.aws.endpoint import tags_of
@@ -18,6 +19,9 @@ from trivet.infra.stacks.aws.parts import Known, Parts, Served, Statement, of
 
 IDS = ("arn",)
 """What names an identity provider that is used."""
+ROLES = ("trainer", "server", "monitor", "workflow", "scheduler")
+OPTIONAL_ROLES = ("deployer",)
+"""What names the roles that are used."""
 GITHUB = "token.actions.githubusercontent.com"
 _AUDIENCE = "sts.amazonaws.com"
 Statements = Sequence[Mapping[str, Any]]
@@ -33,17 +37,42 @@ class Identities:
     those that a repository of their own releases to.
     """
 
-    trainer: pulumi.Output[str]
-    servers: dict[str, pulumi.Output[str]]
-    monitor: pulumi.Output[str]
-    workflow: pulumi.Output[str]
-    scheduler: pulumi.Output[str]
-    deployer: pulumi.Output[str] | None
-    deployers: dict[str, pulumi.Output[str]]
+    trainer: pulumi.Input[str]
+    servers: Mapping[str, pulumi.Input[str]]
+    monitor: pulumi.Input[str]
+    workflow: pulumi.Input[str]
+    scheduler: pulumi.Input[str]
+    deployer: pulumi.Input[str] | None
+    deployers: Mapping[str, pulumi.Input[str]]
+
+
+def check(settings: Settings) -> None:
+    """Refuse what asks for a role where all roles are somebody else's.
+
+    :raises ConfigError: naming it.
+    """
+    own = [one.name for one in settings.endpoints if one.team or one.repository]
+    if settings.identity.mode == "use" and (own or settings.repository):
+        what = f"The endpoint {own[0]} asks for roles of its own" if own else "trivet:repository asks for a role"
+        raise ConfigError(
+            f"{what}, and trivet:identity names roles that are there.",
+            "Leave out team and repository, and name the deployer under trivet:identity.",
+        )
 
 
 def create(context: Context, parts: Parts) -> Identities:
-    """Make the roles."""
+    """Make the roles, or use those that are there; their rights are then their owner's (docs/aws-rights.md)."""
+    settings = context.settings
+    if settings.identity.mode == "use":
+        ids = settings.identity.ids(*ROLES, optional=OPTIONAL_ROLES)
+        servers = {one.name: ids["server"] for one in settings.endpoints}
+        return Identities(
+            ids["trainer"], servers, ids["monitor"], ids["workflow"], ids["scheduler"], ids.get("deployer"), {}
+        )
+    return _made(context, parts)
+
+
+def _made(context: Context, parts: Parts) -> Identities:
     sagemaker = _service_trust(context, "sagemaker")
     trainer = _role(context, "trainer", sagemaker, of(parts, grants.trainer))
     shared = _role(context, "server", sagemaker, of(parts, grants.server))

@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 
+from trivet.core.errors import ConfigError
 from trivet.core.outputs import Outputs
+from trivet.infra.settings import Settings
+from trivet.infra.stacks.aws import Stack
 from trivet.infra.stacks.aws.grants import actions_of
 
 PROGRAM = Path(__file__).with_name("mocked_aws.py")
@@ -37,10 +40,13 @@ USE = {
     "database": '{"url": "postgresql://db:5432/trivet", "resource_id": "db-1"}',
     "images": '{"url": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shared"}',
     "oidc": '{"arn": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"}',
+    "alerts": '{"topic": "arn:aws:sns:eu-central-1:123456789012:ours"}',
+    "alert_emails": "[]",
     "audit": "off",
     "catalog": "off",
 }
 PASSED = ("trainer", "server-loan", "server", "monitor", "workflow")
+GIVEN = ("trainer", "server", "monitor", "workflow", "scheduler", "deployer")
 NIGHTLY = '[{"name": "nightly", "at": "rate(1 day)"}]'
 UNKNOWN_PRICE = {"aws": {"instance_type": "ml.x9.large", "most_cost": 1}}
 UNPRICED = json.dumps([{"name": "nightly", "at": "rate(1 day)", "native": UNKNOWN_PRICE}])
@@ -54,11 +60,21 @@ PROFILES = {
     "scheduled": {"schedules": NIGHTLY},
     "use": USE,
 }
+BEYOND = {
+    "roles": {
+        "identity": json.dumps({one: f"arn:aws:iam::123456789012:role/{one}" for one in GIVEN}),
+        "endpoints": '["loan", "fraud"]',
+        "repository": None,
+        "schedules": NIGHTLY,
+    },
+}
+"""Profiles with endpoints of no team."""
 
 
 @cache
 def run(profile: str, how: str = "up") -> str:
-    config = json.dumps(BASE | PROFILES[profile])
+    chosen = {name: value for name, value in (BASE | (PROFILES | BEYOND)[profile]).items() if value is not None}
+    config = json.dumps(chosen)
     command = [sys.executable, str(PROGRAM), profile, config, how]
     environment = {**os.environ, "TRIVET_HOME": "/nonexistent"} if how == "preview" else dict(os.environ)
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
@@ -243,6 +259,41 @@ def test_an_endpoint_of_a_team_has_roles_of_its_own_and_hands_no_other_s():
         "fraud": "server",
     }
     assert native["deployer_roles"].keys() == {"loan"}
+
+
+def test_roles_and_a_topic_that_are_used_are_named_and_nothing_of_theirs_is_made():
+    kinds = Counter(one["type"].rsplit(":", 1)[-1] for one in graph("roles").values())
+    assert not kinds.keys() & {"Policy", "RolePolicyAttachment", "OpenIdConnectProvider"}
+    assert not any(name in of("roles", "Role") for name in GIVEN)
+    native = json.loads(run("roles"))["output"]["native"]
+    given = {one: f"arn:aws:iam::123456789012:role/{one}" for one in GIVEN}
+    assert {one: native[f"{one}_role"] for one in GIVEN if one != "server"} == {
+        one: arn for one, arn in given.items() if one != "server"
+    }
+    assert native["server_roles"] == dict.fromkeys(("loan", "fraud"), given["server"])
+    target = of("roles", "Schedule")["schedule-nightly"]["target"]
+    assert (target["roleArn"], json.loads(target["input"])["RoleArn"]) == (given["scheduler"], given["trainer"])
+    assert not {"Topic", "TopicPolicy", "TopicSubscription"} & {
+        one["type"].rsplit(":", 1)[-1] for one in graph("use").values()
+    }
+    topic = json.loads(USE["alerts"])["topic"]
+    assert json.loads(run("use"))["output"]["native"]["alerts"] == topic
+    assert of("use", "MetricAlarm")["errors-loan"]["alarmActions"] == [topic]
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"identity": BEYOND["roles"]["identity"]}, "loan asks for roles of its own, and trivet:identity names"),
+        (BEYOND["roles"] | {"repository": "acme/models"}, "trivet:repository asks for a role, and trivet:identity"),
+        ({"identity": '{"trainer": "arn:aws:iam::123456789012:role/trainer"}'}, "server is missing"),
+        ({"alerts": USE["alerts"]}, "alert_emails would change the topic that trivet:alerts names"),
+        ({"alerts": "off"}, "alerts cannot be 'off' on AWS"),
+    ],
+)
+def test_what_would_change_what_is_used_is_refused(config, told):
+    with pytest.raises(ConfigError, match=told):
+        Stack.check(Settings.of(BASE | config), "trivet-prod")
 
 
 @pytest.mark.parametrize("profile", PROFILES)
