@@ -12,6 +12,8 @@ from trivet.core.outputs import Outputs
 from .conftest import Stack, changed
 from .test_stacks import leftovers
 
+pytestmark = pytest.mark.slow
+
 CONFIG = {
     "cloud": "aws",
     "environment": "dev",
