@@ -1,4 +1,4 @@
-"""Graphs of the AWS stack under mocks."""
+"""Graphs of a cloud's stack under mocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from trivet.infra.listing import Listed
 
-PROGRAM = Path(__file__).with_name("mocked_aws.py")
+HERE = Path(__file__).parent
 DEFAULT = {
     "cloud": "aws",
     "environment": "dev",
@@ -27,18 +27,19 @@ DEFAULT = {
 
 
 class Builder:
-    """One process that builds graph after graph, since to import Pulumi's AWS takes longer than all of them."""
+    """One process that builds graph after graph, since to import a cloud's SDK takes longer than all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, cloud: str) -> None:
+        program = HERE / f"mocked_{cloud}.py"
         self._home = tempfile.TemporaryDirectory()
         self._process = subprocess.Popen(
-            [sys.executable, str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def build(
         self, stack: str, config: dict[str, str], how: str = "up", *, project: str = "trivet", home: str = ""
     ) -> dict[str, Any]:
-        """What :func:`mocked_aws.answer` answers."""
+        """What the program's ``answer`` gives."""
         assert self._process.stdin and self._process.stdout
         asked = [project, stack, json.dumps(config), home or self._home.name, how]
         self._process.stdin.write(json.dumps(asked) + "\n")
@@ -54,16 +55,17 @@ class Builder:
 
 
 @cache
-def builder() -> Builder:
+def builder(cloud: str) -> Builder:
     """The one for every test of this process."""
-    made = Builder()
+    made = Builder(cloud)
     atexit.register(made.close)
     return made
 
 
 @cache
 def _built(stack: str, config: str, how: str) -> str:
-    return json.dumps(builder().build(stack, json.loads(config), how))
+    wanted = json.loads(config)
+    return json.dumps(builder(wanted["cloud"]).build(stack, wanted, how))
 
 
 def built(stack: str, config: dict[str, str], how: str = "up") -> dict[str, Any]:

@@ -74,12 +74,12 @@ def test_the_outputs_are_what_the_platform_reads(profile):
 
 
 def test_two_builds_are_the_same():
-    with closing(Builder()) as another:
+    with closing(Builder("aws")) as another:
         assert another.build("prod", BASE | PROFILES["prod"]) == run("prod")
 
 
 def test_a_preview_makes_the_same_graph():
-    foreseen = builder().build("prod", BASE | PROFILES["prod"], "preview", home="/nonexistent")
+    foreseen = builder("aws").build("prod", BASE | PROFILES["prod"], "preview", home="/nonexistent")
     assert foreseen["resources"].keys() == graph("prod").keys()
 
 

@@ -74,7 +74,7 @@ ENDPOINT = st.from_regex(r"\A[a-z0-9]([a-z0-9]|-(?=[a-z0-9])){0,62}\Z")
 
 
 def build(project: str, stack: str, config: dict[str, str]) -> dict[str, Any]:
-    return builder().build(stack, config, "preview", project=project)
+    return builder("aws").build(stack, config, "preview", project=project)
 
 
 @cache
