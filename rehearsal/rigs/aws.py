@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,14 +41,16 @@ class AwsRig(Rig):
     def __init__(self, folder: Path) -> None:
         self.fake = self._start(folder)
         self.evidence = f"fake (moto {version('moto')}, containers in {self.fake.mode})"
-        session = boto3.Session("rehearsal", "rehearsal", region_name=REGION)
-        self.session = session
+        self.session = _session()
+        self._clients: dict[str, Any] = {}
         self.outputs = self._provision()
         self.platform = self.reconnect()
 
     def client(self, service: str) -> Any:
         """A client of the rig's own."""
-        return self.session.client(service, endpoint_url=self.fake.endpoint)
+        if service not in self._clients:
+            self._clients[service] = self.session.client(service, endpoint_url=self.fake.endpoint)
+        return self._clients[service]
 
     def reconnect(self) -> Platform:
         clients = Clients(ACCOUNT, REGION, STACK, session=self.session, endpoint=self.fake.endpoint)
@@ -149,6 +152,12 @@ class AwsRig(Rig):
             return iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
         except iam.exceptions.EntityAlreadyExistsException:
             return iam.get_role(RoleName=name)["Role"]["Arn"]
+
+
+@cache
+def _session() -> boto3.Session:
+    """One for all rigs of a process: a session keeps the service models that it has read, which are large."""
+    return boto3.Session("rehearsal", "rehearsal", region_name=REGION)
 
 
 def _shell(name: str) -> EndpointShell:

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-import os
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -18,7 +13,8 @@ import yaml
 from trivet.governance.rules import RULES, Resource, Setting, Violation, violations
 from trivet.rehearsal.terraform import Node, written
 
-PROGRAM = Path(__file__).resolve().parents[1] / "unit" / "infra" / "mocked_aws.py"
+from ..unit.infra.graphs import built  # noqa: TID252  tests are no package that has a name
+
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
 PROVIDER = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
 BASE = {
@@ -132,9 +128,7 @@ def _opened(value: Any) -> Any:
 def graph(profile: str) -> Stack:
     """The graph of a profile, once."""
     config = BASE | PROFILES[profile]
-    environment = {**os.environ, "TRIVET_HOME": tempfile.gettempdir()}
-    command = [sys.executable, str(PROGRAM), profile, json.dumps(config), "up"]
-    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+    found = built(profile, config)
     resources = {
         key: {name: value for name, value in inputs.items() if name != "type"}
         for key, inputs in found["resources"].items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 
@@ -41,6 +42,7 @@ def options(
 
 def main() -> None:
     """Run the command line; every error leaves as one sentence and an exit code."""
+    gc.set_threshold(50_000)  # most of what a command makes are the packages that it imports, and they stay
     try:
         # Typer makes a code of Ctrl-C, without a word.
         code = app(prog_name="trivet", standalone_mode=False) or ExitCode.OK

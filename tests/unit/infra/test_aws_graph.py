@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
+from contextlib import closing
 from fnmatch import fnmatchcase
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +16,8 @@ from trivet.infra.settings import Settings
 from trivet.infra.stacks.aws import Stack
 from trivet.infra.stacks.aws.grants import actions_of
 
-PROGRAM = Path(__file__).with_name("mocked_aws.py")
+from .graphs import Builder, builder, built
+
 TAGS = {"owner": "credit"}
 BASE = {
     "cloud": "aws",
@@ -71,22 +68,13 @@ BEYOND = {
 """Profiles with endpoints of no team."""
 
 
-@cache
-def run(profile: str, how: str = "up") -> str:
+def run(profile: str) -> dict[str, Any]:
     chosen = {name: value for name, value in (BASE | (PROFILES | BEYOND)[profile]).items() if value is not None}
-    config = json.dumps(chosen)
-    command = [sys.executable, str(PROGRAM), profile, config, how]
-    environment = {**os.environ, "TRIVET_HOME": "/nonexistent"} if how == "preview" else dict(os.environ)
-    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("TRIVET_HOME", str(tmp_path_factory.getbasetemp() / "graph"))
+    return built(profile, chosen)
 
 
 def graph(profile: str) -> dict[str, dict[str, Any]]:
-    return json.loads(run(profile))["resources"]
+    return run(profile)["resources"]
 
 
 def of(profile: str, kind: str) -> dict[str, dict[str, Any]]:
@@ -95,7 +83,7 @@ def of(profile: str, kind: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_outputs_are_what_the_platform_reads(profile):
-    outputs = Outputs.parse(json.loads(run(profile))["output"], "The stack's output")
+    outputs = Outputs.parse(run(profile)["output"], "The stack's output")
     assert outputs.native.cloud == "aws" and list(outputs.endpoints) == ["loan", "fraud"]
     assert outputs.store.startswith("s3://") and outputs.endpoints["loan"].port == 443
     assert outputs.native.alarms["loan"] == (f"trivet-{profile}-loan-errors", f"trivet-{profile}-loan-latency")
@@ -103,13 +91,13 @@ def test_the_outputs_are_what_the_platform_reads(profile):
 
 
 def test_two_builds_are_the_same():
-    first = run("prod")
-    run.cache_clear()
-    assert json.loads(run("prod")) == json.loads(first)
+    with closing(Builder("aws")) as another:
+        assert another.build("prod", BASE | PROFILES["prod"]) == run("prod")
 
 
 def test_a_preview_makes_the_same_graph():
-    assert json.loads(run("prod", "preview"))["resources"].keys() == graph("prod").keys()
+    foreseen = builder("aws").build("prod", BASE | PROFILES["prod"], "preview", home="/nonexistent")
+    assert foreseen["resources"].keys() == graph("prod").keys()
 
 
 def test_what_is_used_or_off_is_not_made():
@@ -182,31 +170,27 @@ def test_dev_has_fewer_endpoints_of_services_in_one_zone_and_reaches_the_store_a
 @pytest.mark.parametrize(("region", "letters"), [("eu-central-1", "ab"), ("ap-northeast-1", "ac")])
 def test_subnets_lie_in_zones_that_the_account_has_and_stay_there(region, letters):
     """The first and the second zone, by the names that they always had; another later takes no subnet away."""
-    command = [sys.executable, str(PROGRAM), "zones", json.dumps(BASE | {"region": region}), "up"]
-    made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    made = built("zones", BASE | {"region": region})
     keys = [f"aws:ec2/subnet:Subnet::subnet-{place}" for place in "ab"]
     assert [made["resources"][key]["availabilityZone"] for key in keys] == [f"{region}{one}" for one in letters]
     assert all(made["options"][key]["ignoreChanges"] == ["availabilityZone"] for key in keys)
 
 
 def test_a_region_with_too_few_zones_for_the_account_is_named():
-    command = [sys.executable, str(PROGRAM), "zones", json.dumps(BASE | {"region": "ca-west-1"}), "preview"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode and "ca-west-1 has 1 zones that the account 123456789012 may use" in result.stderr
-    assert "name a network of yours in trivet:network" in result.stderr
+    refused = built("zones", BASE | {"region": "ca-west-1"}, "preview")["refused"]
+    assert "ca-west-1 has 1 zones that the account 123456789012 may use" in refused
+    assert "name a network of yours in trivet:network" in refused
 
 
 def test_config_may_name_the_services_itself():
-    command = [sys.executable, str(PROGRAM), "x", json.dumps(BASE | {"private_services": '["kms", "sts"]'}), "up"]
-    made = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["resources"]
+    made = built("x", BASE | {"private_services": '["kms", "sts"]'})["resources"]
     assert {name.split("::")[1] for name in made if "VpcEndpoint" in name} == {"s3", "kms", "sts"}
 
 
 @pytest.mark.parametrize("stack", ["gcp-prod", "azure", "Local.test", "gcp2"])
 def test_a_stack_named_after_another_cloud_is_refused(stack):
-    command = [sys.executable, str(PROGRAM), stack, json.dumps(BASE), "up"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode and "and its cloud is aws" in result.stderr and not result.stdout
+    answer = built(stack, BASE)
+    assert "and its cloud is aws" in answer["refused"] and answer["registered"] == []
 
 
 def test_nothing_is_open_to_the_world():
@@ -253,7 +237,7 @@ def test_an_endpoint_of_a_team_has_roles_of_its_own_and_hands_no_other_s():
     [passing] = [one for one in statements("prod")["deployer-loan-policy"] if one["Action"] == "iam:PassRole"]
     assert not any(arn.endswith(":server") for arn in passing["Resource"])
     assert any(arn.endswith(":server-loan") for arn in passing["Resource"])
-    native = json.loads(run("prod"))["output"]["native"]
+    native = run("prod")["output"]["native"]
     assert {name: arn.rpartition(":")[2] for name, arn in native["server_roles"].items()} == {
         "loan": "server-loan",
         "fraud": "server",
@@ -265,7 +249,7 @@ def test_roles_and_a_topic_that_are_used_are_named_and_nothing_of_theirs_is_made
     kinds = Counter(one["type"].rsplit(":", 1)[-1] for one in graph("roles").values())
     assert not kinds.keys() & {"Policy", "RolePolicyAttachment", "OpenIdConnectProvider"}
     assert not any(name in of("roles", "Role") for name in GIVEN)
-    native = json.loads(run("roles"))["output"]["native"]
+    native = run("roles")["output"]["native"]
     given = {one: f"arn:aws:iam::123456789012:role/{one}" for one in GIVEN}
     assert {one: native[f"{one}_role"] for one in GIVEN if one != "server"} == {
         one: arn for one, arn in given.items() if one != "server"
@@ -277,7 +261,7 @@ def test_roles_and_a_topic_that_are_used_are_named_and_nothing_of_theirs_is_made
         one["type"].rsplit(":", 1)[-1] for one in graph("use").values()
     }
     topic = json.loads(USE["alerts"])["topic"]
-    assert json.loads(run("use"))["output"]["native"]["alerts"] == topic
+    assert run("use")["output"]["native"]["alerts"] == topic
     assert of("use", "MetricAlarm")["errors-loan"]["alarmActions"] == [topic]
 
 
@@ -394,7 +378,6 @@ def test_names_fit_their_services():
     ],
 )
 def test_what_is_wrong_is_named_before_anything_is_made(config, message):
-    command = [sys.executable, str(PROGRAM), "x", json.dumps(BASE | config), "up"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode and message in result.stderr
-    assert result.stdout == "", "what was registered before that"
+    answer = built("x", BASE | config)
+    assert message in answer["refused"]
+    assert answer["registered"] == [], "what was registered before that"

@@ -15,6 +15,8 @@ from trivet.rehearsal.fakes.aws import Fake
 from .conftest import Stack, changed
 from .test_stacks import leftovers
 
+pytestmark = pytest.mark.slow
+
 GUIDE = Path(__file__).parents[3] / "docs" / "aws-operator.md"
 FREE = {"sts:GetCallerIdentity"}  # "No permissions are required"; API reference of STS
 CONFIG = {
