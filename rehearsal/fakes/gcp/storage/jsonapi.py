@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from trivet.rehearsal.fakes.gcp.refusals import JSON, left_out
-from trivet.rehearsal.fakes.gcp.server import Request
+from trivet.rehearsal.fakes.server import Request
 from trivet.rehearsal.fakes.gcp.storage import resources
 from trivet.rehearsal.fakes.gcp.storage.listing import LARGEST, Query, page
 from trivet.rehearsal.fakes.gcp.storage.media import media

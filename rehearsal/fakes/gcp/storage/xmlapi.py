@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from trivet.rehearsal.fakes.gcp.refusals import left_out, of_storage, xml
-from trivet.rehearsal.fakes.gcp.server import Request
+from trivet.rehearsal.fakes.server import Request
 from trivet.rehearsal.fakes.gcp.storage.listing import LARGEST, Query, page
 from trivet.rehearsal.fakes.gcp.storage.media import described, media
 from trivet.rehearsal.fakes.gcp.storage.resources import stamp

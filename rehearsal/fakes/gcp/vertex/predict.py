@@ -11,7 +11,7 @@ from google.cloud import aiplatform_v1 as api
 from google.protobuf import json_format
 
 from trivet.rehearsal.fakes.gcp.refusals import STATUSES, invalid, refused
-from trivet.rehearsal.fakes.gcp.server import Request
+from trivet.rehearsal.fakes.server import Request
 from trivet.rehearsal.fakes.gcp.vertex.endpoints import get
 from trivet.rehearsal.fakes.gcp.vertex.serving import Server
 from trivet.rehearsal.fakes.gcp.vertex.state import Vertex
