@@ -98,8 +98,6 @@ def create(ml: Ml, call: Call) -> Answer:
             "status": "NotStarted",
             "services": {"Studio": {"endpoint": studio, "jobServiceType": "Studio", "status": None}},
         }
-        outputs = properties["outputs"]
-        outputs["default"] = {"jobOutputType": "uri_folder", "mode": "ReadWriteMount", "uri": _default(name)}
         job = Job(ml, workspace, Resource(f"{workspace.resource.id}/jobs/{name}", "workspaces/jobs", properties))
         workspace.jobs[name] = job
         shown = job.resource.shown()
@@ -159,10 +157,6 @@ def _found(ml: Ml, call: Call) -> Job:
     if found is None:
         raise missing(f"jobs/{name}")
     return found
-
-
-def _default(name: str) -> str:
-    return f"azureml://datastores/workspaceartifactstore/ExperimentRun/dcid.{name}"
 
 
 def _change(ml: Ml, job: Job, given: dict[str, Any]) -> Answer:

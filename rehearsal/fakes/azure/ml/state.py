@@ -251,15 +251,14 @@ def page(found: Iterable[Resource], call: Call) -> Answer:
 
 
 def find_resource(ml: Ml, arm_id: str, kind: str) -> Resource | None:
-    """The resource of an ARM id: a datastore, a compute, or a version of an asset."""
+    """The resource of an ARM id: a datastore, a compute, or a version of an asset; ``kind`` says which, as a pattern."""
     found = re.fullmatch(
         rf".*/workspaces/([^/]+)/({kind})/([^/]+)(?:/versions/([^/]+))?", arm_id.rstrip("/"), re.IGNORECASE
     )
     workspace = ml.workspaces.get(found[1]) if found else None
     if found is None or workspace is None:
         return None
-    if kind == "datastores":
-        return workspace.datastores.get(found[3])
-    if kind == "computes":
-        return workspace.computes.get(found[3])
-    return workspace.versions.get((kind, found[3]), {}).get(found[4] or "")
+    of, name = found[2].lower(), found[3]
+    if of in ("datastores", "computes"):
+        return (workspace.datastores if of == "datastores" else workspace.computes).get(name)
+    return workspace.versions.get((of, name), {}).get(found[4] or "")

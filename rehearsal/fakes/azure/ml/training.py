@@ -101,9 +101,8 @@ def _folders(job: Job, folder: Path) -> dict[tuple[str, str], str]:
     for name, one in (job.shown.get("inputs") or {}).items():
         named["inputs", name] = str(one.get("value", "")) if "value" in one else _input(job, folder, name, one)
     for name in job.outputs:
-        if name != "default":
-            (folder / "outputs" / name).mkdir(parents=True)
-            named["outputs", name] = str(folder / "outputs" / name)
+        (folder / "outputs" / name).mkdir(parents=True)
+        named["outputs", name] = str(folder / "outputs" / name)
     return named
 
 
