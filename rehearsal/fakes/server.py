@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -31,6 +31,8 @@ class Request:
     body: bytes
     host: str = ""
     """Whom it was sent to, without the port."""
+    spelled: Mapping[str, str] = field(default_factory=dict)
+    """The names of the headers as they were sent, by those in lower case."""
 
     def one(self, name: str, usual: str = "") -> str:
         """The last value of a parameter in the query."""
@@ -86,7 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
             values.setdefault(name, []).append(value)
         headers = {name.lower(): value for name, value in self.headers.items()}
         host = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
-        request = Request(self.command, path, values, headers, self._body(), host.lower())
+        spelled = {name.lower(): name for name in self.headers}
+        request = Request(self.command, path, values, headers, self._body(), host.lower(), spelled)
         try:
             self._send(*self.server.door(request))
         except CutOff:

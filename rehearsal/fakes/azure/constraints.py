@@ -82,10 +82,6 @@ _RESOURCES = {
         "What a body names by its id is there: code, environment, model, compute, datastore.",
         "seen: UserError, The specified resource was not found",
     ),
-    "image-exists": Constraint(
-        "A job's and a deployment's environment has an image that was pushed before.",
-        "guide Azure ML, Troubleshoot online endpoints: ImageBuildFailure, container can't be pulled",
-    ),
     "cancel-running": Constraint(
         "A job that has ended is not cancelled, and one that has not is not deleted.",
         "ref Jobs, Cancel and Delete; that they are refused so is this fake's own reading",

@@ -79,8 +79,10 @@ class Service:
             return self._loaded
 
     def _forget(self) -> None:
-        if self._loaded is not None:
-            self._loaded.forget()
+        with self._loading:
+            if self._loaded is not None:
+                self._loaded.close()
+            self._loaded = None
         self._vaults.forget()
 
 

@@ -12,6 +12,7 @@ class Settings(Adjustable):
     """Times in seconds of this machine."""
 
     operation: float = setting(0.1, "how long an asynchronous operation takes beyond what it does")
+    poll: float = setting(0.05, "how long clients are told to wait before they look at an operation again")
     queued: float = setting(0.0, "how long a job is queued, and then prepared, before it runs")
     probe: float = setting(0.01, "what part of their delays and periods probes of a container have")
     grace: float = setting(0.05, "what part of 30 s a container gets from SIGTERM to SIGKILL")

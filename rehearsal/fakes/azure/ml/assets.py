@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from trivet.rehearsal.fakes.azure.ml.places import place_of
+from trivet.rehearsal.fakes.azure.ml.places import place_of, resolved
 from trivet.rehearsal.fakes.azure.ml.routes import Call
 from trivet.rehearsal.fakes.azure.ml.state import Ml, Resource, Workspace, answer, page
 from trivet.rehearsal.fakes.azure.refusals import conflict, invalid, missing
@@ -39,6 +39,8 @@ def create_version(family: str, ml: Ml, call: Call) -> Answer:
         _check_name(ml, family, name, version)
         _check_content(ml, workspace, family, given)
         kept = {key: value for key, value in given.items() if value is not None}
+        if uri := kept.get(_URIS.get(family, "")):
+            kept[_URIS[family]] = resolved(workspace, uri)
         properties = {**_USUAL, **_OF_FAMILY.get(family, {}), **kept, "provisioningState": "Succeeded"}
         if family == "data":
             properties.pop("provisioningState")

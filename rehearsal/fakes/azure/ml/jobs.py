@@ -10,7 +10,7 @@ from trivet.rehearsal.fakes.azure.ml.assets import check_properties
 from trivet.rehearsal.fakes.azure.ml.places import Place, artifacts, place_of
 from trivet.rehearsal.fakes.azure.ml.routes import Call
 from trivet.rehearsal.fakes.azure.ml.state import BLOBSTORE, Ml, Resource, Workspace, answer, find_resource, page
-from trivet.rehearsal.fakes.azure.ml.training import run
+from trivet.rehearsal.fakes.azure.ml.training import EXPRESSION, OPTIONAL, run
 from trivet.rehearsal.fakes.azure.names import left_out
 from trivet.rehearsal.fakes.azure.refusals import conflict, invalid, missing
 from trivet.rehearsal.fakes.azure.storage.state import address
@@ -19,7 +19,6 @@ from trivet.rehearsal.fakes.refusing import Answer
 LOG = "user_logs/std_log.txt"
 ENDED = ("Completed", "Failed", "Canceled")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
-_EXPRESSION = re.compile(r"\$\{\{\s*(inputs|outputs)\.([\w.-]+)\s*\}\}")
 _DATA = ("uri_file", "uri_folder", "custom_model", "mlflow_model", "triton_model", "mltable")
 
 
@@ -184,7 +183,7 @@ def _check(ml: Ml, workspace: Workspace, name: str, given: dict[str, Any]) -> No
     if (given.get("resources") or {}).get("instanceCount", 1) > 1 or given.get("distribution"):
         raise left_out("jobs on more than one instance")
     inputs, outputs = given.get("inputs") or {}, given.get("outputs") or {}
-    used = [(kind, key) for kind, key in _EXPRESSION.findall(given["command"])]
+    used = EXPRESSION.findall(OPTIONAL.sub("", given["command"]))
     bad = [f"{kind}.{key}" for kind, key in used if key not in (inputs if kind == "inputs" else outputs)]
     said = f"The command uses what the job does not have: {', '.join(bad)}."
     demand("inputs-known", not bad, invalid(said, "UserError"))

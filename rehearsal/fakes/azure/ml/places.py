@@ -85,6 +85,17 @@ def place_of(ml: Ml, workspace: Workspace, uri: str) -> Place:
     raise left_out(f"data at {uri}")
 
 
+def resolved(workspace: Workspace, uri: str) -> str:
+    """A URI as an asset keeps it: one of a job's output says in which datastore that lies."""
+    found = _OF_JOB.fullmatch(uri)
+    job = workspace.jobs.get(found[1]) if found else None
+    if found is None or job is None or found[2] not in job.outputs:
+        return uri
+    base = job.shown["outputs"][found[2]]["uri"].removeprefix("azureml://")
+    whole = workspace.resource.id.replace("/providers/Microsoft.MachineLearningServices", "")
+    return f"azureml:/{whole}/{base.rstrip('/')}/{found[3]}".rstrip("/")
+
+
 def of_datastore(workspace: Workspace, name: str, path: str) -> Place:
     """:raises Refused: where there is no such datastore."""
     store = workspace.datastores.get(name)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import unquote
 
 from trivet.rehearsal.fakes.azure.constraints import STRICT
@@ -75,12 +73,9 @@ class MachineLearning:
         self.state.world.constraints.demand("api-version", bool(request.one("api-version")), error)
         return self._managed(request)
 
-    def forget(self) -> None:
-        """Hold nothing; what runs is ended by the world's."""
-        old = self.state
-        old.closed.set()
-        old.world.begin()
-        self.state = Ml(old.world)
+    def close(self) -> None:
+        """Start nothing any more; what runs is ended by the world's."""
+        self.state.closed.set()
 
     def _managed(self, request: Request) -> Answer:
         path = unquote(request.path)
@@ -112,9 +107,10 @@ class MachineLearning:
         if found is None:
             raise missing(f"operations/{identifier}")
         if kind == "mfeoperationsstatus":
-            return answer(found.shown())
+            status, headers, body = answer(found.shown())
+            return status, [*headers, self.state.patience()], body
         if found.status == "InProgress":
-            return 202, [("Retry-After", "0")], b""
+            return 202, [self.state.patience()], b""
         if found.error is not None:
             raise found.error
         return 200, [], b""
@@ -128,13 +124,3 @@ class MachineLearning:
             lambda said: Refused(code, said, 401, {"headers": challenge}),
         )
 
-
-def loads(body: bytes) -> Any:
-    """A body that no model of the SDK describes.
-
-    :raises Refused: where it is no JSON.
-    """
-    try:
-        return json.loads(body or b"{}")
-    except ValueError as error:
-        raise invalid(f"The request content was invalid: {error}.") from error

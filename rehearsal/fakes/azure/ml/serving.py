@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +48,7 @@ class Server(Served):
         self._folder = ml.world.scratch(f"server-{resource.name}")
         self._image: Image | None = None
         self._busy, self._counting = 0, threading.Lock()
+        self._coming, self._until = False, 0.0
 
     def start(self) -> None:
         """Start it and wait until it is ready.
@@ -153,7 +155,8 @@ class Server(Served):
         self.said.extend(line.decode(errors="replace") for line in lines)
 
     def _again(self) -> None:
-        self.ready = False
+        self.ready, self._coming = False, True
+        self._until = time.monotonic() + self._world.settings.startup
         with suppress(Refused):
             self._run()
 
@@ -161,7 +164,10 @@ class Server(Served):
         return isodate.parse_duration(probe[name]).total_seconds() * self._world.settings.probe
 
     def _probe(self) -> None:
-        """Ask as its probes say: one that is not alive is started again, one that is not ready gets no requests."""
+        """Ask as its probes say: one that is not alive is started again, one that is not ready gets no requests.
+
+        One that was started again gets its time to come up before its life counts.
+        """
         bad = {"livenessProbe": 0, "readinessProbe": 0}
         while not self._leaving.is_set() and not self._ml.closed.is_set():
             self._leaving.wait(self._seconds(self._shown["readinessProbe"], "period"))
@@ -172,6 +178,7 @@ class Server(Served):
                 over = bad[name] >= self._shown[name]["failureThreshold"]
                 if name == "readinessProbe":
                     self.ready = well or (self.ready and not over)
-                elif over and self._container is not None and not self._leaving.is_set():
+                    self._coming = self._coming and not well and time.monotonic() < self._until
+                elif over and not self._coming and self._container is not None and not self._leaving.is_set():
                     bad[name] = 0
                     self._container.kill()

@@ -146,9 +146,13 @@ class Ml:
             *JSON,
             (_ASYNC, f"{base}/mfeOperationsStatus/{operation.id}{version}"),
             ("Location", f"{base}/mfeOperationResults/{operation.id}{version}"),
-            ("Retry-After", "0"),
+            self.patience(),
         ]
         return status, headers, b"" if body is None else json.dumps(body).encode()
+
+    def patience(self) -> tuple[str, str]:
+        """How long clients are told to wait, by a header of Azure's that is in milliseconds."""
+        return "x-ms-retry-after-ms", str(int(self.world.settings.poll * 1000))
 
     def _run(self, operation: Operation, work: Callable[[], None], fail: Callable[[Refused], None]) -> None:
         self.closed.wait(self.world.settings.operation)

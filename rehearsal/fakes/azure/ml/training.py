@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 GRACE = 30.0  # seconds from SIGTERM to SIGKILL; not documented for jobs, so Kubernetes' own
 LONGEST = 21 * 86400.0  # seconds; guide "Manage quotas": a job's lifetime
 _TICK = 0.05
-_OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
-_EXPRESSION = re.compile(r"\$\{\{\s*(inputs|outputs)\.([\w.-]+)\s*\}\}")
+OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
+EXPRESSION = re.compile(r"\$\{\{\s*(inputs|outputs)\.([\w.-]+)\s*\}\}")
 
 
 class _End(Exception):
@@ -122,11 +122,11 @@ def substituted(command: str, named: dict[tuple[str, str], str]) -> str:
     """A command with its expressions; what is in ``$[[ ]]`` falls away where an input of it is not given."""
 
     def optional(found: re.Match[str]) -> str:
-        given = all(key in named for key in _EXPRESSION.findall(found[1]))
+        given = all(key in named for key in EXPRESSION.findall(found[1]))
         return found[1] if given else ""
 
-    command = _OPTIONAL.sub(optional, command)
-    return _EXPRESSION.sub(lambda found: named.get((found[1], found[2]), found[0]), command)
+    command = OPTIONAL.sub(optional, command)
+    return EXPRESSION.sub(lambda found: named.get((found[1], found[2]), found[0]), command)
 
 
 def _launch(job: Job, image: Image, folder: Path, named: dict[tuple[str, str], str]) -> Container:
@@ -144,7 +144,7 @@ def _launch(job: Job, image: Image, folder: Path, named: dict[tuple[str, str], s
     command = substituted(job.shown["command"], named)
     runtime, closed = job.ml.world.runtime, job.ml.closed
     try:
-        return runtime.start(folder / "code", ["sh", "-c", command], environment, job.note, closed)
+        return runtime.start(folder / "code", ["bash", "-c", command], environment, job.note, closed)
     except OSError as error:
         raise _End("Failed", f"The command could not be started: {error.strerror}.") from error
 

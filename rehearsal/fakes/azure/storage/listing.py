@@ -68,7 +68,12 @@ def _page(names: list[str], request: Request) -> _Page:
 def _answer(request: Request, kind: str, inner: str, marker: str, container: str = "") -> Answer:
     asked = "".join(
         f"<{tag}>{escape(request.one(name))}</{tag}>"
-        for tag, name in (("Prefix", "prefix"), ("Marker", "marker"), ("Delimiter", "delimiter"))
+        for tag, name in (
+            ("Prefix", "prefix"),
+            ("Marker", "marker"),
+            ("MaxResults", "maxresults"),
+            ("Delimiter", "delimiter"),
+        )
         if request.one(name)
     )
     of = f" ContainerName={quoteattr(container)}" if container else ""

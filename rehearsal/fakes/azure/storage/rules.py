@@ -17,6 +17,7 @@ CONTAINER_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9](?:-?[a-z0-9])*")
 _LONGEST = 1024  # characters of a blob's name
 _MOST_SEGMENTS = 254
 _METADATA = 8 << 10  # bytes, names and values
+_META = "x-ms-meta-"
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BLOCK = 64  # bytes of a block's id, before Base64
 
@@ -42,7 +43,8 @@ def metadata(constraints: Constraints, request: Request) -> dict[str, str]:
 
     :raises Refused: for names that are no identifiers, and for too much of it.
     """
-    found = {key[len("x-ms-meta-") :]: value for key, value in request.headers.items() if key.startswith("x-ms-meta-")}
+    given = {request.spelled.get(key, key): value for key, value in request.headers.items() if key.startswith(_META)}
+    found = {name[len(_META) :]: value for name, value in given.items()}
     bad = [name for name in found if not _IDENTIFIER.fullmatch(name)]
     said = "The metadata specified is invalid. It has characters that are not permitted."
     constraints.demand("metadata-names", not bad, Refused("InvalidMetadata", said))
