@@ -97,7 +97,7 @@ def list_containers(family: str, ml: Ml, call: Call) -> Answer:
         return page([one for (of, _), one in ml.workspace(call).containers.items() if of == family], call)
 
 
-def start_upload(_family: str, ml: Ml, call: Call) -> Answer:
+def start_upload(ml: Ml, call: Call) -> Answer:
     """A container of its own for what is uploaded before a version of it is made, and a signature for it."""
     with ml.lock:
         workspace = ml.workspace(call)
@@ -121,7 +121,6 @@ def methods() -> dict[str, Callable[[Ml, Call], Answer]]:
         "Versions_Get": get_version,
         "Versions_List": list_versions,
         "Versions_Delete": delete_version,
-        "Versions_CreateOrGetStartPendingUpload": start_upload,
         "Containers_CreateOrUpdate": create_container,
         "Containers_Get": get_container,
         "Containers_List": list_containers,
@@ -133,7 +132,7 @@ def methods() -> dict[str, Callable[[Ml, Call], Answer]]:
     }
 
 
-METHODS = methods()
+METHODS = {**methods(), "CodeVersions_CreateOrGetStartPendingUpload": start_upload}
 
 
 def _versions(ml: Ml, family: str, call: Call) -> dict[str, Resource]:
