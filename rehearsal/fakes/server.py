@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
 
-    def do_CONNECT(self) -> None:  # noqa: N802  the base's name
+    def do_CONNECT(self) -> None:
         """Speak for a name from here on; where it is nobody's here, the connection ends."""
         name = self.path.rpartition(":")[0].lower()
         context = self.server.names(name)

@@ -9,8 +9,8 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from trivet.rehearsal.fakes.entry import Server, leave, run
 from trivet.rehearsal.fakes.azure.settings import Settings
+from trivet.rehearsal.fakes.entry import Server, leave, run
 from trivet.rehearsal.fakes.images import Images
 
 

@@ -131,4 +131,3 @@ def environment(folder: Path, address: str) -> dict[str, str]:
 
 def _encoded(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
-

@@ -15,9 +15,7 @@ from trivet.rehearsal.fakes.faults import Faults
 class Control(AnyControl):
     """What Azure has beyond what every fake has."""
 
-    def __init__(
-        self, world: World, calls: CallLog[Call], faults: Faults[Fault], forget: Callable[[], None]
-    ) -> None:
+    def __init__(self, world: World, calls: CallLog[Call], faults: Faults[Fault], forget: Callable[[], None]) -> None:
         super().__init__(world, calls, faults)
         self._world = world
         self._forget = forget

@@ -18,7 +18,7 @@ _ERRORS = {
     "ExpiredAuthenticationToken": (401, "The access token expiry is earlier than the current time."),
     "QuotaExceeded": (
         400,
-        "Not enough quota available for {operation} in SubscriptionId. Current usage/limit: 24/24. Additional needed: 4",
+        "Not enough quota available for {operation}. Current usage/limit: 24/24. Additional needed: 4.",
     ),
     "InternalServerError": (500, "The server encountered an internal error. Please retry the request."),
     "ServiceUnavailable": (503, "The service is unavailable now, please retry your request."),

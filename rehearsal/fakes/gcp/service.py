@@ -12,12 +12,12 @@ from trivet.rehearsal.fakes.faults import Faults
 from trivet.rehearsal.fakes.gcp.control import Control
 from trivet.rehearsal.fakes.gcp.faults import STORAGE, Call, Fault
 from trivet.rehearsal.fakes.gcp.refusals import left_out, render, render_storage, render_xml
-from trivet.rehearsal.fakes.server import Request, Server
 from trivet.rehearsal.fakes.gcp.storage import jsonapi, xmlapi
 from trivet.rehearsal.fakes.gcp.storage.uploads import Sessions
 from trivet.rehearsal.fakes.gcp.world import NUMBER, PROJECT, World
 from trivet.rehearsal.fakes.handle import PREFIX
 from trivet.rehearsal.fakes.refusing import Answer, Refused
+from trivet.rehearsal.fakes.server import Request, Server
 
 if TYPE_CHECKING:
     from trivet.rehearsal.fakes.gcp.vertex.service import VertexAi

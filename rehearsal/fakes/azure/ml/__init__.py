@@ -1,1 +1,1 @@
-"""Azure ML through Azure Resource Manager: assets, jobs, endpoints, deployments; all else is refused in one sentence."""
+"""Azure ML through Azure Resource Manager: assets, jobs, endpoints and deployments; all else is refused."""

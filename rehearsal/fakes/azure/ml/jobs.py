@@ -190,4 +190,6 @@ def _check(ml: Ml, workspace: Workspace, name: str, given: dict[str, Any]) -> No
     for key, one in inputs.items():
         if one["jobInputType"] in _DATA:
             there = place_of(ml, workspace, one["uri"]).blobs(ml.world.storage)
-            demand("dependencies", bool(there), invalid(f"inputs.{key}: there is nothing at {one['uri']}.", "UserError"))
+            demand(
+                "dependencies", bool(there), invalid(f"inputs.{key}: there is nothing at {one['uri']}.", "UserError")
+            )

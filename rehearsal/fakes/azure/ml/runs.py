@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from trivet.rehearsal.fakes.azure.ml.jobs import Job
-from trivet.rehearsal.fakes.azure.ml.state import Ml, answer as answered
+from trivet.rehearsal.fakes.azure.ml.state import Ml
+from trivet.rehearsal.fakes.azure.ml.state import answer as answered
 from trivet.rehearsal.fakes.azure.names import left_out
 from trivet.rehearsal.fakes.azure.refusals import invalid, missing
 from trivet.rehearsal.fakes.refusing import Answer
@@ -37,7 +38,7 @@ def discovery(request: Request) -> Answer:
     """Where the services of a workspace are; anybody may ask."""
     base = f"https://{request.host}"
     names = ("api", "experimentation", "history", "modelmanagement", "mlflow", "studio")
-    return answered({name: base for name in names})
+    return answered(dict.fromkeys(names, base))
 
 
 def answer(ml: Ml, request: Request) -> Answer:

@@ -123,4 +123,3 @@ class MachineLearning:
             service,
             lambda said: Refused(code, said, 401, {"headers": challenge}),
         )
-

@@ -57,7 +57,9 @@ class Server(Served):
         """
         uri = self._environment.get("image") or ""
         self._image = self._world.images.find(uri)
-        said = f"ImageBuildFailure: the image {uri or '(none)'} cannot be pulled: push it, and name it as it was pushed."
+        said = (
+            f"ImageBuildFailure: the image {uri or '(none)'} cannot be pulled: push it, and name it as it was pushed."
+        )
         if self._image is None:
             raise Refused("UserError", said)
         self._mount()
@@ -140,7 +142,10 @@ class Server(Served):
             own = self._shown.get("environmentVariables") or {}
             environment = {**image.environment, **self._world.environment(), **own}
             environment |= {"AZUREML_MODEL_DIR": str(inside / self._model)} if self._model else {}
-            environment |= {"TRIVET_HOST": HOST, "TRIVET_PORT": str(port)}  # a container has all ports; here one is free
+            environment |= {
+                "TRIVET_HOST": HOST,
+                "TRIVET_PORT": str(port),
+            }  # a container has all ports; here one is free
             mounts = Mounts({str(MODELS): root}, read_only=frozenset({str(MODELS)}))
             argv = list(image.argv)
             closed = self._ml.closed

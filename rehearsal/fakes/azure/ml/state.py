@@ -195,8 +195,7 @@ def add_workspace(
     resource = Resource(id_of("Microsoft.MachineLearningServices/workspaces", name, group), "workspaces", usual, shown)
     made = ml.workspaces[name] = Workspace(resource, account, guid)
     ml.world.storage.open(account)
-    for store, container in ((BLOBSTORE, "azureml-blobstore"), (ARTIFACTSTORE, "azureml")):
-        container = f"{container}-{guid}" if store == BLOBSTORE else container
+    for store, container in ((BLOBSTORE, f"azureml-blobstore-{guid}"), (ARTIFACTSTORE, "azureml")):
         with ml.world.storage.lock:
             if container not in ml.world.storage.containers(account):
                 ml.world.storage.create(account, container, {})
@@ -249,13 +248,13 @@ def page(found: Iterable[Resource], call: Call) -> Answer:
     end = int(begin) + int(top)
     content: dict[str, Any] = {"value": [one.shown() for one in kept[int(begin) : end]]}
     if end < len(kept) and not call.query.get("$top"):
-        kept_query = "".join(f"&{name}={value}" for name, value in call.query.items() if name not in ("$skip",))
+        kept_query = "".join(f"&{name}={value}" for name, value in call.query.items() if name != "$skip")
         content["nextLink"] = f"https://{ARM}{call.path}?$skip={end}{kept_query}"
     return answer(content)
 
 
 def find_resource(ml: Ml, arm_id: str, kind: str) -> Resource | None:
-    """The resource of an ARM id: a datastore, a compute, or a version of an asset; ``kind`` says which, as a pattern."""
+    """The resource of an ARM id: a datastore, a compute or an asset's version, as the pattern ``kind`` says."""
     found = re.fullmatch(
         rf".*/workspaces/([^/]+)/({kind})/([^/]+)(?:/versions/([^/]+))?", arm_id.rstrip("/"), re.IGNORECASE
     )

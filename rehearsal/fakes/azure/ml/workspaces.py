@@ -145,12 +145,20 @@ METHODS = {
 }
 
 
+STORAGE_ACCOUNTS = {
+    "PUT": "StorageAccounts_Create",
+    "GET": "StorageAccounts_GetProperties",
+    "DELETE": "StorageAccounts_Delete",
+}
+
+
 def other(request: Request) -> tuple[str, Callable[[Ml, Request], Answer]] | None:
     """What of a storage account is asked of ARM; its files are Blob Storage's."""
     found = _STORAGE.fullmatch(unquote(request.path))
-    methods = {"PUT": ("StorageAccounts_Create", _create_account), "GET": ("StorageAccounts_GetProperties", _account)}
-    methods["DELETE"] = ("StorageAccounts_Delete", _delete_account)
-    return methods.get(request.method) if found else None
+    methods = {"PUT": _create_account, "GET": _account, "DELETE": _delete_account}
+    if found is None or request.method not in methods:
+        return None
+    return STORAGE_ACCOUNTS[request.method], methods[request.method]
 
 
 def _create_account(ml: Ml, request: Request) -> Answer:

@@ -53,7 +53,11 @@ class Blobs:
         with self._storage.lock:
             blob = self._found(request)
             digest = blob.properties.get("content-md5")
-            return 200, [*described(blob), *([("Content-MD5", digest)] if digest else [])], blob.data  # counted, not sent
+            return (
+                200,
+                [*described(blob), *([("Content-MD5", digest)] if digest else [])],
+                blob.data,
+            )  # counted, not sent
 
     def put(self, request: Request) -> Answer:
         """Write it whole."""
@@ -257,4 +261,3 @@ def _source(url: str) -> tuple[str, str, str]:
     if not host.endswith(f".{BLOB}"):
         raise left_out("copies from elsewhere")
     return host.removesuffix(f".{BLOB}"), unquote(container), unquote(name)
-

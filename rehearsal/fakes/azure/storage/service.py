@@ -11,7 +11,8 @@ from urllib.parse import unquote
 from trivet.rehearsal.fakes.azure.names import BLOB, left_out
 from trivet.rehearsal.fakes.azure.storage import listing
 from trivet.rehearsal.fakes.azure.storage.batch import batch
-from trivet.rehearsal.fakes.azure.storage.blobs import OPERATIONS, Blobs
+from trivet.rehearsal.fakes.azure.storage.blobs import OPERATIONS as OF_BLOBS
+from trivet.rehearsal.fakes.azure.storage.blobs import Blobs
 from trivet.rehearsal.fakes.azure.storage.rules import check_conditions, metadata
 from trivet.rehearsal.fakes.azure.storage.state import Container
 from trivet.rehearsal.fakes.refusing import Answer, Refused
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
     from trivet.rehearsal.fakes.azure.world import World
 
 _EARLIEST = "2017-11-09"  # the first version of the service that takes tokens of Entra ID
+_OF_CONTAINERS = {  # by verb, restype and comp
+    ("PUT", "container", ""): "CreateContainer",
+    ("GET", "container", ""): "GetContainerProperties",
+    ("HEAD", "container", ""): "GetContainerProperties",
+    ("DELETE", "container", ""): "DeleteContainer",
+    ("GET", "container", "list"): "ListBlobs",
+    ("POST", "container", "batch"): "BlobBatch",
+    ("POST", "", "batch"): "BlobBatch",
+    ("GET", "", "list"): "ListContainers",
+}
+OPERATIONS = frozenset({*(name for name, _ in OF_BLOBS.values()), *_OF_CONTAINERS.values()})
 
 
 class BlobService:
@@ -60,25 +72,21 @@ class BlobService:
         comp, method = request.one("comp"), request.method
         if name:
             comp = "copy" if (method, comp) == ("PUT", "") and "x-ms-copy-source" in request.headers else comp
-            found = OPERATIONS.get((method, comp))
+            found = OF_BLOBS.get((method, comp))
             blobs = Blobs(self._storage, account, container, name)
             return (found[0], lambda given: found[1](blobs, given)) if found else None
-        of = (method, request.one("restype"), comp)
-        plain: dict[tuple[str, str, str], tuple[str, Callable[[Request], Answer]]] = {
-            ("PUT", "container", ""): ("CreateContainer", self._create),
-            ("GET", "container", ""): ("GetContainerProperties", self._described),
-            ("HEAD", "container", ""): ("GetContainerProperties", self._described),
-            ("DELETE", "container", ""): ("DeleteContainer", self._delete),
-            ("GET", "container", "list"): (
-                "ListBlobs",
-                lambda given: listing.blobs(self._storage, account, container, given),
-            ),
-            ("POST", "container", "batch"): ("BlobBatch", lambda given: batch(given, self.alone)),
-            ("POST", "", "batch"): ("BlobBatch", lambda given: batch(given, self.alone)),
-            ("GET", "", "list"): ("ListContainers", lambda given: listing.containers(self._storage, account, given)),
+        operation = _OF_CONTAINERS.get((method, request.one("restype"), comp))
+        if operation is None or bool(container) != (request.one("restype") == "container"):
+            return None
+        methods: dict[str, Callable[[Request], Answer]] = {
+            "CreateContainer": self._create,
+            "GetContainerProperties": self._described,
+            "DeleteContainer": self._delete,
+            "ListBlobs": lambda given: listing.blobs(self._storage, account, container, given),
+            "BlobBatch": lambda given: batch(given, self.alone),
+            "ListContainers": lambda given: listing.containers(self._storage, account, given),
         }
-        found = plain.get(of)
-        return found if found and bool(container) == (of[1] == "container") else None
+        return operation, methods[operation]
 
     def _create(self, request: Request) -> Answer:
         account, container, _ = _named(request)

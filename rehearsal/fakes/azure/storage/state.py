@@ -21,6 +21,11 @@ MOST_BLOCKS = 50_000  # committed in one blob; ref Put Block List
 _TAGS = itertools.count(0x8DE000000000000)
 
 
+def new_etag() -> str:
+    """One that nothing else had."""
+    return f"0x{next(_TAGS):X}"
+
+
 @dataclass
 class Blob:
     """One block blob. ``etag`` is without quotes; ``properties`` by the names of their headers."""
@@ -32,7 +37,7 @@ class Blob:
     blocks: list[tuple[str, int]] = field(default_factory=list)
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     updated: datetime = field(default_factory=lambda: datetime.now(UTC))
-    etag: str = field(default_factory=lambda: new_etag())
+    etag: str = field(default_factory=new_etag)
 
     def touch(self) -> None:
         """It is another from now on."""
@@ -48,7 +53,7 @@ class Container:
     blobs: dict[str, Blob] = field(default_factory=dict)
     pending: dict[str, dict[str, bytes]] = field(default_factory=dict)
     updated: datetime = field(default_factory=lambda: datetime.now(UTC))
-    etag: str = field(default_factory=lambda: new_etag())
+    etag: str = field(default_factory=new_etag)
 
 
 @dataclass(frozen=True)
@@ -179,8 +184,3 @@ def address(account: str, container: str, name: str = "") -> str:
 def md5(data: bytes) -> str:
     """The digest, as headers have it."""
     return b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-
-
-def new_etag() -> str:
-    """One that nothing else had."""
-    return f"0x{next(_TAGS):X}"

@@ -22,6 +22,21 @@ RECOVERABLE = 90  # days that a vault keeps what is deleted, unless it says fewe
 _NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _VAULT = re.compile(r"(?=.{3,24}$)[a-zA-Z](?:-?[a-zA-Z0-9])*")
 _CHALLENGE = [("WWW-Authenticate", 'Bearer authorization="https://{}/{}", resource="https://vault.azure.net"')]
+_SNAKE = re.compile(r"(?<!^)(?=[A-Z])")
+_VERBS = ("create", "versions", "recover", "sign", "verify")
+_ROUTES: dict[tuple[str, str, str, tuple[int, ...]], str] = {  # verb, what of, last word, words after what of
+    ("POST", "keys", "create", (2,)): "CreateKey",
+    ("GET", "keys", "", (0,)): "GetKeys",
+    ("GET", "keys", "", (1, 2)): "GetKey",
+    ("GET", "keys", "versions", (2,)): "GetKeyVersions",
+    ("DELETE", "keys", "", (1,)): "DeleteKey",
+    ("POST", "keys", "sign", (2, 3)): "Sign",
+    ("POST", "keys", "verify", (2, 3)): "Verify",
+    ("GET", "deletedkeys", "", (1,)): "GetDeletedKey",
+    ("DELETE", "deletedkeys", "", (1,)): "PurgeDeletedKey",
+    ("POST", "deletedkeys", "recover", (2,)): "RecoverDeletedKey",
+}
+OPERATIONS = frozenset(_ROUTES.values())
 
 
 class Vault:
@@ -79,25 +94,14 @@ class Vaults:
         )
 
     def _find(self, request: Request) -> tuple[str, Callable[[Vault, Request, Any], tuple[int, Any]]] | None:
-        parts = request.segments()
-        kind, rest, method = parts[0], len(parts) - 1, request.method
-        if kind == "keys" and parts[-1] in ("sign", "verify") and method == "POST" and rest in (2, 3):
-            return ("Sign", self._sign) if parts[-1] == "sign" else ("Verify", self._verify)
-        known: dict[tuple[str, str, int], tuple[str, Callable[[Vault, Request, Any], tuple[int, Any]]]] = {
-            ("POST", "keys/create", 2): ("CreateKey", self._create),
-            ("GET", "keys", 0): ("GetKeys", self._list),
-            ("GET", "keys", 1): ("GetKey", self._get),
-            ("GET", "keys", 2): ("GetKey", self._get),
-            ("GET", "keys/versions", 2): ("GetKeyVersions", self._versions),
-            ("DELETE", "keys", 1): ("DeleteKey", self._delete),
-            ("GET", "deletedkeys", 1): ("GetDeletedKey", self._get_deleted),
-            ("DELETE", "deletedkeys", 1): ("PurgeDeletedKey", self._purge),
-            ("POST", "deletedkeys/recover", 2): ("RecoverDeletedKey", self._recover),
-        }
-        verb = f"{kind}/{parts[-1]}" if rest == 2 and parts[-1] in ("create", "versions", "recover") else kind
-        return known.get((method, verb, rest))
+        kind, *rest = request.segments()
+        last = rest[-1] if len(rest) > 1 and rest[-1] in _VERBS else ""
+        for (method, of, verb, sizes), operation in _ROUTES.items():
+            if (request.method, kind, last) == (method, of, verb) and len(rest) in sizes:
+                return operation, getattr(self, f"_{_SNAKE.sub('_', operation).lower()}")
+        return None
 
-    def _create(self, vault: Vault, request: Request, body: Any) -> tuple[int, Any]:
+    def _create_key(self, vault: Vault, request: Request, body: Any) -> tuple[int, Any]:
         name = request.segments()[1]
         demand = self._world.constraints.demand
         said = f"The request URI contains an invalid name: {name}"
@@ -110,18 +114,18 @@ class Vaults:
         vault.keys.setdefault(name, []).append(key)
         return 200, key.shown()
 
-    def _get(self, vault: Vault, request: Request, _body: Any) -> tuple[int, Any]:
+    def _get_key(self, vault: Vault, request: Request, _body: Any) -> tuple[int, Any]:
         return 200, _key(vault.keys, request).shown()
 
-    def _list(self, vault: Vault, _request: Request, _body: Any) -> tuple[int, Any]:
+    def _get_keys(self, vault: Vault, _request: Request, _body: Any) -> tuple[int, Any]:
         newest = [versions[-1] for _, versions in sorted(vault.keys.items())]
         return 200, {"value": [key.item(key.name_id) for key in newest], "nextLink": None}
 
-    def _versions(self, vault: Vault, request: Request, _body: Any) -> tuple[int, Any]:
+    def _get_key_versions(self, vault: Vault, request: Request, _body: Any) -> tuple[int, Any]:
         found = vault.keys.get(request.segments()[1], [])
         return 200, {"value": [key.item(key.id) for key in found], "nextLink": None}
 
-    def _delete(self, vault: Vault, request: Request, _body: Any) -> tuple[int, Any]:
+    def _delete_key(self, vault: Vault, request: Request, _body: Any) -> tuple[int, Any]:
         name = request.segments()[1]
         _key(vault.keys, request)
         vault.deleted[name] = vault.keys.pop(name)
@@ -129,15 +133,15 @@ class Vaults:
             key.deleted = int(time.time())
         return 200, self._gone(request, vault.deleted[name][-1])
 
-    def _get_deleted(self, vault: Vault, request: Request, _body: Any) -> tuple[int, Any]:
+    def _get_deleted_key(self, vault: Vault, request: Request, _body: Any) -> tuple[int, Any]:
         return 200, self._gone(request, _key(vault.deleted, request))
 
-    def _purge(self, vault: Vault, request: Request, _body: Any) -> tuple[int, Any]:
+    def _purge_deleted_key(self, vault: Vault, request: Request, _body: Any) -> tuple[int, Any]:
         _key(vault.deleted, request)
         del vault.deleted[request.segments()[1]]
         return 204, None
 
-    def _recover(self, vault: Vault, request: Request, _body: Any) -> tuple[int, Any]:
+    def _recover_deleted_key(self, vault: Vault, request: Request, _body: Any) -> tuple[int, Any]:
         name = request.segments()[1]
         key = _key(vault.deleted, request)
         vault.keys[name] = vault.deleted.pop(name)
@@ -180,4 +184,3 @@ def _key(held: dict[str, list[Key]], request: Request) -> Key:
         said = f"A key with (name/id) {name}/{wanted} was not found in this key vault."
         raise Refused("KeyNotFound", said, 404)
     return found[-1]
-

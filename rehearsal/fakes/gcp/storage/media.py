@@ -6,10 +6,10 @@ from datetime import datetime
 from email.utils import format_datetime
 
 from trivet.rehearsal.fakes.gcp.refusals import of_storage
-from trivet.rehearsal.fakes.server import Request
 from trivet.rehearsal.fakes.gcp.storage.state import Blob
 from trivet.rehearsal.fakes.ranges import span
 from trivet.rehearsal.fakes.refusing import Answer
+from trivet.rehearsal.fakes.server import Request
 
 _HEADERS = {
     "contentType": "Content-Type",

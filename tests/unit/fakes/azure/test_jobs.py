@@ -86,9 +86,7 @@ def test_a_job_goes_through_its_states(ml: MLClient, azure: Subscription, tmp_pa
 
 
 @pytest.mark.parametrize("deaf", [True, False])
-def test_a_job_is_cancelled_whether_it_listens_or_not(
-    ml: MLClient, azure: Subscription, tmp_path: Path, deaf: bool
-):
+def test_a_job_is_cancelled_whether_it_listens_or_not(ml: MLClient, azure: Subscription, tmp_path: Path, deaf: bool):
     named = submitted(ml, tmp_path, {"say": "begun", "sleep": 600, **({"deaf": True} if deaf else {})})
     until(lambda: log(azure, named), bool)
     ml.jobs.begin_cancel(named).result()

@@ -10,7 +10,7 @@ from azure.ai.ml import MLClient, Output
 
 from . import learning
 from .conftest import API, ARM, TOY, TRAIN, Subscription, said, until
-from .learning import ENDPOINT, deployed, endpoint, ended, submitted, traffic
+from .learning import ENDPOINT, deployed, ended, endpoint, submitted, traffic
 
 COMPUTE = {"location": "westeurope", "properties": {"computeType": "AmlCompute", "properties": {}}}
 
@@ -194,9 +194,7 @@ def test_how_callers_are_known_is_not_changed(azure: Subscription):
 
 
 @pytest.mark.parametrize(("capacity", "kind"), [(0, "x"), (51, "x"), (None, "x"), (1, None)])
-def test_a_deployment_has_a_kind_and_a_number_of_instances(
-    azure: Subscription, capacity: int | None, kind: str | None
-):
+def test_a_deployment_has_a_kind_and_a_number_of_instances(azure: Subscription, capacity: int | None, kind: str | None):
     assert put_endpoint(azure) == ""
     assert put_deployment(azure, "blue", capacity, instanceType=kind).startswith("BadArgument")
     azure.fake.switch("instances", False)

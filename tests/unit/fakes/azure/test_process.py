@@ -13,14 +13,14 @@ import psutil
 import pytest
 
 from trivet.core.errors import ConfigError, PlatformError
-from trivet.rehearsal.fakes.containers import NAMESPACES, VARIABLES, can_unshare
 from trivet.rehearsal.fakes.azure import Fake
 from trivet.rehearsal.fakes.azure.certificates import AUTHORITY
 from trivet.rehearsal.fakes.azure.world import MODELS
+from trivet.rehearsal.fakes.containers import NAMESPACES, VARIABLES, can_unshare
 
 from . import learning
 from .conftest import CONTAINER, HERE, IMAGES, Subscription, start, until
-from .learning import deployed, endpoint, ended, log, submitted
+from .learning import deployed, ended, endpoint, log, submitted
 
 PARENT = """
 import json, sys, time

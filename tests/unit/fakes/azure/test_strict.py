@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import requests
-from azure.ai.ml import MLClient, Input, Output
+from azure.ai.ml import Input, MLClient, Output
 from azure.ai.ml.entities import Data
 from azure.core.pipeline.transport import RequestsTransport
 

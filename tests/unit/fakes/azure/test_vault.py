@@ -10,8 +10,8 @@ import requests
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 from azure.keyvault.keys import KeyClient, KeyCurveName, KeyOperation
 from azure.keyvault.keys.crypto import CryptographyClient, SignatureAlgorithm
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from .conftest import ARM, KEYS, Subscription, said
