@@ -11,11 +11,14 @@ import psutil
 import pytest
 import requests
 from azure.ai.ml import MLClient
-from azure.ai.ml.entities import OnlineRequestSettings, ProbeSettings
+from azure.ai.ml.entities import Model, OnlineRequestSettings, ProbeSettings
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+from trivet.rehearsal.rigs.package import GOLDEN_ROWS, make_package
+from trivet.rehearsal.rigs.package import score as right
+
 from . import learning
-from .conftest import Subscription, until
+from .conftest import SERVE, Subscription, until
 from .learning import deployed, deployment, endpoint, invoked, traffic
 
 SCORE = "https://loan.westeurope.inference.ml.azure.com/score"
@@ -46,6 +49,27 @@ def test_a_model_is_served_from_where_azure_mounts_it(ml: MLClient, azure: Subsc
     assert told["AZUREML_MODEL_DIR"].endswith("azureml-models/loan/1")
     assert (invoked(ml, "write") == "read-only") is bool(inside)
     assert "blue got 2 bytes" in ml.online_deployments.get_logs(name="blue", endpoint_name="loan", lines=100)
+
+
+def test_our_server_serves_a_package_as_azures_container(ml: MLClient, azure: Subscription, tmp_path: Path):
+    make_package(tmp_path / "package")
+    made = ml.models.create_or_update(Model(name="loan", version="1", path=str(tmp_path / "package")))
+    paths = {"liveness_route": "/", "readiness_route": "/v2/health/ready", "scoring_route": "/score"}
+    config = {name: {"port": 8080, "path": path} for name, path in paths.items()}
+    served = learning.environment(ml, "trivet", SERVE, inference_config=config)
+    endpoint(ml)
+    variables = {"TRIVET_SIGNED": "false"}
+    deployed(ml, model=str(made.id), environment=served, environment_variables=variables)
+    traffic(ml, {"blue": 100})
+    rows = [dict(row) for row in GOLDEN_ROWS]
+    headers = {"Authorization": f"Bearer {ml.online_endpoints.get_keys('loan').primary_key}"}
+    answer = requests.post(SCORE, json={"instances": rows}, headers=headers, timeout=30)
+    assert answer.ok, (answer.text, ml.online_deployments.get_logs(name="blue", endpoint_name="loan", lines=50))
+    told = answer.json()
+    assert [one["score"] for one in told["predictions"]] == pytest.approx([right(row, 0.5) for row in rows], abs=1e-5)
+    for pid in azure.fake.processes():
+        for connection in psutil.Process(pid).net_connections():
+            assert connection.status != psutil.CONN_LISTEN or connection.laddr.ip == "127.0.0.1"
 
 
 def test_traffic_is_split_and_a_header_names_a_deployment(ml: MLClient):
