@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from trivet.rehearsal.fakes.azure.access import IDENTITY
-from trivet.rehearsal.fakes.azure.control import Control
 from trivet.rehearsal.fakes.azure.faults import Call, Fault
 from trivet.rehearsal.fakes.azure.names import service
 from trivet.rehearsal.fakes.azure.refusals import render, render_login, render_storage
@@ -16,6 +15,7 @@ from trivet.rehearsal.fakes.azure.vault.service import Vaults
 from trivet.rehearsal.fakes.azure.world import World
 from trivet.rehearsal.fakes.befalling import answered
 from trivet.rehearsal.fakes.calls import CallLog
+from trivet.rehearsal.fakes.control import AnyControl
 from trivet.rehearsal.fakes.faults import Faults
 from trivet.rehearsal.fakes.handle import PREFIX
 from trivet.rehearsal.fakes.refusing import Answer, Refused
@@ -35,7 +35,7 @@ class Service:
         self._world = world
         self._calls = CallLog[Call]()
         self._faults: Faults[Fault] = Faults(Fault)
-        self._control = Control(world, self._calls, self._faults, self._forget)
+        self._control = AnyControl(world, self._calls, self._faults, self._forget)
         self._blobs = BlobService(world)
         self._vaults = Vaults(world)
         self._loading = threading.Lock()
@@ -84,6 +84,8 @@ class Service:
                 self._loaded.close()
             self._loaded = None
         self._vaults.forget()
+        self._world.forget()
+        self._world.begin()
 
 
 def _refuse(said: str) -> Answer:

@@ -79,6 +79,7 @@ class Service:
             self._loaded.forget()
         self._sessions.clear()
         self._xml.clear()
+        self._world.forget()
 
 
 def _refuse(what: str) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -53,6 +54,7 @@ class Vaults:
     def __init__(self, world: World) -> None:
         self._world = world
         self._vaults: dict[str, Vault] = {}
+        self._lock = threading.Lock()
 
     def operation(self, request: Request) -> tuple[str, str]:
         """What a request asks for, and of what; empty where for nothing known."""
@@ -72,7 +74,7 @@ class Vaults:
             body = json.loads(request.body or b"{}")
         except ValueError as error:
             raise Refused("BadParameter", "The request body is no JSON.") from error
-        with self._world.storage.lock:
+        with self._lock:
             status, content = found[1](self._at(request), request, body)
         return status, list(JSON), json.dumps(content).encode() if content is not None else b""
 

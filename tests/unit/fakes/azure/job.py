@@ -33,9 +33,19 @@ def main() -> int:
         from obstore.store import from_url
 
         obstore.put(from_url(wanted["obstore"]), "own.txt", b"from the job")
+    if "until" in wanted:
+        await_blob(wanted["until"])
     if "sleep" in wanted:
         time.sleep(float(wanted["sleep"]))
     return int(wanted.get("exit", 0))
+
+
+def await_blob(url: str) -> None:
+    import obstore
+    from obstore.store import from_url
+
+    while not obstore.list(from_url(url)).collect():
+        time.sleep(0.05)
 
 
 def say(text: str) -> None:

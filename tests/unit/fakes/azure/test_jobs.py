@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def ml(azure: Subscription) -> MLClient:
 
 
 def test_a_job_reads_its_inputs_writes_its_outputs_and_is_followed(
-    ml: MLClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ml: MLClient, azure: Subscription, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     (tmp_path / "rows.csv").write_text("a,b")
     data = ml.data.create_or_update(Data(name="rows", version="1", path=str(tmp_path / "rows.csv"), type="uri_file"))

@@ -53,19 +53,19 @@ def test_a_metric_is_found_again_by_minute_and_dimension(azure: Subscription):
 @pytest.mark.parametrize(
     "wrong",
     [
-        metric(minutes=21),
-        metric(minutes=-6),
-        metric(""),
-        metric(namespace=""),
-        metric(dimNames=[f"d{number}" for number in range(11)]),
-        metric(dimNames=["endpoint", "model"]),
-        metric(series=[{"dimValues": ["loan"], "min": 1}]),
+        {"minutes": 21},
+        {"minutes": -6},
+        {"name": ""},
+        {"namespace": ""},
+        {"dimNames": [f"d{number}" for number in range(11)]},
+        {"dimNames": ["endpoint", "model"]},
+        {"series": [{"dimValues": ["loan"], "min": 1}]},
     ],
 )
 def test_a_metric_has_its_shape(azure: Subscription, wrong: dict[str, Any]):
-    assert put(azure, wrong).startswith("BadRequest")
+    assert put(azure, metric(**wrong)).startswith("BadRequest")
     azure.fake.switch("metric-shape", False)
-    assert put(azure, wrong) == ""
+    assert put(azure, metric(**wrong)) == ""
 
 
 @pytest.mark.parametrize("wrong", [{"metricnames": "none"}, {"interval": "PT7M"}, {"aggregation": "Median"}])
