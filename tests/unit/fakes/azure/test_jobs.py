@@ -29,10 +29,19 @@ def test_a_job_reads_its_inputs_writes_its_outputs_and_is_followed(
     data = ml.data.create_or_update(Data(name="rows", version="1", path=str(tmp_path / "rows.csv"), type="uri_file"))
     inputs = {"rows": Input(type="uri_file", path=data.id), "rate": 0.5}
     made = learning.job(ml, tmp_path, inputs=inputs, outputs={"model": Output(type="uri_folder")})
-    made.command = """python job.py '{"read": "${{inputs.rows}}", "write": "${{outputs.model}}", "keep": "kept"}' \
-        ${{inputs.rate}} $[[--none ${{inputs.none}}]]"""
+    wanted = {"read": "${{inputs.rows}}", "write": "${{outputs.model}}", "keep": "kept"}
+    wanted["until"] = f"{azure.url}/{CONTAINER}"
+    made.command = f"python job.py '{json.dumps(wanted)}' ${{{{inputs.rate}}}} $[[--none ${{{{inputs.none}}}}]]"
     named = str(ml.jobs.create_or_update(made).name)
-    ml.jobs.stream(named)
+
+    def let_go() -> None:
+        until(azure.fake.calls, lambda calls: any(call["operation"] == "Runs_GetDetails" for call in calls))
+        azure.container.upload_blob("go", b"")
+
+    with ThreadPoolExecutor(1) as pool:
+        gone = pool.submit(let_go)  # once it is followed
+        ml.jobs.stream(named)
+        gone.result()
     assert "\na,b\n" in capsys.readouterr().out and ended(ml, named) == "Completed"
     ml.jobs.download(named, download_path=tmp_path / "down")
     assert (tmp_path / "down/artifacts/outputs/kept.txt").read_text() == "kept"
