@@ -47,11 +47,12 @@ first pattern that fits counts, and an image that none fits was never pushed. An
 members `argv` and `env`, the environment that its Dockerfile would set.
 
 Containers really run. A job's command takes the place of its image's entry point, in a shell, in a folder that has its
-code; inputs are copied before it and outputs after it, `${{inputs.x}}` and `${{outputs.x}}` are what they are in the
-command, and what it prints is in `user_logs/std_log.txt`. A server finds its model where the kernel allows it
-(`Fake.mode` says `namespaces`) at `/var/azureml-app/azureml-models/NAME/VERSION`, read-only; else (`variables`) only
-`AZUREML_MODEL_DIR` says where. It listens where `TRIVET_HOST` and `TRIVET_PORT` say, whatever port its environment
-names, is probed as its deployment says, at a part of the times, and is started again when it ends.
+code; it finds programs by the `PATH` of its image's `env`. Inputs are copied before it and outputs after it,
+`${{inputs.x}}` and `${{outputs.x}}` are their places in the command, and what it prints is in `user_logs/std_log.txt`.
+A server finds its model where the kernel allows it (`Fake.mode` says `namespaces`) at
+`/var/azureml-app/azureml-models/NAME/VERSION`, read-only; else (`variables`) only `AZUREML_MODEL_DIR` says where. It
+listens where `TRIVET_HOST` and `TRIVET_PORT` say, whatever port its environment names, is probed as its deployment
+says, at a part of the times, and is started again when it ends.
 
 `Fake` also injects errors (throttled, denied, over a quota, unavailable), lost and cut connections and delays, and
 lists every call with service, operation and resource.

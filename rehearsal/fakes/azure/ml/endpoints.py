@@ -59,7 +59,8 @@ class Endpoint:
 
         :raises Refused: where nobody gets traffic.
         """
-        traffic = {name: float(share) for name, share in self.shown["traffic"].items() if share}
+        shares = self.shown["traffic"].items()
+        traffic = {name: float(share) for name, share in shares if share and name in self.deployments}
         if not traffic:
             raise Refused("NotFound", f"Endpoint {self.resource.name} has no deployment with traffic.", 404)
         self.asked += 1

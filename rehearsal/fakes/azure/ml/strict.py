@@ -103,10 +103,7 @@ def _of_model(body: Any, kind: Any, path: str) -> Iterator[str]:
 def _chosen(body: dict[str, Any], kind: Any, path: str) -> tuple[Any, str]:
     """The class that the discriminators of a body choose."""
     while by := vars(kind).get("__mapping__"):
-        name = next(
-            (member.name for member in members(kind).values() if _is_discriminator(kind, member.name)),
-            "",
-        )
+        name = _discriminator(kind)
         value = body.get(name)
         if not isinstance(value, str):
             return kind, f"{_in(path, name)}: it is required"
@@ -119,12 +116,13 @@ def _chosen(body: dict[str, Any], kind: Any, path: str) -> tuple[Any, str]:
     return kind, ""
 
 
-def _is_discriminator(kind: Any, name: str) -> bool:
+def _discriminator(kind: Any) -> str:
+    """The member by which a body says which class it is; the nearest class's own."""
     for base in kind.__mro__:
         for attribute, field in vars(base).items():
-            if getattr(field, "_is_discriminator", False) and (field._rest_name_input or attribute) == name:
-                return True
-    return False
+            if getattr(field, "_is_discriminator", False):
+                return field._rest_name_input or attribute
+    return ""
 
 
 def _of(value: Any, kind: Any, path: str) -> Iterator[str]:
