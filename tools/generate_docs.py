@@ -28,6 +28,7 @@ from trivet.infra.settings import Settings
 from trivet.infra.stacks.aws import grants
 from trivet.infra.stacks.aws.parts import Known, Place, Served, Statement
 from trivet.rehearsal.fakes.aws import listing as aws_fake
+from trivet.rehearsal.fakes.azure import listing as azure_fake
 from trivet.rehearsal.fakes.gcp import listing as gcp_fake
 from trivet.rehearsal.plugins import listing
 from trivet.serving.config import ServerConfig
@@ -293,6 +294,11 @@ def fake_aws() -> str:
     return "\n".join([NOTICE, aws_fake.page()])
 
 
+def fake_azure() -> str:
+    """What the fake of Azure refuses, runs and leaves out."""
+    return "\n".join([NOTICE, azure_fake.page()])
+
+
 def fake_gcp() -> str:
     """What the fake of Google Cloud refuses, runs and leaves out."""
     return "\n".join([NOTICE, gcp_fake.page()])
@@ -344,6 +350,7 @@ PAGES = {
     "engine.md": engine,
     "rehearsals.md": rehearsals,
     "fake-aws.md": fake_aws,
+    "fake-azure.md": fake_azure,
     "fake-gcp.md": fake_gcp,
     "rules.md": rules,
 }

@@ -23,19 +23,9 @@ class Control(AnyControl):
         forget: Callable[[], None],
         interrupt: Callable[[str], None],
     ) -> None:
-        super().__init__(world, calls, faults)
-        self._world = world
-        self._forget = forget
+        super().__init__(world, calls, faults, forget)
         self._interrupt = interrupt
 
     def _post_interrupt(self, given: dict[str, Any]) -> dict[str, Any]:
         self._interrupt(given["name"])
-        return {}
-
-    def _post_reset(self, _given: dict[str, Any]) -> dict[str, Any]:
-        self._faults.clear()
-        self._forget()
-        self._world.forget()
-        self._world.constraints.reset()
-        self._calls.clear()
         return {}
