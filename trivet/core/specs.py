@@ -35,11 +35,30 @@ class AwsJob(Document):
     most_cost: float | None = Field(default=None, gt=0, description="USD of list price at which it is ended.")
 
 
+class GcpAccelerator(Document):
+    """What is attached to a machine."""
+
+    kind: str = Field(pattern=r"^[A-Z][A-Z0-9_]+$", description="Such as `NVIDIA_TESLA_T4`.")
+    count: int = Field(default=1, ge=1, le=16)
+
+
+class GcpJob(Document):
+    """Options of a job that only ``gcp`` has."""
+
+    machine_type: str = Field(default="e2-standard-4", pattern=r"^[a-z][a-z0-9-]+$")
+    accelerator: GcpAccelerator | None = None
+    disk_gb: int = Field(default=100, ge=100, le=64000, description="Encrypted with the stack's key.")
+    image: str | None = Field(default=None, description="With Trivet in it; none: the stack's own for training.")
+    spot: bool = Field(default=False, description="Spare machines, which may be taken away: leave checkpoints.")
+    patience: timedelta = Field(default=timedelta(hours=1), description="How long it may wait for machines.")
+
+
 class JobNative(Document):
     """A job's options by cloud."""
 
     local: LocalJob = LocalJob()
     aws: AwsJob = AwsJob()
+    gcp: GcpJob = GcpJob()
 
 
 class JobSpec(Document):
