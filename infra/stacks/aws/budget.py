@@ -9,8 +9,8 @@ import pulumi_aws as aws
 
 from trivet.core.leftovers import STACK_TAG
 from trivet.infra.stacks.aws.context import Context
+from trivet.infra.stacks.context import ENDPOINT_TAG
 
-ENDPOINT_TAG = "trivet:endpoint"
 _FORECAST, _ACTUAL = 100, 80
 
 

@@ -14,8 +14,8 @@ import pulumi
 import pulumi_aws as aws
 
 from trivet.infra.settings import EndpointSettings
-from trivet.infra.stacks.aws.budget import ENDPOINT_TAG
 from trivet.infra.stacks.aws.context import Context
+from trivet.infra.stacks.context import ENDPOINT_TAG, TEAM_TAG
 
 _MOST_ERRORS, _SLOW_US = 1, 1_000_000
 _PERIOD_S = 60
@@ -40,7 +40,7 @@ def create(context: Context, key: pulumi.Input[str], topic: pulumi.Input[str]) -
 
 def _shell(context: Context, settings: EndpointSettings, key: pulumi.Input[str], topic: pulumi.Input[str]) -> Shell:
     name = context.name(settings.name)
-    tags = {ENDPOINT_TAG: settings.name} | ({"trivet:team": settings.team} if settings.team else {})
+    tags = {ENDPOINT_TAG: settings.name} | ({TEAM_TAG: settings.team} if settings.team else {})
     log = aws.cloudwatch.LogGroup(
         f"log-{settings.name}",
         name=f"/aws/sagemaker/Endpoints/{name}",
