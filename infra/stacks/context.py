@@ -1,4 +1,4 @@
-"""What every part of a cloud's stack needs to know, whichever cloud it is: names, profile, and the options of resources."""
+"""What every part of a stack needs to know, whichever cloud it is on: names, profile, and options of resources."""
 
 from __future__ import annotations
 

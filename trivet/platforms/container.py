@@ -26,6 +26,7 @@ from trivet.platforms.store import ObjectStore, get_folder, put_folder
 ROOT = "TRIVET_ML"  # another folder than SageMaker's, where that cannot be mounted
 STORE, TASK = "TRIVET_STORE", "TRIVET_CONTAINER_TASK"  # URL of the store, and the task's key in it
 RUN = "TRIVET_RUN"  # which of many runs of the same task this is, where a clock starts them
+RUN_IN = "TRIVET_RUN_IN"  # the variable in which the cloud itself says that, where the clock cannot
 SAGEMAKER = "/opt/ml"
 MOST_FAILURE = 1024  # characters that SageMaker takes of the reason
 
@@ -100,7 +101,19 @@ def _run(root: Path, ending: Ending) -> None:
             get_folder(store, prefix, inputs / channel)
         _command(task, source, _places(root, inputs if task.inputs else root / "input" / "data", output), ending)
         if _is_first(root):
-            _store(store, output, f"{task.output}/{os.environ[RUN]}" if RUN in os.environ else task.output)
+            _store(store, output, "/".join([task.output, *_run_of(os.environ)]))
+
+
+def _run_of(environment: Mapping[str, str]) -> list[str]:
+    """Which run this is, where there are many of the same task.
+
+    :raises ConfigError: where the cloud should say it and does not: runs would write over each other's output.
+    """
+    if RUN_IN in environment:
+        if not (said := environment.get(environment[RUN_IN])):
+            raise ConfigError(f"{environment[RUN_IN]} is not set, by which runs are told apart.")
+        return [said]
+    return [environment[RUN]] if RUN in environment else []
 
 
 def _is_first(root: Path) -> bool:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from trivet import __version__
 from trivet.core.errors import ConfigError
 from trivet.core.outputs import AwsNative
-
-TRAINING, SERVING = "training", "serving"
+from trivet.platforms.images import tag
 
 
 def image(native: AwsNative, purpose: str) -> str:
@@ -20,8 +18,3 @@ def image(native: AwsNative, purpose: str) -> str:
             "Name one under native.aws.image, or set trivet:images.",
         )
     return f"{native.images}:{tag(purpose)}"
-
-
-def tag(purpose: str) -> str:
-    """Tag of the image in the stack's registry."""
-    return f"{purpose}-{__version__.replace('+', '-')}"
