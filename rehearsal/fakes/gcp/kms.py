@@ -64,7 +64,7 @@ class Kms:
         methods = (
             Method("CreateKeyRing", "POST", _RING, self._create_ring, ("name",), ("keyRingId",)),
             Method("ListKeyRings", "GET", _RING, self._list_rings, (), _PAGES),
-            Method("GetKeyRing", "GET", f"{_RING}/{{ring}}", lambda asked: self._ring(asked)),
+            Method("GetKeyRing", "GET", f"{_RING}/{{ring}}", self._ring),
             Method(
                 *("CreateCryptoKey", "POST", _KEYS, self._create_key, _KEY),
                 ("cryptoKeyId", "skipInitialVersionCreation"),
@@ -161,7 +161,7 @@ class Kms:
         """A symmetric key shows the version that encrypts."""
         if key.shown["purpose"] != ENCRYPT or not key.versions:
             return key.shown
-        return {**key.shown, "primary": list(key.versions.values())[0]}
+        return {**key.shown, "primary": next(iter(key.versions.values()))}
 
     def _list_keys(self, asked: Asked) -> dict[str, Any]:
         ring = self._ring(asked)["name"]

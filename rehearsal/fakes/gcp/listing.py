@@ -65,9 +65,9 @@ with service, operation and resource.
 What it proves: shapes, contracts, error paths, what a job and a server do. What it does not: permissions (every call is
 allowed, and no token is looked at), quotas, prices, timing, encryption, gRPC. One process serves all replicas; a job
 has one. Left out, and refused in one sentence: Python packages as jobs, private and dedicated endpoints, batch
-prediction, pipelines, model monitoring, metadata, IAM and access lists of buckets, batches of Cloud Storage. Objects with
-`Content-Encoding: gzip` come as they are, where the service may unpack them. Where no message of Google's is known, the
-wording is ours.
+prediction, pipelines, model monitoring, metadata, IAM and access lists of buckets, batches of Cloud Storage. Objects
+with `Content-Encoding: gzip` come as they are, where the service may unpack them. Where no message of Google's is
+known, the wording is ours.
 """
 
 
