@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trivet.rehearsal.fakes.gcp.constraints import TABLE
+from trivet.rehearsal.fakes.gcp.constraints import TABLE, Constraints
+from trivet.rehearsal.fakes.gcp.kms import Kms
+from trivet.rehearsal.fakes.gcp.monitoring import Monitoring
 from trivet.rehearsal.fakes.gcp.settings import Settings
 from trivet.rehearsal.fakes.gcp.storage.jsonapi import METHODS as STORAGE
 from trivet.rehearsal.fakes.gcp.vertex.predict import METHODS as PREDICTION
@@ -50,6 +52,12 @@ job gets `AIP_MODEL_DIR` and its like, is tried again after exit codes that Vert
 `Fake.interrupt` takes its machine away. A server gets the variables of Vertex AI's contract, a copy of its artifacts
 that was made when the model was uploaded, and a free port in `AIP_HTTP_PORT`, whatever its model says; it listens where
 `TRIVET_HOST` says. What both print is in Cloud Logging, whose `entries.list` takes filters of terms that must all hold.
+`Fake.force` shows a job in any state.
+
+Cloud KMS makes keys that sign for real. Cloud Monitoring keeps time series by its rules; it evaluates no condition, so
+`Fake.alert` says when an alert of an alert policy opens and closes. Whoever looks for credentials in the environment
+finds a service account, for which the fake gives tokens, and the addresses of these services where gcloud looks for
+them.
 
 `Fake` also injects errors (throttled, denied, unavailable), lost and cut connections and delays, and lists every call
 with service, operation and resource.
@@ -57,9 +65,9 @@ with service, operation and resource.
 What it proves: shapes, contracts, error paths, what a job and a server do. What it does not: permissions (every call is
 allowed, and no token is looked at), quotas, prices, timing, encryption, gRPC. One process serves all replicas; a job
 has one. Left out, and refused in one sentence: Python packages as jobs, private and dedicated endpoints, batch
-prediction, pipelines, monitoring, metadata, IAM and access lists of buckets, batches of Cloud Storage. Objects with
-`Content-Encoding: gzip` come as they are, where the service may unpack them. Where no message of Google's is known, the
-wording is ours.
+prediction, pipelines, model monitoring, metadata, IAM and access lists of buckets, batches of Cloud Storage. Objects
+with `Content-Encoding: gzip` come as they are, where the service may unpack them. Where no message of Google's is
+known, the wording is ours.
 """
 
 
@@ -72,6 +80,9 @@ def _methods() -> Iterator[str]:
     yield "## What is answered\n"
     vertex = sorted([*VERTEX, *PREDICTION, "GetOperation"])
     yield f"Of Vertex AI {len(vertex)} methods: {_named(vertex)}. Of Cloud Logging `entries.list`.\n"
+    constraints = Constraints()
+    for title, api in (("Cloud KMS", Kms(constraints).api()), ("Cloud Monitoring", Monitoring(constraints).api())):
+        yield f"Of {title} {len(api.methods)} methods: {_named(sorted(one.name for one in api.methods))}.\n"
     storage = sorted(STORAGE)
     yield f"Of Cloud Storage's JSON API {len(storage)}: {_named(storage)}.\n"
     yield (

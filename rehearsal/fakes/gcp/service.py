@@ -1,4 +1,5 @@
-"""The one door of the fake: Cloud Storage by two APIs, Vertex AI, and ``/trivet-fake/`` to the control API."""
+"""The one door of the fake: Cloud Storage by two APIs, Vertex AI, Cloud KMS, Cloud Monitoring, the tokens of service
+accounts, and ``/trivet-fake/`` to the control API."""
 
 from __future__ import annotations
 
@@ -9,8 +10,11 @@ from typing import TYPE_CHECKING
 
 from trivet.rehearsal.fakes.calls import CallLog
 from trivet.rehearsal.fakes.faults import Faults
+from trivet.rehearsal.fakes.gcp import credentials
 from trivet.rehearsal.fakes.gcp.control import Control
 from trivet.rehearsal.fakes.gcp.faults import STORAGE, Call, Fault
+from trivet.rehearsal.fakes.gcp.kms import Kms
+from trivet.rehearsal.fakes.gcp.monitoring import Monitoring
 from trivet.rehearsal.fakes.gcp.refusals import left_out, render, render_storage, render_xml
 from trivet.rehearsal.fakes.gcp.server import CutOff, Request, Server
 from trivet.rehearsal.fakes.gcp.storage import jsonapi, xmlapi
@@ -34,10 +38,19 @@ class Service:
         self._sessions = Sessions(world.storage)
         self._json = jsonapi.JsonApi(world.storage, self._sessions, world.address, PROJECT, NUMBER)
         self._xml = xmlapi.XmlApi(world.storage, self._sessions, world.address)
+        self._kms = Kms(world.constraints)
+        self._monitoring = Monitoring(world.constraints)
+        self._apis = (self._kms.api(), self._monitoring.api())
         self._calls = CallLog[Call]()
         self._faults: Faults[Fault] = Faults(Fault)
         self._control = Control(
-            world, self._calls, self._faults, self._forget, lambda job: self._vertex().interrupt(job)
+            world,
+            self._calls,
+            self._faults,
+            forget=self._forget,
+            interrupt=lambda job: self._vertex().interrupt(job),
+            force=lambda job, word: self._vertex().force(job, word),
+            alert=self._monitoring.alert,
         )
         self._loading = threading.Lock()
         self._loaded: VertexAi | None = None
@@ -68,11 +81,16 @@ class Service:
 
     def _routed(self, request: Request) -> tuple[Call, Callable[[], Answer], Callable[[Refused], Answer]]:
         """What is asked for, how it is answered, and how it is refused."""
+        if request.path == credentials.TOKEN:
+            return Call("oauth2", "token", ""), lambda: credentials.token(request), credentials.render
         if request.path.startswith("/batch/storage/v1"):
             return Call(STORAGE, "batch", ""), lambda: _refuse("batches"), render_storage
         if request.path.startswith(_OF_JSON):
             operation, resource = jsonapi.operation(request)
             return Call(STORAGE, operation, resource), lambda: self._json.answer(request, operation), render_storage
+        for api in self._apis:
+            if api.serves(request):
+                return Call(api.service, *api.operation(request)), lambda api=api: api.answer(request), render
         if request.path.startswith(_OF_VERTEX):
             vertex = self._vertex()
             operation, resource = vertex.operation(request)
@@ -93,6 +111,8 @@ class Service:
     def _forget(self) -> None:
         if self._loaded is not None:
             self._loaded.forget()
+        self._kms.forget()
+        self._monitoring.forget()
         self._sessions.clear()
         self._xml.clear()
 
