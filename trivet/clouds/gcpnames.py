@@ -13,8 +13,9 @@ NAMING = Naming(
         r"(?!goog)[a-z]([a-z0-9]|-(?=[a-z0-9]))*",
         "lower-case letters, digits and single hyphens, a letter first, not goog",
     ),
-    # A service account's id has 30 characters at most, and the longest of ours ends in "-scheduler".
-    longest_prefix=20,
+    # Ids of service accounts, of 30 characters at most, are cut and told apart by a digest; keys and rings, of 63, get
+    # an end of Pulumi's.
+    longest_prefix=40,
     part=Rule(r"[a-z0-9]([a-z0-9]|-(?=[a-z0-9]))*", "lower-case letters, digits and single hyphens within"),
 )
 MOST = 63  # characters of a label's key, and of its value

@@ -18,7 +18,7 @@ from trivet.infra.stacks.gcp.keys import Keys
 
 _MOST_ERRORS, _SLOW_MS = 0.5, 1000  # more than none in a minute; Monitoring knows no "at least"
 _LASTING_S = 120
-RUNTIMES = ["trafficSplit", "labels"]
+RUNTIMES = ["trafficSplit"]
 """What deploying changes, and `up` leaves alone."""
 
 

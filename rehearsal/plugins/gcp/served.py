@@ -88,12 +88,11 @@ class Served(Google):
     def changed(self, account: Account, inputs: Properties, there: Body) -> Properties:
         """What is otherwise in the fake than the program last said."""
         said = self.body(account, inputs, self.mutable)
-        differs = [name for name in said if name in there and there[name] != said[name]]
-        own = set(account.labels)
-        return {
-            name: {key: one for key, one in there[name].items() if key not in own} if name == "labels" else there[name]
-            for name in differs
-        }
+        found = {name: there[name] for name in said if name in there and there[name] != said[name]}
+        if "labels" in found:  # what others have added is theirs: "Labels", Pulumi's and Terraform's provider
+            own = inputs.get("labels") or {}
+            found["labels"] = {key: found["labels"][key] for key in own if key in found["labels"]}
+        return {name: value for name, value in found.items() if value != inputs.get(name)}
 
     def update(self, account: Account, identity: str, old: Properties, new: Properties) -> Properties:
         """See :class:`Kind`."""
