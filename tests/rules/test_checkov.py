@@ -16,29 +16,32 @@ from .scanning import Finding, offline, python, waivers
 
 pytestmark = pytest.mark.slow  # its environment is made first
 
-UNCHECKED = {"aws": {
-    "aws_budgets_budget",
-    "aws_cloudwatch_dashboard",
-    "aws_cloudwatch_event_rule",
-    "aws_cloudwatch_event_target",
-    "aws_db_parameter_group",
-    "aws_db_subnet_group",
-    "aws_default_security_group",
-    "aws_ecr_lifecycle_policy",
-    "aws_flow_log",
-    "aws_glue_catalog_database",
-    "aws_iam_openid_connect_provider",
-    "aws_kms_alias",
-    "aws_route_table_association",
-    "aws_s3_bucket_logging",
-    "aws_s3_bucket_notification",
-    "aws_s3_bucket_object_lock_configuration",
-    "aws_s3_bucket_server_side_encryption_configuration",
-    "aws_s3_bucket_versioning",
-    "aws_sagemaker_model_package_group",
-    "aws_sns_topic_subscription",
-    "aws_vpc_endpoint",
-}, "gcp": set()}
+UNCHECKED = {
+    "aws": {
+        "aws_budgets_budget",
+        "aws_cloudwatch_dashboard",
+        "aws_cloudwatch_event_rule",
+        "aws_cloudwatch_event_target",
+        "aws_db_parameter_group",
+        "aws_db_subnet_group",
+        "aws_default_security_group",
+        "aws_ecr_lifecycle_policy",
+        "aws_flow_log",
+        "aws_glue_catalog_database",
+        "aws_iam_openid_connect_provider",
+        "aws_kms_alias",
+        "aws_route_table_association",
+        "aws_s3_bucket_logging",
+        "aws_s3_bucket_notification",
+        "aws_s3_bucket_object_lock_configuration",
+        "aws_s3_bucket_server_side_encryption_configuration",
+        "aws_s3_bucket_versioning",
+        "aws_sagemaker_model_package_group",
+        "aws_sns_topic_subscription",
+        "aws_vpc_endpoint",
+    },
+    "gcp": set(),
+}
 """Types of which Checkov says nothing; some it reads for what they do to another, as a bucket's versions."""
 
 

@@ -17,8 +17,6 @@ _OFTEN_S = 300  # at most every so often for what is found in logs; the least th
 _CLOSES_S = 7 * 24 * 3600
 _PUBLISHES = "roles/pubsub.publisher"
 
-Condition = gcp.monitoring.AlertPolicyConditionArgs
-
 
 @dataclass(frozen=True)
 class Alerts:
@@ -70,7 +68,7 @@ def policy(
     what: str,
     title: str,
     meaning: str,
-    condition: Condition,
+    condition: gcp.monitoring.AlertPolicyConditionArgs,
     alerts: Alerts,
     own: Mapping[str, str] | None = None,
     *depends_on: pulumi.Resource,
@@ -103,9 +101,9 @@ def policy(
 
 def threshold(
     filter_: str, *, aligner: str, reducer: str, above: float, lasting_s: int = 0, period_s: int = _MINUTE_S
-) -> Condition:
+) -> gcp.monitoring.AlertPolicyConditionArgs:
     """A measure above a value; where nothing is measured there is nothing to say."""
-    return Condition(
+    return gcp.monitoring.AlertPolicyConditionArgs(
         display_name=f"above {above:g}",
         condition_threshold=gcp.monitoring.AlertPolicyConditionConditionThresholdArgs(
             filter=filter_,
@@ -122,9 +120,9 @@ def threshold(
     )
 
 
-def absent(filter_: str, *, aligned_s: int, lasting_s: int) -> Condition:
+def absent(filter_: str, *, aligned_s: int, lasting_s: int) -> gcp.monitoring.AlertPolicyConditionArgs:
     """Nothing measured for as long as both together, where something had been."""
-    return Condition(
+    return gcp.monitoring.AlertPolicyConditionArgs(
         display_name="silent",
         condition_absent=gcp.monitoring.AlertPolicyConditionConditionAbsentArgs(
             filter=filter_,
@@ -141,9 +139,9 @@ def absent(filter_: str, *, aligned_s: int, lasting_s: int) -> Condition:
     )
 
 
-def logged(filter_: str) -> Condition:
+def logged(filter_: str) -> gcp.monitoring.AlertPolicyConditionArgs:
     """A line of a log."""
-    return Condition(
+    return gcp.monitoring.AlertPolicyConditionArgs(
         display_name="logged",
         condition_matched_log=gcp.monitoring.AlertPolicyConditionConditionMatchedLogArgs(filter=filter_),
     )

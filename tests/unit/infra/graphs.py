@@ -1,4 +1,4 @@
-"""Graphs of the AWS stack under mocks, as lists of resources."""
+"""Graphs of the stacks under mocks, as lists of resources."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from pathlib import Path
 
 from trivet.infra.listing import Listed
 
-PROGRAM = Path(__file__).with_name("mocked_aws.py")
+HERE = Path(__file__).parent
+PLACES = {
+    "aws": {"cloud": "aws", "region": "eu-central-1", "account": "123456789012"},
+    "gcp": {"cloud": "gcp", "region": "europe-west3", "account": "lending-models"},
+}
 DEFAULT = {
-    "cloud": "aws",
+    **PLACES["aws"],
     "environment": "dev",
-    "region": "eu-central-1",
-    "account": "123456789012",
     "endpoints": '["loan"]',
     "alert_emails": '["ml@example.com"]',
     "budget": "100",
@@ -25,11 +27,12 @@ DEFAULT = {
 
 @cache
 def _run(stack: str, config: str, how: str) -> str:
-    command = [sys.executable, str(PROGRAM), stack, config, how]
+    program = HERE / f"mocked_{json.loads(config)['cloud']}.py"
+    command = [sys.executable, str(program), stack, config, how]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def listed(stack: str = "dev", how: str = "preview", **config: str) -> list[Listed]:
+def listed(stack: str = "dev", how: str = "preview", cloud: str = "aws", **config: str) -> list[Listed]:
     """Every resource of the graph."""
-    graph = json.loads(_run(stack, json.dumps(DEFAULT | config), how))["resources"]
+    graph = json.loads(_run(stack, json.dumps(DEFAULT | PLACES[cloud] | config), how))["resources"]
     return [Listed(inputs["type"], name.split("::")[1], inputs) for name, inputs in graph.items()]
