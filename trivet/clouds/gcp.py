@@ -32,7 +32,7 @@ GCP = Cloud(
             Capability.STORE: Claim(Support.NATIVE, "a bucket of Cloud Storage"),
             Capability.JOBS: Claim(Support.NATIVE, "Vertex AI custom jobs"),
             Capability.BATCH_SCORING: Claim(
-                Support.EMULATED, "a custom job scores file after file, and goes on after its last complete chunk"
+                Support.EMULATED, "a custom job scores file after file, and goes on after its last complete one"
             ),
             Capability.MODELS: Claim(
                 Support.NATIVE, "Vertex AI model versions; aliases and approvals by model lie in the store beside them"

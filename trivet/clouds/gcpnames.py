@@ -23,8 +23,8 @@ MOST = 63  # characters of a label's key, and of its value
 def labels(tags: Mapping[str, str]) -> dict[str, str]:
     """Tags as labels, which are written in small letters, digits, hyphens and underscores.
 
-    Source: Google Cloud, Requirements for labels. What a label cannot hold becomes a hyphen, so two tags may become one:
-    the later counts.
+    Source: Google Cloud, Requirements for labels. What a label cannot hold becomes a hyphen, so two tags may become
+    one: the later counts.
     """
     return {_fitted(key): _fitted(value) for key, value in tags.items()}
 

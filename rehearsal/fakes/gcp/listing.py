@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trivet.rehearsal.fakes.gcp import project
 from trivet.rehearsal.fakes.gcp.constraints import TABLE, Constraints
 from trivet.rehearsal.fakes.gcp.kms import Kms
 from trivet.rehearsal.fakes.gcp.monitoring import Monitoring
@@ -11,6 +12,7 @@ from trivet.rehearsal.fakes.gcp.settings import Settings
 from trivet.rehearsal.fakes.gcp.storage.jsonapi import METHODS as STORAGE
 from trivet.rehearsal.fakes.gcp.vertex.predict import METHODS as PREDICTION
 from trivet.rehearsal.fakes.gcp.vertex.service import METHODS as VERTEX
+from trivet.rehearsal.fakes.images import Images
 from trivet.rehearsal.fakes.listing import constraints, settings
 
 INTRODUCTION = """\
@@ -81,8 +83,14 @@ def _methods() -> Iterator[str]:
     vertex = sorted([*VERTEX, *PREDICTION, "GetOperation"])
     yield f"Of Vertex AI {len(vertex)} methods: {_named(vertex)}. Of Cloud Logging `entries.list`.\n"
     constraints = Constraints()
-    for title, api in (("Cloud KMS", Kms(constraints).api()), ("Cloud Monitoring", Monitoring(constraints).api())):
-        yield f"Of {title} {len(api.methods)} methods: {_named(sorted(one.name for one in api.methods))}.\n"
+    every = (
+        ("Cloud KMS", Kms(constraints).api()),
+        ("Cloud Monitoring", Monitoring(constraints).api()),
+        ("the Cloud Resource Manager", project.permissions(constraints)),
+        ("Artifact Registry", project.images(constraints, Images({}))),
+    )
+    for title, api in every:
+        yield f"Of {title} {_named(sorted(one.name for one in api.methods))}.\n"
     storage = sorted(STORAGE)
     yield f"Of Cloud Storage's JSON API {len(storage)}: {_named(storage)}.\n"
     yield (

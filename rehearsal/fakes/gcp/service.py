@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from trivet.rehearsal.fakes.calls import CallLog
 from trivet.rehearsal.fakes.faults import Faults
-from trivet.rehearsal.fakes.gcp import credentials
+from trivet.rehearsal.fakes.gcp import credentials, project
 from trivet.rehearsal.fakes.gcp.control import Control
 from trivet.rehearsal.fakes.gcp.faults import STORAGE, Call, Fault
 from trivet.rehearsal.fakes.gcp.kms import Kms
@@ -40,7 +40,12 @@ class Service:
         self._xml = xmlapi.XmlApi(world.storage, self._sessions, world.address)
         self._kms = Kms(world.constraints)
         self._monitoring = Monitoring(world.constraints)
-        self._apis = (self._kms.api(), self._monitoring.api())
+        self._apis = (
+            self._kms.api(),
+            self._monitoring.api(),
+            project.permissions(world.constraints),
+            project.images(world.constraints, world.images),
+        )
         self._calls = CallLog[Call]()
         self._faults: Faults[Fault] = Faults(Fault)
         self._control = Control(
