@@ -7,13 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from google.auth.credentials import AnonymousCredentials
+from google.auth.identity_pool import Credentials
 
 from trivet.core.outputs import EndpointShell, GcpNative, Outputs, Signing
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.signing import key_id
-from trivet.platforms.gcp.clients import Clients
+from trivet.platforms.gcp.clients import SCOPE, Clients
 from trivet.platforms.gcp.images import SERVING, TRAINING
 from trivet.platforms.gcp.labels import labels, labels_of, whose
 from trivet.platforms.gcp.session import GcpPlatform
@@ -62,18 +62,24 @@ class GcpRig(Rig):
             raise RuntimeError(f"The rig left models behind: {', '.join(left)}.")
 
     def _clients(self) -> Clients:
-        return Clients(PROJECT, LOCATION, credentials=AnonymousCredentials(), endpoint=self.fake.endpoint)
+        account = self.fake.environment["GOOGLE_APPLICATION_CREDENTIALS"]
+        credentials = Credentials.from_file(account, scopes=[SCOPE])
+        return Clients(PROJECT, LOCATION, credentials=credentials, endpoint=self.fake.endpoint)
 
     def _provision(self) -> Outputs:
         for name in ("store", "records"):
             body = {"name": f"{PREFIX}-{name}", "location": LOCATION}
             self.clients.post("storage", "storage/v1/b", body, project=PROJECT)
+        for what in ("trainer", "server"):
+            path, body = f"v1/projects/{PROJECT}/serviceAccounts", {"accountId": f"{PREFIX}-{what}"}
+            self.clients.post("iam", path, body)
         ring = self.clients.post("cloudkms", f"v1/{self.clients.parent}/keyRings", {}, keyRingId=PREFIX)["name"]
         data = self._key(ring, "data", {"purpose": "ENCRYPT_DECRYPT"})
         template = {"algorithm": "EC_SIGN_P256_SHA256", "protectionLevel": "HSM"}
         signing = self._key(ring, "signing", {"purpose": "ASYMMETRIC_SIGN", "versionTemplate": template})
         signing = f"{signing}/cryptoKeyVersions/1"
         public = self.clients.get("cloudkms", f"v1/{signing}/publicKey")["pem"]
+        native = _native(data)
         outputs = Outputs(
             version=1,
             project="rehearsal",
@@ -90,7 +96,7 @@ class GcpRig(Rig):
             workflows=_account("workflow"),
             signing=Signing(public_key=public, key_id=key_id(public), private_key=f"gcpkms://{signing}"),
             endpoints={name: _shell(name) for name in ENDPOINTS},
-            native=_native(data),
+            native=native,
         )
         for name, shell in outputs.endpoints.items():
             body = {
@@ -101,7 +107,7 @@ class GcpRig(Rig):
             path = f"v1/{self.clients.parent}/endpoints"
             made = self.clients.post("aiplatform", path, body, endpointId=shell.name)
             self.clients.ended(made, f"Endpoint {name}")
-            for alarm in outputs.native.alarms[name]:
+            for alarm in native.alarms[name]:
                 self._policy(alarm)
         return outputs
 

@@ -6,7 +6,10 @@ each gets one of its own, and both the same for the same package.
 
 from __future__ import annotations
 
-from pydantic import ValidationError
+from datetime import UTC, datetime
+from typing import Self
+
+from pydantic import AwareDatetime, ValidationError
 
 from trivet.core.document import Document
 from trivet.core.errors import IntegrityError, NotFound
@@ -17,10 +20,16 @@ FOLDER = "registry"
 
 
 class Claim(Document):
-    """Whose a number of a model is, and who registered it first."""
+    """Whose a number of a model is, and who registered it first, and when."""
 
     digest: str
     author: str
+    time: AwareDatetime
+
+    @classmethod
+    def now(cls, digest: str, author: str) -> Self:
+        """One that is made just now."""
+        return cls(digest=digest, author=author, time=datetime.now(UTC))
 
 
 class Registered:
@@ -43,12 +52,12 @@ class Registered:
                 return number
             number += 1
 
-    def claimed(self, name: str, number: int) -> Claim | None:
-        """Whose a number is."""
-        try:
-            return Claim.model_validate_json(self._store.get(_claim_key(name, number)))
-        except NotFound:
-            return None
+    def claimed(self, name: str, number: int) -> Claim:
+        """Whose a number is.
+
+        :raises NotFound: when it is nobody's.
+        """
+        return Claim.model_validate_json(self._store.get(_claim_key(name, number)))
 
     def pointed(self, name: str, alias: str) -> int | None:
         """The version to which an alias points."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from trivet.rehearsal.fakes.gcp import project
 from trivet.rehearsal.fakes.gcp.constraints import TABLE, Constraints
+from trivet.rehearsal.fakes.gcp.iam import Iam
 from trivet.rehearsal.fakes.gcp.kms import Kms
 from trivet.rehearsal.fakes.gcp.monitoring import Monitoring
 from trivet.rehearsal.fakes.gcp.settings import Settings
@@ -58,8 +59,7 @@ that was made when the model was uploaded, and a free port in `AIP_HTTP_PORT`, w
 
 Cloud KMS makes keys that sign for real. Cloud Monitoring keeps time series by its rules; it evaluates no condition, so
 `Fake.alert` says when an alert of an alert policy opens and closes. Whoever looks for credentials in the environment
-finds a service account, for which the fake gives tokens, and the addresses of these services where gcloud looks for
-them.
+finds an identity, for which the fake gives tokens, and the addresses of these services where gcloud looks for them.
 
 `Fake` also injects errors (throttled, denied, unavailable), lost and cut connections and delays, and lists every call
 with service, operation and resource.
@@ -86,6 +86,7 @@ def _methods() -> Iterator[str]:
     every = (
         ("Cloud KMS", Kms(constraints).api()),
         ("Cloud Monitoring", Monitoring(constraints).api()),
+        ("IAM", Iam(constraints).api()),
         ("the Cloud Resource Manager", project.permissions(constraints)),
         ("Artifact Registry", project.images(constraints, Images({}))),
     )

@@ -13,6 +13,7 @@ from trivet.rehearsal.fakes.faults import Faults
 from trivet.rehearsal.fakes.gcp import credentials, project
 from trivet.rehearsal.fakes.gcp.control import Control
 from trivet.rehearsal.fakes.gcp.faults import STORAGE, Call, Fault
+from trivet.rehearsal.fakes.gcp.iam import Iam
 from trivet.rehearsal.fakes.gcp.kms import Kms
 from trivet.rehearsal.fakes.gcp.monitoring import Monitoring
 from trivet.rehearsal.fakes.gcp.refusals import left_out, render, render_storage, render_xml
@@ -40,9 +41,11 @@ class Service:
         self._xml = xmlapi.XmlApi(world.storage, self._sessions, world.address)
         self._kms = Kms(world.constraints)
         self._monitoring = Monitoring(world.constraints)
+        self._iam = Iam(world.constraints)
         self._apis = (
             self._kms.api(),
             self._monitoring.api(),
+            self._iam.api(),
             project.permissions(world.constraints),
             project.images(world.constraints, world.images),
         )
@@ -118,6 +121,7 @@ class Service:
             self._loaded.forget()
         self._kms.forget()
         self._monitoring.forget()
+        self._iam.forget()
         self._sessions.clear()
         self._xml.clear()
 

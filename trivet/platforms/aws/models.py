@@ -62,7 +62,7 @@ class AwsModels(Models):
         opened = Package(package)
         key = put_package(self._store, opened, self._sign)
         point("register.stored")
-        number = self._registered.claim(name, Claim(digest=opened.digest, author=author))
+        number = self._registered.claim(name, Claim.now(opened.digest, author))
         point("register.claimed")
         made = self._model_package(name, number)
         if made is None:

@@ -12,7 +12,7 @@ from typing import Any
 import google.auth
 from google.api_core.exceptions import GoogleAPICallError, from_http_response
 from google.api_core.retry import Retry
-from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.credentials import Credentials
 from google.auth.transport.requests import AuthorizedSession
 from requests import Response
 
@@ -73,11 +73,6 @@ class Clients:
             if found is None:
                 found, _ = google.auth.default(scopes=[SCOPE])
             return found
-
-    @property
-    def is_anonymous(self) -> bool:
-        """Whether nobody in particular calls."""
-        return isinstance(self._given, AnonymousCredentials)
 
     @property
     def storage(self) -> str | None:

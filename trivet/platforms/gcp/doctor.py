@@ -61,7 +61,7 @@ def _caller(clients: Clients) -> str:
     """Who calls; a token is asked for, so that credentials which are no longer good are found."""
     with told("Asking Google Cloud who you are"):
         credentials: Any = clients.credentials
-        if not clients.is_anonymous and not credentials.valid:
+        if not credentials.valid:
             credentials.refresh(Request())
     return getattr(credentials, "service_account_email", "") or getattr(credentials, "account", "") or "a user"
 

@@ -66,13 +66,21 @@ class GcpEndpoints(Part, Endpoints):
         if serving:
             releases = tuple(self._release(one) for one in serving)
             return EndpointState(
-                name=name, status=EndpointStatus.READY, url=url, since=there["updateTime"], releases=releases
+                name=name,
+                status=EndpointStatus.READY,
+                url=url,
+                reason=keeping.failed(),
+                since=there["updateTime"],
+                releases=releases,
             )
         if keeping.paused() is not None:
             reason = f"It was paused; `trivet resume --endpoint {name}` serves again."
             return EndpointState(name=name, status=EndpointStatus.STOPPED, url=url, reason=reason)
-        status = EndpointStatus.STARTING if keeping.begun() else EndpointStatus.EMPTY
-        return EndpointState(name=name, status=status, url=url)
+        if keeping.begun():
+            return EndpointState(name=name, status=EndpointStatus.STARTING, url=url)
+        reason = keeping.failed()
+        status = EndpointStatus.FAILED if reason else EndpointStatus.EMPTY
+        return EndpointState(name=name, status=status, url=url, reason=reason)
 
     def held(self, name: str) -> EndpointSpec | None:
         serving = self._serving(name, self._hosted(name).described())
@@ -143,7 +151,7 @@ class GcpEndpoints(Part, Endpoints):
             except (GoogleAPICallError, TrivetError) as error:
                 raise self._taken_back(hosted, paused, {}, error) from error
             keeping.want(paused)
-        keeping.awake()
+        keeping.over()
         return self.state(name)
 
     def logs(self, name: str) -> Iterator[str]:
@@ -178,7 +186,6 @@ class GcpEndpoints(Part, Endpoints):
         wanted = {one.id for one in plan}
         hosted.undeploy(one.id for one in before if one.id not in wanted)
         point("endpoint.undeployed")
-        keeping.awake()
         keeping.over()
         self._tidy(name, frozenset(one.model for one in plan))
 
@@ -192,15 +199,16 @@ class GcpEndpoints(Part, Endpoints):
         if now != back and now.keys() <= known:  # else somebody else's release serves
             hosted.split(back)
         hosted.undeploy(one.id for one in plan if one.id in there and one.id not in before)
-        self._keeping(hosted.name).over()
+        sentence = f"{said(why)}." if isinstance(why, GoogleAPICallError) else str(why)
+        reason = f"{sentence}{f' The server: {wrote}' if wrote else ''}"
+        self._keeping(hosted.name).fail(reason)
         what = f"The endpoint {hosted.name}"
         if isinstance(why, GoogleAPICallError) and why.response is not None:
             return refusal(what, why)
         if isinstance(why, TrivetError) and not isinstance(why, NotReady):
             return why
-        sentence = f"{said(why)}." if isinstance(why, GoogleAPICallError) else str(why)
         went = "went back to what it served before" if any(before.values()) else "did not become ready"
-        return NotReady(f"{what} {went}: {sentence}{f' The server: {wrote}' if wrote else ''}", "Read its log.")
+        return NotReady(f"{what} {went}: {reason}", "Read its log.")
 
     def _empty(self, hosted: Hosted) -> None:
         there = hosted.deployed()

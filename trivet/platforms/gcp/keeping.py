@@ -26,13 +26,20 @@ class Begun(Document):
     before: dict[str, int]
 
 
+class Failed(Document):
+    """Why the last release was taken back."""
+
+    reason: str
+
+
 class Keeping:
     """What is kept of one endpoint, by the name that the stack gives it."""
 
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
         folder = f"endpoints/{name}"
-        self._wanted, self._paused, self._begun = (f"{folder}/{what}.json" for what in ("wanted", "paused", "rollout"))
+        keys = (f"{folder}/{what}.json" for what in ("wanted", "paused", "rollout", "failed"))
+        self._wanted, self._paused, self._begun, self._failed = keys
 
     def want(self, plan: Plan) -> None:
         """Remember what serves, in this order."""
@@ -52,10 +59,6 @@ class Keeping:
         found = self._read(self._paused, Wanted)
         return found.plan if found else None
 
-    def awake(self) -> None:
-        """The pause is over."""
-        self._store.delete(self._paused)
-
     def begin(self, plan: Plan, split: Mapping[str, int]) -> dict[str, int]:
         """Remember how the traffic is split before a release, and return that.
 
@@ -74,12 +77,23 @@ class Keeping:
         return self._read(self._begun, Begun) is not None
 
     def over(self) -> None:
-        """The release has ended, in whichever way."""
+        """The release serves."""
+        for key in (self._begun, self._failed, self._paused):
+            self._store.delete(key)
+
+    def fail(self, reason: str) -> None:
+        """The release was taken back."""
+        self._store.put(self._failed, Failed(reason=reason).canonical())
         self._store.delete(self._begun)
+
+    def failed(self) -> str:
+        """Why the last release was taken back; empty where it was not."""
+        found = self._read(self._failed, Failed)
+        return found.reason if found else ""
 
     def forget(self) -> None:
         """Nothing is wanted any more."""
-        for key in (self._begun, self._paused, self._wanted):
+        for key in (self._begun, self._failed, self._paused, self._wanted):
             self._store.delete(key)
 
     def _read(self, key: str, kind: type[D]) -> D | None:

@@ -73,7 +73,7 @@ class GcpModels(Models):
         opened = Package(package)
         put_package(self._store, opened, self._sign)
         point("register.stored")
-        number = self._registered.claim(name, Claim(digest=opened.digest, author=author))
+        number = self._registered.claim(name, Claim.now(opened.digest, author))
         point("register.claimed")
         made = self._made(name, number)
         if made is None:
@@ -201,8 +201,8 @@ class GcpModels(Models):
             version=release.version,
             digest=release.digest,
             key=package_key(release.digest),
-            author=claim.author if claim else "",
-            created=found["versionCreateTime"],
+            author=claim.author,
+            created=claim.time,
             tags=self._tags(release.model, release.version),
         )
         return self._registered.whole(bare)

@@ -82,12 +82,10 @@ class GcpPlatform(Platform):
 
 def reaching(clients: Clients) -> dict[str, Any]:
     """How obstore reaches Cloud Storage as the others are reached: with the same identity, at the same place."""
-    found: dict[str, Any] = {"retry_config": RETRIES}
+    found: dict[str, Any] = {"retry_config": RETRIES, "credential_provider": tokens(clients)}
     if address := clients.storage:
         found |= {"base_url": address.rstrip("/"), "client_options": {"allow_http": address.startswith("http:")}}
-    if clients.is_anonymous:
-        return found | {"skip_signature": True}
-    return found | {"credential_provider": tokens(clients)}
+    return found
 
 
 def tokens(clients: Clients) -> Callable[[], dict[str, Any]]:
