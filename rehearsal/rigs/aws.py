@@ -15,8 +15,8 @@ from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.signing import public_pem
 from trivet.platforms.aws.clients import Clients
+from trivet.platforms.aws.images import SERVING, TRAINING, tag
 from trivet.platforms.aws.session import AwsPlatform
-from trivet.platforms.images import SERVING, TRAINING, tag
 from trivet.rehearsal.fakes.aws import Fake
 from trivet.rehearsal.rigs import Rig
 

@@ -32,12 +32,15 @@ GCP = Cloud(
             Capability.STORE: Claim(Support.NATIVE, "a bucket of Cloud Storage"),
             Capability.JOBS: Claim(Support.NATIVE, "Vertex AI custom jobs"),
             Capability.BATCH_SCORING: Claim(
-                Support.EMULATED, "a custom job scores file after file, and goes on after its last complete chunk"
+                Support.EMULATED, "a custom job scores file after file, and goes on after its last complete one"
             ),
             Capability.MODELS: Claim(
-                Support.NATIVE, "Vertex AI model versions; aliases and approvals by model lie in the store beside them"
+                Support.NATIVE,
+                "Vertex AI model versions; numbers, aliases and approvals by model lie in the store beside them",
             ),
-            Capability.ENDPOINTS: Claim(Support.NATIVE, "Vertex AI endpoints"),
+            Capability.ENDPOINTS: Claim(
+                Support.NATIVE, "Vertex AI endpoints; steps of a rollout, and their taking back, are Trivet's own"
+            ),
             Capability.WORKFLOWS: Claim(
                 Support.REFUSED, "Vertex AI Pipelines are not used yet; call `trivet run` from a CI job."
             ),

@@ -17,10 +17,10 @@ from trivet.infra.settings import ScheduleSettings, Settings
 from trivet.infra.stacks.aws.batch import told
 from trivet.infra.stacks.aws.context import Context
 from trivet.infra.stacks.aws.grants import UNDELIVERED
+from trivet.platforms.aws.images import TRAINING, tag
 from trivet.platforms.aws.requests import Surroundings, runtime_limit, training_request
 from trivet.platforms.aws.tags import tags_of
 from trivet.platforms.container import RUN, STORE, TASK
-from trivet.platforms.images import TRAINING, tag
 from trivet.platforms.scheduled import task_key
 
 ID = "<aws.scheduler.execution-id>"  # of 16 characters; "Adding context attributes", EventBridge Scheduler's guide

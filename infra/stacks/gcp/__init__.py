@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 
 from trivet.clouds.gcpnames import labels
+from trivet.core.signing import key_id
 from trivet.infra.component import StackComponent
 from trivet.infra.settings import Settings
 from trivet.infra.stacks.context import check_modes, section
@@ -87,8 +88,8 @@ class Stack(StackComponent):
             "workflows": self.identities.emails["workflow"],
             "signing": {
                 "public_key": self.keys.signing_public,
-                "key_id": self.keys.signing,
-                "private_key": pulumi.Output.concat("gcpkms:///", self.keys.signing),
+                "key_id": self.keys.signing_public.apply(key_id),
+                "private_key": pulumi.Output.concat("gcpkms://", self.keys.signing),
             },
             "endpoints": section(
                 {shell.endpoint: (shell.number, shell.host, shell.most_instances) for shell in self.endpoints}, store

@@ -7,4 +7,4 @@ from trivet.infra.stacks.gcp.context import Context
 
 def parent(context: Context) -> str:
     """The place in which models are registered; the stack's bear its labels, and their names begin with its prefix."""
-    return context.here("models")
+    return f"projects/{context.project}/locations/{context.region}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import pulumi
@@ -18,16 +19,16 @@ from trivet.clouds.gcpnames import labels
 from trivet.core.errors import ConfigError
 from trivet.infra.clock import crontab
 from trivet.infra.settings import ScheduleSettings, Settings
-from trivet.infra.stacks.context import tags_of
 from trivet.infra.stacks.gcp.alerts import Alerts, logged, policy
 from trivet.infra.stacks.gcp.context import Context
-from trivet.platforms.container import RUN_IN, STORE, TASK
-from trivet.platforms.images import TRAINING, tag
+from trivet.platforms.container import RUN, STORE, TASK
+from trivet.platforms.gcp.images import TRAINING, name
+from trivet.platforms.gcp.labels import labels_of
+from trivet.platforms.gcp.requests import Surroundings, job_request
+from trivet.platforms.jobplaces import VERTEX
 from trivet.platforms.scheduled import task_key
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-NUMBER = "CLOUD_ML_JOB_ID"
-"""Where Vertex AI says in a container which job it is: "Training code requirements", environment variables."""
 _LATEST_S, _RETRIES = 3600, 3
 _ANSWER_S = 60
 _LONGEST_DISPLAY = 128  # characters of a job's display name
@@ -98,55 +99,27 @@ def create(context: Context, work: Work, alerts: Alerts) -> None:
 
 
 def _request(context: Context, settings: ScheduleSettings, work: Work) -> pulumi.Output[str]:
-    """What Cloud Scheduler asks of Vertex AI, in the Base64 that it takes a body in."""
-    image = settings.native.gcp.image or pulumi.Output.concat(work.images or "", ":", tag(TRAINING))
-    found: dict[str, Any] = {"store": work.store, "account": work.trainer, "key": work.key, "image": image}
-    return pulumi.Output.all(**found, attachment=work.attachment).apply(
-        lambda known: base64.b64encode(json.dumps(custom_job(context, settings, **known)).encode()).decode()
-    )
+    """What Cloud Scheduler asks of Vertex AI, in the Base64 that it takes a body in.
 
-
-def custom_job(
-    context: Context,
-    settings: ScheduleSettings,
-    *,
-    store: str,
-    account: str,
-    key: str,
-    image: str,
-    attachment: str | None,
-) -> dict[str, Any]:
-    """A custom job as Vertex AI's REST interface takes it."""
+    Vertex AI's own number of the job tells its output from that of other runs: Cloud Scheduler has no name for a run.
+    """
     machines = settings.native.gcp
-    environment = {STORE: store, TASK: task_key(settings.name), RUN_IN: NUMBER}
-    machine: dict[str, Any] = {"machineType": machines.machine_type}
-    if machines.accelerator:
-        machine |= {"acceleratorType": machines.accelerator.kind, "acceleratorCount": machines.accelerator.count}
-    scheduling = {"timeout": f"{settings.timeout.total_seconds():.0f}s"}
-    if machines.spot:
-        scheduling |= {"strategy": "SPOT", "maxWaitDuration": f"{machines.patience.total_seconds():.0f}s"}
-    job: dict[str, Any] = {
-        "workerPoolSpecs": [
-            {
-                "replicaCount": "1",
-                "machineSpec": machine,
-                "diskSpec": {"bootDiskType": "pd-ssd", "bootDiskSizeGb": machines.disk_gb},
-                "containerSpec": {
-                    "imageUri": image,
-                    "args": ["train"],
-                    "env": [{"name": name, "value": value} for name, value in environment.items()],
-                },
-            }
-        ],
-        "scheduling": scheduling,
-        "serviceAccount": account,
-        "baseOutputDirectory": {"outputUriPrefix": f"{store}/jobs/{settings.name}"},
-    }
-    if attachment:
-        job["pscInterfaceConfig"] = {"networkAttachment": attachment}
-    return {
-        "displayName": context.name(settings.name, _LONGEST_DISPLAY),
-        "jobSpec": job,
-        "encryptionSpec": {"kmsKeyName": key},
-        "labels": labels({**tags_of(context.settings, pulumi.get_stack()), "trivet:schedule": settings.name}),
-    }
+    owner = (pulumi.get_project(), pulumi.get_stack(), context.settings.environment)
+    own = labels_of(*owner, labels(context.settings.tags), schedule=settings.name)
+
+    def written(store: str, account: str, key: str, image: str, attachment: str | None) -> str:
+        request = job_request(
+            Surroundings(store, account, key, attachment),
+            context.name(settings.name, _LONGEST_DISPLAY),
+            settings.name,
+            machines,
+            image=image,
+            seconds=max(1, ceil(settings.timeout.total_seconds())),
+            environment={STORE: store, TASK: task_key(settings.name), RUN: f"${VERTEX}"},
+            labels=own,
+        )
+        return base64.b64encode(json.dumps(request).encode()).decode()
+
+    image = machines.image or pulumi.Output.concat(work.images or "", "/", name(TRAINING))
+    found: dict[str, Any] = {"store": work.store, "account": work.trainer, "key": work.key, "image": image}
+    return pulumi.Output.all(**found, attachment=work.attachment).apply(lambda known: written(**known))

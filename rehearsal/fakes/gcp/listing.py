@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trivet.rehearsal.fakes.gcp import project
 from trivet.rehearsal.fakes.gcp.constraints import TABLE, Constraints
+from trivet.rehearsal.fakes.gcp.iam import Iam
 from trivet.rehearsal.fakes.gcp.kms import Kms
 from trivet.rehearsal.fakes.gcp.monitoring import Monitoring
 from trivet.rehearsal.fakes.gcp.settings import Settings
 from trivet.rehearsal.fakes.gcp.storage.jsonapi import METHODS as STORAGE
 from trivet.rehearsal.fakes.gcp.vertex.predict import METHODS as PREDICTION
 from trivet.rehearsal.fakes.gcp.vertex.service import METHODS as VERTEX
+from trivet.rehearsal.fakes.images import Images
 from trivet.rehearsal.fakes.listing import constraints, settings
 
 INTRODUCTION = """\
@@ -56,8 +59,7 @@ that was made when the model was uploaded, and a free port in `AIP_HTTP_PORT`, w
 
 Cloud KMS makes keys that sign for real. Cloud Monitoring keeps time series by its rules; it evaluates no condition, so
 `Fake.alert` says when an alert of an alert policy opens and closes. Whoever looks for credentials in the environment
-finds a service account, for which the fake gives tokens, and the addresses of these services where gcloud looks for
-them.
+finds an identity, for which the fake gives tokens, and the addresses of these services where gcloud looks for them.
 
 `Fake` also injects errors (throttled, denied, unavailable), lost and cut connections and delays, and lists every call
 with service, operation and resource.
@@ -81,8 +83,15 @@ def _methods() -> Iterator[str]:
     vertex = sorted([*VERTEX, *PREDICTION, "GetOperation"])
     yield f"Of Vertex AI {len(vertex)} methods: {_named(vertex)}. Of Cloud Logging `entries.list`.\n"
     constraints = Constraints()
-    for title, api in (("Cloud KMS", Kms(constraints).api()), ("Cloud Monitoring", Monitoring(constraints).api())):
-        yield f"Of {title} {len(api.methods)} methods: {_named(sorted(one.name for one in api.methods))}.\n"
+    every = (
+        ("Cloud KMS", Kms(constraints).api()),
+        ("Cloud Monitoring", Monitoring(constraints).api()),
+        ("IAM", Iam(constraints).api()),
+        ("the Cloud Resource Manager", project.permissions(constraints)),
+        ("Artifact Registry", project.images(constraints, Images({}))),
+    )
+    for title, api in every:
+        yield f"Of {title} {_named(sorted(one.name for one in api.methods))}.\n"
     storage = sorted(STORAGE)
     yield f"Of Cloud Storage's JSON API {len(storage)}: {_named(storage)}.\n"
     yield (

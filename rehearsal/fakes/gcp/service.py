@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from trivet.rehearsal.fakes.calls import CallLog
 from trivet.rehearsal.fakes.faults import Faults
-from trivet.rehearsal.fakes.gcp import credentials
+from trivet.rehearsal.fakes.gcp import credentials, project
 from trivet.rehearsal.fakes.gcp.control import Control
 from trivet.rehearsal.fakes.gcp.faults import STORAGE, Call, Fault
+from trivet.rehearsal.fakes.gcp.iam import Iam
 from trivet.rehearsal.fakes.gcp.kms import Kms
 from trivet.rehearsal.fakes.gcp.monitoring import Monitoring
 from trivet.rehearsal.fakes.gcp.refusals import left_out, render, render_storage, render_xml
@@ -40,7 +41,14 @@ class Service:
         self._xml = xmlapi.XmlApi(world.storage, self._sessions, world.address)
         self._kms = Kms(world.constraints)
         self._monitoring = Monitoring(world.constraints)
-        self._apis = (self._kms.api(), self._monitoring.api())
+        self._iam = Iam(world.constraints)
+        self._apis = (
+            self._kms.api(),
+            self._monitoring.api(),
+            self._iam.api(),
+            project.permissions(world.constraints),
+            project.images(world.constraints, world.images),
+        )
         self._calls = CallLog[Call]()
         self._faults: Faults[Fault] = Faults(Fault)
         self._control = Control(
@@ -113,6 +121,7 @@ class Service:
             self._loaded.forget()
         self._kms.forget()
         self._monitoring.forget()
+        self._iam.forget()
         self._sessions.clear()
         self._xml.clear()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from trivet.core.errors import NotFound
@@ -123,6 +123,33 @@ class Served(Google):
 
     def _labels(self, account: Account, inputs: Properties) -> dict[str, str]:
         return {**account.labels, **(inputs.get("labels") or {})}
+
+
+@dataclass(frozen=True)
+class ServiceAccount(Served):
+    """A service account: in the fake that it is there, and what it is called."""
+
+    def body(self, account: Account, inputs: Properties, members: Sequence[str]) -> Body:
+        """See :class:`Served`."""
+        said = {name: inputs[name] for name in ("displayName", "description") if inputs.get(name)}
+        return {"accountId": inputs["accountId"], "serviceAccount": said}
+
+
+@dataclass(frozen=True)
+class Policy(Served):
+    """An alert policy, whose number Cloud Monitoring gives."""
+
+    def create(self, account: Account, urn: str, inputs: Properties) -> tuple[str, Properties]:
+        """See :class:`Kind`."""
+        fake, bag = _fake(account), self.bag(account, inputs)
+        if fake is None:
+            return super().create(account, urn, inputs)
+        made = fake.ask("POST", self.collection.format_map(bag), self.body(account, inputs, self.members))
+        return replace(self, identity=made["name"], collection="").create_known(account, urn, inputs)
+
+    def create_known(self, account: Account, urn: str, inputs: Properties) -> tuple[str, Properties]:
+        """Note it, where the fake has it already."""
+        return Google.create(self, account, urn, inputs)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trivet.rehearsal.plugins.gcp.kinds import Google, google
-from trivet.rehearsal.plugins.gcp.served import Bucket, Key, Ring, Served
+from trivet.rehearsal.plugins.gcp.served import Bucket, Key, Policy, Ring, Served, ServiceAccount
 
 _HERE = "projects/{project}/locations/{location}"
 _REGION = "projects/{project}/regions/{region}"
@@ -62,6 +62,8 @@ _ALL = [
             "name": "{id}",
             "uniqueId": "{digits}",
         },
+        kind=ServiceAccount,
+        collection="/v1/projects/{project}/serviceAccounts",
     ),
     google("serviceaccount:IAMMember", "{serviceAccountId}/{role}/{member}", _MEMBER, needs=("{serviceAccountId}",)),
     google(
@@ -229,7 +231,16 @@ _ALL = [
         outputs={"name": "{id}", "lifecycleState": "ACTIVE"},
     ),
     google("logging:Metric", "{name}"),
-    google("monitoring:AlertPolicy", "projects/{project}/alertPolicies/{digits}", outputs={"name": "{id}"}),
+    google(
+        "monitoring:AlertPolicy",
+        "projects/{project}/alertPolicies/{digits}",
+        outputs={"name": "{id}"},
+        kind=Policy,
+        collection="/v3/projects/{project}/alertPolicies",
+        path="/v3/{id}",
+        members=("displayName", "combiner", "conditions", "documentation", "userLabels", "notificationChannels"),
+        mutable=("displayName", "combiner", "documentation", "userLabels", "notificationChannels"),
+    ),
     google(
         "monitoring:NotificationChannel",
         "projects/{project}/notificationChannels/{digits}",

@@ -18,7 +18,7 @@ import pytest
 
 from trivet.core.errors import ConfigError, Unsupported
 from trivet.core.waiting import wait_for
-from trivet.platforms.images import SERVING, TRAINING, tag
+from trivet.platforms.aws.images import SERVING, TRAINING, tag
 from trivet.rehearsal.fakes.aws import REGION, Fake
 from trivet.rehearsal.lying import lying
 from trivet.rehearsal.plugins.path import rehearsing

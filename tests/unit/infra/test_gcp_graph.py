@@ -219,7 +219,7 @@ def test_a_schedule_asks_vertex_ai_for_a_job_as_the_scheduler():
     assert asked["encryptionSpec"]["kmsKeyName"] == run("scheduled")["output"]["native"]["key"]
     environment = {one["name"]: one["value"] for one in asked["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["env"]}
     assert environment["TRIVET_CONTAINER_TASK"] == "schedules/nightly.json"
-    assert environment["TRIVET_RUN_IN"] == "CLOUD_ML_JOB_ID"
+    assert environment["TRIVET_RUN"] == "$CLOUD_ML_JOB_ID"
     assert asked["labels"]["trivet-schedule"] == "nightly" and not of("prod", "Job")
 
 

@@ -13,7 +13,7 @@ from trivet.core.errors import TrivetError
 from trivet.core.outputs import AwsNative, Outputs
 from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.errors import DENIED, code_of, is_missing, said
-from trivet.platforms.images import SERVING, TRAINING, tag
+from trivet.platforms.aws.images import SERVING, TRAINING, tag
 from trivet.platforms.scheduled import task_key
 
 # What the verbs call; docs/aws.md lists them with the resources.

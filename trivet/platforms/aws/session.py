@@ -22,12 +22,11 @@ from trivet.platforms.aws.database import login
 from trivet.platforms.aws.doctor import examine
 from trivet.platforms.aws.endpoints import AwsEndpoints
 from trivet.platforms.aws.errors import told
-from trivet.platforms.aws.images import image
+from trivet.platforms.aws.images import SERVING, image
 from trivet.platforms.aws.jobs import AwsJobs
 from trivet.platforms.aws.metrics import AwsMetrics
 from trivet.platforms.aws.models import AwsModels
 from trivet.platforms.aws.signing import signer
-from trivet.platforms.images import SERVING
 from trivet.platforms.refused import NoWorkflows
 from trivet.platforms.store import ObjectStore
 

@@ -17,9 +17,8 @@ from trivet.core.errors import ForeignRelease
 from trivet.core.modelpackage import package_key
 from trivet.core.outputs import AwsNative, EndpointShell, Outputs
 from trivet.core.specs import EndpointSpec, Release
-from trivet.platforms.aws.images import image
+from trivet.platforms.aws.images import SERVING, image
 from trivet.platforms.aws.tags import tags
-from trivet.platforms.images import SERVING
 
 NAME, VERSION, MODE = "TRIVET_MODEL_NAME", "TRIVET_MODEL_VERSION", "TRIVET_RECORDS_MODE"
 MOST_NAME, DIGITS = 63, 12
