@@ -63,12 +63,14 @@ _IDENTIFYING = ("bucket", "name", "identifier", "arn", "id", "keyId", "resourceI
 """Properties by which one resource names another, the likeliest first."""
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _INDENT = "  "
+_PROTECTED = (f"{_INDENT}lifecycle {{", f"{_INDENT * 2}prevent_destroy = true", f"{_INDENT}}}")
 
 
 class Node(NamedTuple):
     """One resource as a graph has it: inputs and outputs known, and from where each input comes.
 
     :param outputs: beside the inputs, what others may take from it.
+    :param protect: whether Pulumi refuses to destroy it, as Terraform does by a lifecycle.
     :param refers: keys of other nodes, by input.
     """
 
@@ -77,6 +79,7 @@ class Node(NamedTuple):
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
     refers: Mapping[str, Sequence[str]]
+    protect: bool = False
 
 
 class _Reference(str):
@@ -123,6 +126,7 @@ def _resource(node: Node, nodes: Mapping[str, Node]) -> str:
     many = {name: _snake(name) for name in _PLURAL} if node.type.startswith("gcp:") else {}
     names = _RENAMED.get(node.type, {})
     body = _body(node.inputs, sdk.declared(node.type).inputs, known, names, many)
+    body = [*body, *(_PROTECTED if node.protect else ())]
     return "\n".join([f'resource "{type_name(node.type)}" "{_label(node.name)}" {{', *body, "}", ""])
 
 

@@ -196,8 +196,8 @@ would cost.
 
 The figure leaves out what is charged by use, and on AWS one such thing goes on while nobody uses the stack: its trail
 records the management events of the **whole account, in every region**. Where the account has another trail already,
-AWS charges for this second copy by the event; and what the trail tells CloudWatch Logs is charged there by the GB, taken in
-and kept. How much that is, is unknown: it depends on what else the account does. Where your organization keeps a trail,
+AWS charges for this second copy by the event; and what the trail tells CloudWatch Logs is charged there by the GB, taken
+in and kept. How much that is, is unknown: it depends on what else the account does. Where your organization keeps a trail,
 `trivet:audit off` saves both.
 
 ## What is off or shared in `dev`
@@ -260,8 +260,8 @@ def gcp_rights() -> str:
     parts.append(
         "Each has roles of the stack's own, with the permissions below and no others. Vertex AI, logs and metrics know "
         "no narrower place than the project: whoever may start jobs there may see those of every stack in it, so that "
-        "a project should hold one stack. Nobody acts as an account who is not named here, and no service account has a "
-        "key. Google's own service agents use the key of what they store, each by a binding of its own.\n"
+        "a project should hold one stack. Nobody acts as an account who is not named here, and no service account has "
+        "a key. Google's own service agents use the key of what they store, each by a binding of its own.\n"
     )
     for what, rights in gcp_grants.RIGHTS.items():
         parts += [f"## {what}\n", "| role | permissions | on |", "| --- | --- | --- |"]

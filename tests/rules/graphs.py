@@ -130,7 +130,13 @@ class Stack:
         """The same as HCL."""
         return written(
             {
-                key: Node(*key.split("::"), inputs, self.outputs.get(key, {}), self.refers.get(key, {}))
+                key: Node(
+                    *key.split("::"),
+                    inputs,
+                    self.outputs.get(key, {}),
+                    self.refers.get(key, {}),
+                    protect=bool(self.options.get(key, {}).get("protect")),
+                )
                 for key, inputs in self.resources.items()
             }
         )
