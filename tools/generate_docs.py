@@ -196,9 +196,9 @@ would cost.
 
 The figure leaves out what is charged by use, and on AWS one such thing goes on while nobody uses the stack: its trail
 records the management events of the **whole account, in every region**. Where the account has another trail already,
-AWS charges for this second copy by the event; and what the trail tells CloudWatch Logs is charged there by the GB, taken
-in and kept. How much that is, is unknown: it depends on what else the account does. Where your organization keeps a trail,
-`trivet:audit off` saves both.
+AWS charges for this second copy by the event; and what the trail tells CloudWatch Logs is charged there by the GB,
+taken in and kept. How much that is, is unknown: it depends on what else the account does. Where your organization
+keeps a trail, `trivet:audit off` saves both.
 
 ## What is off or shared in `dev`
 
