@@ -14,6 +14,7 @@ import pytest
 from botocore.config import Config
 from botocore.retries.standard import ExponentialBackoff
 
+from trivet.clouds.awsnames import SCORING
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.specs import EndpointSpec, JobSpec, JobState, ModelVersion, Release
@@ -22,7 +23,6 @@ from trivet.governance.backends import backend_at
 from trivet.governance.ledger import ANCHORS, Ledger
 from trivet.monitoring.segments import records_at
 from trivet.platforms.aws import clients, hosted, session
-from trivet.platforms.aws.scoring import ENDING
 from trivet.rehearsal.rigs.aws import ENDPOINTS, AwsRig
 from trivet.rehearsal.rigs.package import make_package
 from trivet.workflows.actors import current_actor
@@ -76,7 +76,7 @@ def fair(rig: AwsRig) -> Iterator[None]:
     rig.fake.clear_faults()
     for kind in LAGGING:
         rig.fake.lag(kind, 0)
-    for one in rig.client("sagemaker").list_models(NameContains=ENDING)["Models"]:
+    for one in rig.client("sagemaker").list_models(NameContains=SCORING)["Models"]:
         rig.client("sagemaker").delete_model(ModelName=one["ModelName"])
 
 
