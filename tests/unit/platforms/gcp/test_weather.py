@@ -225,8 +225,12 @@ def scene(rig: GcpRig, request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
     return getattr(Stage(rig, request, tmp_path), request.param)()
 
 
+# Whoever cannot ask what became of an upload looks whether the version is there: that is no error at all.
+STORMS = [name for name in SCENES if name != "register_wait"]
+
+
 @pytest.mark.parametrize("weather", FAULTS)
-@pytest.mark.parametrize("scene", SCENES, indirect=True)
+@pytest.mark.parametrize("scene", STORMS, indirect=True)
 def test_a_storm_is_one_error_and_the_same_call_finishes(
     rig: GcpRig, platform: Platform, scene: Scene, weather: str
 ) -> None:
