@@ -56,7 +56,7 @@ class GcpEndpoints(Part, Endpoints):
         if alarm:
             self._take_back(hosted, plan, before, NotReady(f"The alarm {alarm} went off."))
         point("endpoint.shifted")
-        self._settle(spec.name, hosted, plan, now)
+        self._settle(spec.name, hosted, plan)
         return self.state(spec.name)
 
     def state(self, name: str) -> EndpointState:
@@ -153,7 +153,7 @@ class GcpEndpoints(Part, Endpoints):
                 self._take_back(hosted, paused, {}, error)
                 raise
             keeping.want(paused)
-        keeping.over()
+        keeping.over(paused)
         return self.state(name)
 
     def logs(self, name: str) -> Iterator[str]:
@@ -176,19 +176,18 @@ class GcpEndpoints(Part, Endpoints):
         watch = Watch(self._clients, self._native.alarms.get(spec.name, ()) if old else ())
         return shift(old, after, spec.native.gcp, hosted.split, watch)
 
-    def _settle(self, name: str, hosted: Hosted, plan: Plan, before: Plan) -> None:
+    def _settle(self, name: str, hosted: Hosted, plan: Plan) -> None:
         """After the traffic has gone over: read it back, take off what served before, and keep no note of the way."""
-        there = hosted.deployed()
+        there, keeping = hosted.deployed(), self._keeping(name)
+        wanted = {one.id for one in plan}
         if split_of(there) != split_of(plan):
-            wanted = {one.id for one in plan}
             hosted.undeploy(one.id for one in there if one.id in wanted and not one.share)
             raise taken_over(name)
-        keeping = self._keeping(name)
         keeping.want(plan)
-        wanted = {one.id for one in plan}
-        hosted.undeploy(one.id for one in before if one.id not in wanted)
+        kept = wanted.union(keeping.begun())  # what somebody else deploys just now
+        hosted.undeploy(one.id for one in there if one.id not in kept)
         point("endpoint.undeployed")
-        keeping.over()
+        keeping.over(plan)
         self._tidy(name, frozenset(one.model for one in plan))
 
     def _take_back(self, hosted: Hosted, plan: Plan, before: Mapping[str, int], why: TrivetError) -> None:
@@ -205,7 +204,7 @@ class GcpEndpoints(Part, Endpoints):
             hosted.split(back)
         hosted.undeploy(one.id for one in plan if one.id in there and one.id not in before)
         reason = f"{why.message}{f' The server: {wrote}' if wrote else ''}"
-        self._keeping(hosted.name).fail(reason)
+        self._keeping(hosted.name).fail(plan, reason)
         if isinstance(why, NotReady):
             went = "went back to what it served before" if any(before.values()) else "did not become ready"
             raise NotReady(f"The endpoint {hosted.name} {went}: {reason}", "Read its log.") from (why.__cause__ or why)
