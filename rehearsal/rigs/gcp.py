@@ -24,6 +24,7 @@ STACK, PREFIX = "gcp-rehearsal", "rehearsal-gcp"
 ENDPOINTS = ("first", "second")
 SCHEDULES = ("nightly",)
 OWN = {"cost-centre": "7"}
+OWNED = labels_of("rehearsal", STACK, "dev", OWN)
 COMMANDS = {
     f"*/{TRAINING}:*": [sys.executable, "-P", "-m", "trivet.platforms.container"],
     f"*/{SERVING}:*": [sys.executable, "-P", "-m", "trivet.serving"],
@@ -67,7 +68,7 @@ class GcpRig(Rig):
 
     def _provision(self) -> Outputs:
         for name in ("store", "records"):
-            body = {"name": f"{PREFIX}-{name}", "location": LOCATION}
+            body = {"name": f"{PREFIX}-{name}", "location": LOCATION, "labels": OWNED}
             self.clients.post("storage", "storage/v1/b", body, project=PROJECT)
         for what in ("trainer", "server"):
             path, body = f"v1/projects/{PROJECT}/serviceAccounts", {"accountId": f"{PREFIX}-{what}"}
@@ -111,14 +112,14 @@ class GcpRig(Rig):
         return outputs
 
     def _key(self, ring: str, name: str, body: dict[str, Any]) -> str:
-        owned = {**body, "labels": labels_of("rehearsal", STACK, "dev", OWN)}
+        owned = {**body, "labels": OWNED}
         return self.clients.post("cloudkms", f"v1/{ring}/cryptoKeys", owned, cryptoKeyId=name)["name"]
 
     def _policy(self, name: str) -> None:
         """An alert policy; the fake evaluates no condition."""
         threshold = {"filter": 'resource.type="aiplatform.googleapis.com/Endpoint"', "comparison": "COMPARISON_GT"}
         condition = {"displayName": name, "conditionThreshold": {**threshold, "duration": "60s"}}
-        body = {"displayName": name, "combiner": "OR", "conditions": [condition]}
+        body = {"displayName": name, "combiner": "OR", "conditions": [condition], "userLabels": OWNED}
         self.clients.post("monitoring", f"v3/projects/{PROJECT}/alertPolicies", body)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError
 
-from trivet.core.errors import ConfigError, ForeignRelease, NotFound, NotReady, PlatformError, TrivetError
+from trivet.core.errors import ConfigError, ForeignRelease, Locked, NotFound, NotReady, PlatformError, TrivetError
 from trivet.core.faults import point
 from trivet.core.outputs import EndpointShell
 from trivet.core.platform import Endpoints
@@ -180,12 +180,15 @@ class GcpEndpoints(Part, Endpoints):
         """After the traffic has gone over: read it back, take off what served before, and keep no note of the way."""
         there, keeping = hosted.deployed(), self._keeping(name)
         wanted = {one.id for one in plan}
-        if split_of(there) != split_of(plan):
-            hosted.undeploy(one.id for one in there if one.id in wanted and not one.share)
-            raise taken_over(name)
-        keeping.want(plan)
-        kept = wanted.union(keeping.begun())  # what somebody else deploys just now
-        hosted.undeploy(one.id for one in there if one.id not in kept)
+        try:
+            if split_of(there) != split_of(plan):
+                raise taken_over(name)
+            keeping.want(plan)
+            kept = wanted.union(keeping.begun())  # what somebody else deploys just now
+            hosted.undeploy(one.id for one in there if one.id not in kept)
+        except Locked:
+            hosted.undeploy(one.id for one in hosted.deployed() if one.id in wanted and not one.share)
+            raise
         point("endpoint.undeployed")
         keeping.over(plan)
         self._tidy(name, frozenset(one.model for one in plan))

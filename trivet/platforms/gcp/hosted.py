@@ -117,10 +117,18 @@ class Hosted:
                 raise taken_over(self.name) from error
 
     def undeploy(self, ids: Iterable[str]) -> None:
-        """Take off what gets no traffic; what is gone already is gone."""
+        """Take off what gets no traffic; what is gone already is gone.
+
+        :raises Locked: when somebody has given it some meanwhile.
+        """
         for one in ids:
             with told(f"Endpoint {self.name}"):
-                unless_gone(lambda one=one: self._insisted(lambda: self._undeploy(one)))
+                try:
+                    unless_gone(lambda one=one: self._insisted(lambda: self._undeploy(one)))
+                except GoogleAPICallError as error:
+                    if one in {now.id for now in self.deployed() if now.share}:
+                        raise taken_over(self.name) from error
+                    raise
 
     def _undeploy(self, one: str) -> None:
         body = {"deployedModelId": one}
