@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from trivet.core.platform import Platform
 from trivet.core.specs import EndpointSpec, ModelVersion
 from trivet.platforms.gcp.left import left
 from trivet.platforms.gcp.session import GcpPlatform
+from trivet.platforms.local.processes import python_environment
 from trivet.rehearsal.fakes.gcp import LOCATION, PROJECT
 from trivet.rehearsal.rigs.gcp import PREFIX, STACK, GcpRig
 from trivet.rehearsal.rigs.package import GOLDEN_ROWS, serving_of
@@ -46,6 +50,44 @@ def test_a_stack_is_found_by_the_variables_of_google_s_own_tools(
         assert platform.store.put("connected", b"here")
         assert [check for check in platform.doctor() if check.level == "fail"] == []
         assert {platform.clients.address(one) for one in ("aiplatform", "cloudkms", "storage")} == {rig.fake.endpoint}
+
+
+CONNECT = """
+import sys
+from pathlib import Path
+from trivet.connect import connect
+from trivet.core.errors import ConfigError
+HEAVY = ("google.cloud.aiplatform", "google.cloud.storage", "pulumi", "pandas", "boto3", "mlflow")
+{before}
+try:
+    platform = connect(outputs=Path(sys.argv[1]), root=Path("."))
+    platform.store.list("")
+    platform.endpoints.state("first")
+    print([name for name in HEAVY if name in sys.modules])
+except ConfigError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (
+            "sys.modules['google.auth'] = None",
+            "The package google.auth is not installed. Run `pip install 'trivet[gcp]'`.",
+        ),
+        ("", "[]"),
+    ],
+)
+def test_a_missing_package_names_the_extra_and_nothing_heavy_is_imported(
+    rig: GcpRig, tmp_path: Path, before: str, said: str
+) -> None:
+    file = tmp_path / "outputs.json"
+    file.write_text(rig.outputs.model_dump_json())
+    environment = python_environment(os.environ) | rig.fake.environment
+    command = [sys.executable, "-P", "-c", CONNECT.format(before=before), str(file)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == said
 
 
 def test_without_the_variables_each_service_is_google_s(rig: GcpRig) -> None:
