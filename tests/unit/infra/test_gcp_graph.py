@@ -7,12 +7,15 @@ import json
 from typing import Any
 
 import pytest
+from google.oauth2.credentials import Credentials
 
 from trivet.core.outputs import Outputs
 from trivet.infra.clock import crontab
 from trivet.infra.stacks.gcp.endpoint import number
 from trivet.infra.stacks.gcp.grants import ACTS_AS, PERMISSIONS, RIGHTS
 from trivet.infra.stacks.gcp.network import forwarding_name
+from trivet.platforms.gcp.clients import Clients
+from trivet.platforms.gcp.database import login
 
 from .graphs import built
 
@@ -151,6 +154,10 @@ def test_the_database_is_private_encrypted_and_has_no_password_of_ours():
     assert {"rootPassword", "password"}.isdisjoint(instance) and instance["encryptionKeyName"]
     users = {one["name"] for one in of("prod", "User").values()}
     assert users == {f"trivet-prod-{one}@lending-models.iam" for one in ("monitor", "deployer")}
+    for what in ("monitor", "deployer"):
+        whose: Any = Credentials("token").with_account(run("prod")["output"]["native"][what])
+        found = login(Clients("lending-models", "europe-west3", credentials=whose), run("prod")["output"]["ledger"])
+        assert found and found.user in users, "who logs in by the stack's URL is one of its users"
     assert not of("dev", "DatabaseInstance")
 
 
