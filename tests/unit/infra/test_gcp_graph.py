@@ -16,6 +16,7 @@ from trivet.infra.stacks.gcp.grants import ACTS_AS, PERMISSIONS, RIGHTS
 from trivet.infra.stacks.gcp.network import forwarding_name
 from trivet.platforms.gcp.clients import Clients
 from trivet.platforms.gcp.database import login
+from trivet.rehearsal.fakes.gcp.policies import broken
 
 from .graphs import built
 
@@ -68,11 +69,12 @@ def graph(profile: str) -> dict[str, dict[str, Any]]:
 
 
 def of(profile: str, kind: str) -> dict[str, dict[str, Any]]:
-    return {name.split("::")[1]: one for name, one in graph(profile).items() if one["type"].rsplit(":", 1)[-1] == kind}
+    found = {tuple(key.split("::")): one for key, one in graph(profile).items()}
+    return {name: one for (type_, name), one in found.items() if type_.rsplit(":", 1)[-1] == kind}
 
 
 def kinds(profile: str) -> set[str]:
-    return {one["type"].rsplit(":", 1)[-1] for one in graph(profile).values()}
+    return {key.split("::")[0].rsplit(":", 1)[-1] for key in graph(profile)}
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -248,6 +250,13 @@ def test_a_budget_counts_what_bears_the_label_in_whole_units_and_billionths():
     assert stack["budgetFilter"]["labels"] == {"trivet-stack": "prod"}
     assert loan["budgetFilter"]["labels"] == {"trivet-endpoint": "loan"}
     assert of("prod", "Budget").keys() == {"stack-budget", "endpoint-loan-budget"}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_condition_says_what_cloud_monitoring_asks_for(profile):
+    conditions = [one for policy in of(profile, "AlertPolicy").values() for one in policy["conditions"]]
+    assert len(conditions) >= 8
+    assert [said for one in conditions for said in broken(one)] == []
 
 
 def test_quotas_and_the_store_of_metadata_are_asked_for_where_config_says_so():

@@ -149,7 +149,7 @@ POLICY = """
 import pulumi_gcp as gcp
 gcp.monitoring.AlertPolicy("silent", display_name="silent", combiner="OR", conditions=[{
     "display_name": "silent",
-    "condition_absent": {"duration": "120s", "filter": 'metric.type = "custom.googleapis.com/trivet/x/verdict"'},
+    "condition_absent": {"duration": "120s", "filter": '%smetric.type = "custom.googleapis.com/trivet/x/verdict"'},
 }])
 """
 RULE = """
@@ -163,7 +163,8 @@ gcp.compute.GlobalForwardingRule("apis", name="to-google", target="all-apis", ne
     ("program", "says"),
     [
         (KEYED, "gs-project-accounts.iam.gserviceaccount.com may not use"),
-        (POLICY, "Cannot find metric"),
+        (POLICY % 'resource.type = "global" AND ', "Cannot find metric"),
+        (POLICY % "", 'must specify a restriction on "resource.type"'),
         (RULE, "1 to 20 small letters and digits"),
         ("import pulumi_gcp as gcp\ngcp.serviceaccount.Account('a', account_id='short')", "6 to 30 small letters"),
         (
