@@ -15,6 +15,7 @@ class Profile(NamedTuple):
     :param backup_days: how long backups of the database are kept.
     :param noncurrent_days: how long a version of an object is kept that a newer one has replaced.
     :param key_window_days: how long a key that is to be deleted can still be saved.
+    :param hardware_keys: whether keys lie in hardware where a cloud has keys of both kinds.
     :param replicas: how many instances or zones what answers requests has at least.
     :param last_backup: whether a snapshot of the database is left when it is destroyed, released or not.
     :param database_metrics: whether the database's machine itself is watched, beside what the database says.
@@ -30,6 +31,7 @@ class Profile(NamedTuple):
     backup_days: int
     noncurrent_days: int
     key_window_days: int
+    hardware_keys: bool
     replicas: int
     last_backup: bool
     database_metrics: bool
@@ -41,16 +43,18 @@ class Profile(NamedTuple):
 
 PROFILES: dict[EnvironmentName, Profile] = {
     "dev": Profile(
-        protects=False, log_days=365, backup_days=1, noncurrent_days=7, key_window_days=7, replicas=1,
-        last_backup=False, database_metrics=False, private_zones=1, lean=True, database="off", idle_usd=35,
+        protects=False, log_days=365, backup_days=1, noncurrent_days=7, key_window_days=7, hardware_keys=False,
+        replicas=1, last_backup=False, database_metrics=False, private_zones=1, lean=True, database="off", idle_usd=35,
     ),
     "staging": Profile(
-        protects=True, log_days=365, backup_days=7, noncurrent_days=30, key_window_days=30, replicas=2,
-        last_backup=True, database_metrics=True, private_zones=2, lean=False, database="create", idle_usd=None,
+        protects=True, log_days=365, backup_days=7, noncurrent_days=30, key_window_days=30, hardware_keys=False,
+        replicas=2, last_backup=True, database_metrics=True, private_zones=2, lean=False, database="create",
+        idle_usd=None,
     ),
     "prod": Profile(
-        protects=True, log_days=365, backup_days=35, noncurrent_days=365, key_window_days=30, replicas=2,
-        last_backup=True, database_metrics=True, private_zones=2, lean=False, database="create", idle_usd=None,
+        protects=True, log_days=365, backup_days=35, noncurrent_days=365, key_window_days=30, hardware_keys=True,
+        replicas=2, last_backup=True, database_metrics=True, private_zones=2, lean=False, database="create",
+        idle_usd=None,
     ),
 }  # fmt: skip
 _REGULATED_DAYS = 3653  # ten years
@@ -67,6 +71,7 @@ def profile(environment: EnvironmentName, *, regulated: bool, protects: bool | N
             protects=True,
             log_days=_REGULATED_DAYS,
             noncurrent_days=_REGULATED_DAYS,
+            hardware_keys=True,
             last_backup=True,
             database_metrics=True,
             database="create",

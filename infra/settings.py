@@ -25,6 +25,11 @@ REPOSITORY = r"^[\w.-]+/[\w.-]+$"
 _TAG = re.compile(r"[\w .:/=+@-]{1,128}")  # AWS's rule; Azure's and Google's labels are written from it
 _TAG_VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
 _MOST_TAGS = 40  # of AWS's 50; the stack has some of its own
+_ONLY = {
+    **dict.fromkeys(("assume_role", "boundary", "role_path", "private_services", "owns_job_logs"), "aws"),
+    **dict.fromkeys(("quotas", "owns_metadata"), "gcp"),
+}
+"""Settings of one cloud, which elsewhere would be dropped without a word."""
 _YES = ("true", "t", "yes", "y", "on", "1")  # what pydantic takes for true
 HOW = f"Set each with `trivet up --config KEY=VALUE` or `pulumi config set {NAMESPACE}:KEY VALUE`."
 
@@ -150,6 +155,13 @@ class Settings(Document):
     owns_job_logs: bool = Field(
         default=False, description="AWS: this stack makes the log groups that all SageMaker jobs of the region share."
     )
+    quotas: dict[str, int] = Field(
+        default={},
+        description="Google Cloud, JSON object: ids of Vertex AI's quotas in the region, and what is asked for.",
+    )
+    owns_metadata: bool = Field(
+        default=False, description="Google Cloud: this stack makes the store of metadata that all pipelines share."
+    )
     network: ComponentSettings = Field(default=ComponentSettings(), description="create, off, or JSON of what to use.")
     key: ComponentSettings = Field(default=ComponentSettings(), description="The key of all that is stored.")
     database: ComponentSettings = Field(
@@ -189,7 +201,7 @@ class Settings(Document):
             raise ValueError('write a JSON list, such as ["loan"]')
         return [{"name": item} if isinstance(item, str) else item for item in value]
 
-    @field_validator("tags", "required_tags", "alert_emails", "private_services", "schedules", mode="before")
+    @field_validator("tags", "required_tags", "alert_emails", "private_services", "schedules", "quotas", mode="before")
     @classmethod
     def _json(cls, value: object) -> object:
         if isinstance(value, str):
@@ -229,6 +241,9 @@ class Settings(Document):
         cloud = CLOUDS[self.cloud]
         names = [endpoint.name for endpoint in self.endpoints]
         scheduled = [schedule.name for schedule in self.schedules]
+        for name in sorted(self.model_fields_set & _ONLY.keys()):
+            if _ONLY[name] != self.cloud:
+                yield f"trivet:{name} is a setting of {CLOUDS[_ONLY[name]].title} alone"
         if cloud.naming:
             yield from cloud.naming.wrong_account(self.account)
             yield from cloud.naming.wrong_parts([*names, *scheduled])

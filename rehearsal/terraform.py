@@ -1,9 +1,10 @@
 """A stack's graph as Terraform's HCL, for scanners that read nothing else.
 
-Pulumi's provider for AWS is made from Terraform's, so types and properties have Terraform's names in another spelling:
-camel case for snake case, plural for the singular of a repeated block. What does not follow is in tables; every name of
-the AWS stack and of the seeded faults was looked up in cdktf-cdktf-provider-aws 21.22, which is made from Terraform's
-own schema. The SDK's declarations say which value is a block and which is a map.
+Pulumi's providers for AWS and Google Cloud are made from Terraform's, so types and properties have Terraform's names in
+another spelling: camel case for snake case, plural for the singular of a repeated block. What does not follow is in
+tables; every name of the AWS stack and of its seeded faults was looked up in cdktf-cdktf-provider-aws 21.22, which is
+made from Terraform's own schema; those of Google Cloud were not. The SDK's declarations say which value is a block and
+which is a map.
 """
 
 from __future__ import annotations
@@ -22,8 +23,23 @@ TYPES = {
     "rds:Instance": "db_instance",
     "rds:ParameterGroup": "db_parameter_group",
     "rds:SubnetGroup": "db_subnet_group",
+    "projects:Service": "project_service",
+    "projects:ServiceIdentity": "project_service_identity",
+    "projects:IAMMember": "project_iam_member",
+    "projects:IAMCustomRole": "project_iam_custom_role",
+    "projects:IAMAuditConfig": "project_iam_audit_config",
+    "serviceaccount:Account": "service_account",
+    "serviceaccount:IAMMember": "service_account_iam_member",
+    "kms:CryptoKeyIAMMember": "kms_crypto_key_iam_member",
+    "storage:BucketIAMMember": "storage_bucket_iam_member",
+    "artifactregistry:Repository": "artifact_registry_repository",
+    "artifactregistry:RepositoryIamMember": "artifact_registry_repository_iam_member",
+    "pubsub:TopicIAMMember": "pubsub_topic_iam_member",
+    "cloudquota:SQuotaPreference": "cloud_quotas_quota_preference",
+    "cloudscheduler:Job": "cloud_scheduler_job",
 }
 """Types whose name in Terraform is another one; the modules below have none of their own there."""
+_PROVIDERS = {"aws": "aws", "gcp": "google"}
 _MODULE_NAMES = {"ec2": "", "vpc": "vpc_", "s3": "s3_"}
 _SINGULAR = {
     "allowedAccountIds": "allowed_account_ids",
@@ -33,6 +49,10 @@ _SINGULAR = {
     "endsWiths": "ends_with",
 }
 """Lists of plain values whose plural is Pulumi's, and those that only look so."""
+_PLURAL = {
+    *("aggregations", "cleanupPolicies", "conditions", "databaseFlags", "labels", "networks", "thresholdRules"),
+}
+"""Blocks that are many in Terraform, too, on Google Cloud."""
 _RENAMED = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": {"name": "alarm_name"},
     "aws:sagemaker/endpointConfiguration:EndpointConfiguration": {"productionVariants": "production_variants"},
@@ -43,12 +63,14 @@ _IDENTIFYING = ("bucket", "name", "identifier", "arn", "id", "keyId", "resourceI
 """Properties by which one resource names another, the likeliest first."""
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _INDENT = "  "
+_PROTECTED = (f"{_INDENT}lifecycle {{", f"{_INDENT * 2}prevent_destroy = true", f"{_INDENT}}}")
 
 
 class Node(NamedTuple):
     """One resource as a graph has it: inputs and outputs known, and from where each input comes.
 
     :param outputs: beside the inputs, what others may take from it.
+    :param protect: whether Pulumi refuses to destroy it, as Terraform does by a lifecycle.
     :param refers: keys of other nodes, by input.
     """
 
@@ -57,6 +79,7 @@ class Node(NamedTuple):
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
     refers: Mapping[str, Sequence[str]]
+    protect: bool = False
 
 
 class _Reference(str):
@@ -64,7 +87,7 @@ class _Reference(str):
 
 
 def written(nodes: Mapping[str, Node]) -> str:
-    """The graph as HCL: every resource of the AWS provider; components and providers are Pulumi's own.
+    """The graph as HCL: every resource of a cloud's provider; components and providers are Pulumi's own.
 
     :param nodes: by key.
     :raises Unsupported: for a type of another provider.
@@ -79,18 +102,18 @@ def is_written(type_: str) -> bool:
     """
     if type_.startswith(("pulumi:", "trivet:")):
         return False
-    if not type_.startswith("aws:"):
-        raise Unsupported(f"No Terraform is written for {type_}.", "Only AWS's types are known here.")
+    if type_.partition(":")[0] not in _PROVIDERS:
+        raise Unsupported(f"No Terraform is written for {type_}.", "Only types of AWS and Google Cloud are known here.")
     return True
 
 
 def type_name(token: str) -> str:
     """Terraform's name of a type: ``aws:s3/bucket:Bucket`` is ``aws_s3_bucket``."""
-    _, module, name = token.split(":")
-    short = module.partition("/")[0]
+    package, module, name = token.split(":")
+    short, provider = module.partition("/")[0], _PROVIDERS[package]
     if known := TYPES.get(f"{short}:{name}"):
-        return f"aws_{known}"
-    return f"aws_{_MODULE_NAMES.get(short, f'{short}_')}{_snake(name)}"
+        return f"{provider}_{known}"
+    return f"{provider}_{_MODULE_NAMES.get(short, f'{short}_')}{_snake(name)}"
 
 
 def address(node: Node) -> str:
@@ -100,7 +123,10 @@ def address(node: Node) -> str:
 
 def _resource(node: Node, nodes: Mapping[str, Node]) -> str:
     known = _known(node, nodes)
-    body = _body(node.inputs, sdk.declared(node.type).inputs, known, _RENAMED.get(node.type, {}))
+    many = {name: _snake(name) for name in _PLURAL} if node.type.startswith("gcp:") else {}
+    names = _RENAMED.get(node.type, {})
+    body = _body(node.inputs, sdk.declared(node.type).inputs, known, names, many)
+    body = [*body, *(_PROTECTED if node.protect else ())]
     return "\n".join([f'resource "{type_name(node.type)}" "{_label(node.name)}" {{', *body, "}", ""])
 
 
@@ -121,6 +147,7 @@ def _body(
     fields: Mapping[str, Any],
     known: Mapping[str, Mapping[str, str]],
     renamed: Mapping[str, str],
+    many: Mapping[str, str],
     depth: int = 1,
 ) -> Iterator[str]:
     indent = _INDENT * depth
@@ -132,10 +159,14 @@ def _body(
             label = renamed.get(name) or _SINGULAR.get(name, _snake(name))
             yield f"{indent}{label} = {_value(_referring(value, names))}"
             continue
-        label = renamed.get(name) or (_snake(name) if isinstance(value, Mapping) else _singular(_snake(name)))
+        label = (
+            renamed.get(name)
+            or many.get(name)
+            or (_snake(name) if isinstance(value, Mapping) else _singular(_snake(name)))
+        )
         for one in [value] if isinstance(value, Mapping) else value:
             yield f"{indent}{label} {{"
-            yield from _body(one, inner, dict.fromkeys(one, names), {}, depth + 1)
+            yield from _body(one, inner, dict.fromkeys(one, names), {}, many, depth + 1)
             yield f"{indent}}}"
 
 

@@ -1,6 +1,7 @@
 """``python -m trivet.serving CONFIG.json``: one server process, from verified packages to a drained exit.
 
-``python -m trivet.serving serve`` is the same in a container, whose environment says what the file would.
+``python -m trivet.serving serve`` is the same in a container, whose environment says what the file would, and
+``python -m trivet.serving score`` scores files there, see :mod:`trivet.serving.batch`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from trivet.serving.config import ServerConfig
 from trivet.serving.folders import OwnFolder
 from trivet.serving.log import Bridge, Log, say
 
-USAGE = "Give one argument: the configuration file, or the word serve in a container."
+USAGE = "Give one argument: the configuration file, or in a container the word serve or score."
 
 FETCHED = "trivet-packages-"  # folders of packages that were fetched or unpacked
 
@@ -28,6 +29,10 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         say("error", "failed", message=USAGE)
         return ExitCode.USAGE
+    if arguments == ["score"]:
+        from trivet.serving import batch
+
+        return batch.main()
     with OwnFolder(FETCHED) as fetched:
         return _run(arguments[0], fetched)
 

@@ -2,7 +2,8 @@
 
 What to do is in ``TRIVET_SCORING``, and the working folder is the job's own. Neither a file nor its answers are ever
 whole in the memory. After every chunk of lines the answers are on the disk, and then a checkpoint says how far they
-go; a job that is run again, whatever ended it, goes on from there.
+go; a job that is run again, whatever ended it, goes on from there. Where the next run is on another machine, it goes on
+after the last file that was scored whole.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from trivet.core.errors import ConfigError, ExitCode, TrivetError
 from trivet.core.faults import point
 from trivet.core.files import write_atomic
 from trivet.core.platform import Store
+from trivet.platforms.jobplaces import vertex_checkpoints
 from trivet.platforms.packages import get_package
 from trivet.platforms.scoring import FAILED, FORMS, MOST_LINE, SUFFIX, TASK, ScoringTask
 from trivet.platforms.store import CHUNK, ObjectStore
@@ -53,8 +55,10 @@ class Checkpoint(Document):
 class Batch:
     """One task in the working folder."""
 
-    def __init__(self, config: ScoringTask, store: Store, scorer: Scorer) -> None:
+    def __init__(self, config: ScoringTask, store: Store, scorer: Scorer, elsewhere: Path | None = None) -> None:
+        """:param elsewhere: a folder that outlives this machine."""
         self._config = config
+        self._elsewhere = elsewhere
         self._store = store
         self._scorer = scorer
         self._told = time.monotonic()
@@ -88,9 +92,12 @@ class Batch:
     def _begun(self) -> Checkpoint:
         """Where to go on; what another task had left under this name is taken away."""
         fresh = Checkpoint(task=self._config.content_digest())
-        if not CHECKPOINT.exists():
+        if CHECKPOINT.exists():
+            found = Checkpoint.read(CHECKPOINT)
+        elif self._elsewhere and (self._elsewhere / CHECKPOINT).exists():
+            found = Checkpoint.read(self._elsewhere / CHECKPOINT)
+        else:
             return fresh
-        found = Checkpoint.read(CHECKPOINT)
         if found.task == fresh.task:
             return found
         for target in found.done:
@@ -107,6 +114,8 @@ class Batch:
         self._tell(at, "done")
         at = Checkpoint(task=at.task, done={**at.done, target: at.digest})
         write_atomic(CHECKPOINT, at.canonical())
+        if self._elsewhere:
+            write_atomic(self._elsewhere / CHECKPOINT, at.canonical())
         return at
 
     def _answered(self, at: Checkpoint) -> Checkpoint:
@@ -214,7 +223,8 @@ def main() -> int:
         store = ObjectStore(config.store)
         package = get_package(store, config.digest, PACKAGE, config.public_key)
         engine = Engine.open(package.folder, config.public_key)
-        Batch(config, store, Scorer(Service(engine, config.model, config.version))).run()
+        scorer = Scorer(Service(engine, config.model, config.version))
+        Batch(config, store, scorer, vertex_checkpoints()).run()
         shutil.rmtree(PACKAGE)  # which another job fetches for itself
     except TrivetError as error:
         print(f"{FAILED}{error}", file=sys.stderr, flush=True)  # noqa: T201  a job's log

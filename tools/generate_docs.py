@@ -13,7 +13,8 @@ from typing import Any
 import operatorrights
 import yaml
 
-from trivet.clouds import CLOUDS, awsprices
+from trivet.clouds import CLOUDS, awsprices, gcpprices
+from trivet.clouds.prices import CURRENCY
 from trivet.core.capabilities import Capability
 from trivet.core.datacontract import DataContract
 from trivet.core.errors import ExitCode
@@ -27,6 +28,7 @@ from trivet.infra.profiles import PROFILES
 from trivet.infra.settings import Settings
 from trivet.infra.stacks.aws import grants
 from trivet.infra.stacks.aws.parts import Known, Place, Served, Statement
+from trivet.infra.stacks.gcp import grants as gcp_grants
 from trivet.rehearsal.fakes.aws import listing as aws_fake
 from trivet.rehearsal.fakes.azure import listing as azure_fake
 from trivet.rehearsal.fakes.gcp import listing as gcp_fake
@@ -192,15 +194,16 @@ takes follows from botocore's service model. Then `make docs`, and for moto an e
 
 
 COSTS = """\
-A stack on AWS in the environment `dev`, with one endpoint, no model on it and nothing else said in its config, costs at
-most **{currency} {ceiling} a month** when nobody uses it, at list prices without free tiers and taxes, in {regions}. A
-test holds it. Other environments promise no figure; `trivet preview --cost` shows what they would cost.
+A stack in the environment `dev`, with one endpoint, no model on it and nothing else said in its config, costs at most
+**{currency} {ceiling} a month** when nobody uses it, at list prices without free tiers and taxes: on AWS in {aws}, on
+Google Cloud in {gcp}. A test holds it. Other environments promise no figure; `trivet preview --cost` shows what they
+would cost.
 
-The figure leaves out what is charged by use, and one such thing goes on while nobody uses the stack: its trail records
-the management events of the **whole account, in every region**. Where the account has another trail already, AWS
-charges for this second copy by the event; and what the trail tells CloudWatch Logs is charged there by the GB, taken in
-and kept. How much that is, is unknown: it depends on what else the account does. Where your organization keeps a trail,
-`trivet:audit off` saves both.
+The figure leaves out what is charged by use, and on AWS one such thing goes on while nobody uses the stack: its trail
+records the management events of the **whole account, in every region**. Where the account has another trail already,
+AWS charges for this second copy by the event; and what the trail tells CloudWatch Logs is charged there by the GB,
+taken in and kept. How much that is, is unknown: it depends on what else the account does. Where your organization
+keeps a trail, `trivet:audit off` saves both.
 
 ## What is off or shared in `dev`
 
@@ -208,8 +211,9 @@ and kept. How much that is, is unknown: it depends on what else the account does
 | --- | --- | --- |
 | database | {dev.database}: labels and the ledger lie in the store; `trivet:database create` makes one, of the \
 smallest class and in one zone | {prod.database}, in two zones |
-| endpoints of services in the network | those that jobs cannot do without, in {dev.private_zones} zone, which all \
-subnets share; `trivet:private_services` names others | all, in {prod.private_zones} zones |
+| endpoints of services in the network (AWS) | those that jobs cannot do without, in {dev.private_zones} zone, which \
+all subnets share; `trivet:private_services` names others | all, in {prod.private_zones} zones |
+| keys (Google Cloud) | in software | in hardware (HSM) |
 | backups of the database | {dev.backup_days} day, none is left after it | {prod.backup_days} days, the last is left |
 | former versions of objects | {dev.noncurrent_days} days | {prod.noncurrent_days} days |
 | protection from `destroy` | none | data and keys |
@@ -218,28 +222,62 @@ A regulated stack has its database in every environment, keeps and protects more
 
 ## Prices
 
-List prices of AWS on demand, in US dollars. What is not here is `unknown` to `trivet preview --cost` and to the cost
-cap of jobs. A key that rotates is counted as it costs from its second rotation on, which is the most: three keys.
-
-| item | unit | region | USD | as of | page of AWS |
-| --- | --- | --- | --- | --- | --- |"""
+List prices on demand, in US dollars. What is not here is `unknown` to `trivet preview --cost` and to the cost cap of
+jobs. A key of AWS's that rotates is counted as it costs from its second rotation on, which is the most: three keys; one
+of Google's as it costs at the end of its first year: five versions, and every later year four more, until somebody
+destroys those that nothing needs. Google's prices are from memory and were not looked up again.
+"""
+PRICED = {"AWS": awsprices.PRICES, "Google Cloud": gcpprices.PRICES}
 
 
 def costs() -> str:
     """What dev may cost, what is off or shared in it, and every price that is kept."""
     dev, prod = PROFILES["dev"], PROFILES["prod"]
     text = COSTS.format(
-        currency=awsprices.CURRENCY,
+        currency=CURRENCY,
         ceiling=dev.idle_usd,
-        regions=", ".join(f"`{region}`" for region in awsprices.REGIONS),
+        aws=", ".join(f"`{region}`" for region in awsprices.REGIONS),
+        gcp=", ".join(f"`{region}`" for region in gcpprices.REGIONS),
         dev=dev,
         prod=prod,
     )
-    rows = [
-        f"| {item} | {price.unit} | {region} | {price.usd} | {price.as_of} | {price.source} |"
-        for (item, region), price in awsprices.PRICES.items()
-    ]
-    return "\n".join([NOTICE, "# Costs\n", text, *rows, ""])
+    parts = [NOTICE, "# Costs\n", text]
+    for title, prices in PRICED.items():
+        parts += [f"### {title}\n", f"| item | unit | region | USD | as of | page of {title} |", f"|{' --- |' * 6}"]
+        parts += [
+            f"| {item} | {price.unit} | {region} | {price.usd} | {price.as_of} | {price.source} |"
+            for (item, region), price in prices.items()
+        ]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def gcp_rights() -> str:
+    """What each service account of a stack on Google Cloud may do."""
+    places = {
+        gcp_grants.PROJECT: "the project",
+        gcp_grants.STORE: "the bucket `store`",
+        gcp_grants.RECORDS: "the bucket `records`",
+        gcp_grants.IMAGES: "the repository of images",
+        gcp_grants.SIGNING: "the key that signs",
+    }
+    parts = [NOTICE, "# What each service account on Google Cloud may do\n"]
+    parts.append(
+        "Each has roles of the stack's own, with the permissions below and no others. Vertex AI, logs and metrics know "
+        "no narrower place than the project: whoever may start jobs there may see those of every stack in it, so that "
+        "a project should hold one stack. Nobody acts as an account who is not named here, and no service account has "
+        "a key. Google's own service agents use the key of what they store, each by a binding of its own.\n"
+    )
+    for what, rights in gcp_grants.RIGHTS.items():
+        parts += [f"## {what}\n", "| role | permissions | on |", "| --- | --- | --- |"]
+        for one in rights:
+            permissions = ", ".join(f"`{each}`" for each in gcp_grants.PERMISSIONS[one.role])
+            folders = f", in {', '.join(f'`{folder}/`' for folder in one.folders)}" if one.folders else ""
+            parts.append(f"| {one.role} | {permissions} | {places[one.place]}{folders} |")
+        if acts := gcp_grants.ACTS_AS.get(what):
+            parts.append(f"\nIt may have jobs and models run as: {', '.join(acts)}.")
+        parts.append("")
+    return "\n".join(parts)
 
 
 def rights() -> str:
@@ -315,7 +353,7 @@ def rules() -> str:
   first. `--policy-pack-config` of Pulumi sets single rules: `{"rds-backups": "advisory"}`;
 - over any list of resources, with nothing but Python:
   `violations(RULES, [Resource(TYPE, NAME, INPUTS), ...], Setting("prod"))` of `trivet.governance.rules`;
-- over the graph of every profile of the AWS stack under mocks, in `tests/rules`.
+- over the graph of every profile of the stacks on AWS and Google Cloud under mocks, in `tests/rules`.
 
 The pack's environment: `.venv/bin/python tools/environments.py policy`. Outside of a checkout copy the folder, make an
 environment with `pip install trivet pulumi-policy`, and name it in the copy's `PulumiPolicy.yaml`.
@@ -343,6 +381,7 @@ environment with `pip install trivet pulumi-policy`, and name it in the copy's `
 PAGES = {
     "aws-operator.md": lambda: operatorrights.page(NOTICE),
     "aws-rights.md": rights,
+    "gcp-rights.md": gcp_rights,
     "costs.md": costs,
     "parity.md": parity,
     "config.md": config,

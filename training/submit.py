@@ -91,8 +91,7 @@ def submit(
     platform.check(spec)
     platform.store.put(source.key, source.data)
     platform.store.put(f"{spec.inputs[PLAN_CHANNEL]}/{PLAN}", plan.canonical())
-    machines = spec.native.aws
-    waits = machines.patience if machines.spot else timedelta(0)
+    waits = spec.native.waits(platform.cloud.name)
     return Submitted(platform.jobs.submit(spec), spec.output, timeout + waits)
 
 

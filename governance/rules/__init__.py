@@ -9,7 +9,10 @@ They stand on the standard library alone, since a policy pack runs in an environ
 
 from __future__ import annotations
 
-from trivet.governance.rules.aws import RULES
+from trivet.governance.rules import aws, gcp
 from trivet.governance.rules.base import Graph, Resource, Rule, Setting, Violation, violations
+
+RULES = (*aws.RULES, *gcp.RULES)
+"""Every rule for every cloud; each looks at one cloud's types alone."""
 
 __all__ = ["RULES", "Graph", "Resource", "Rule", "Setting", "Violation", "violations"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -123,6 +124,11 @@ class Violation(NamedTuple):
     rule: Rule
     resource: str | None
     message: str
+
+
+def opened(value: Any) -> Mapping[str, Any]:
+    """An object, which among a provider's inputs travels as JSON within text."""
+    return json.loads(value) if isinstance(value, str) else (value or {})
 
 
 def rule(id: str, sentence: str, control: str, severity: Severity, *types: str) -> Callable[[Check], Rule]:  # noqa: A002

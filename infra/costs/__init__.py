@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, computed_field
 
+from trivet.clouds.prices import CURRENCY, HOUR, HOURS_A_MONTH, Prices
 from trivet.core.document import Document
 from trivet.infra.listing import Listed
 
@@ -102,12 +103,23 @@ def estimate(resources: Iterable[Listed], region: str, ceiling: int | None = Non
     known = sum((row.monthly for row in rows if row.monthly is not None), Decimal())
     return Estimate(
         region=region,
-        currency="USD",
+        currency=CURRENCY,
         rows=tuple(sorted(rows, key=_weight)),
         known=known.quantize(CENT),
         complete=all(row.monthly is not None for row in rows),
         ceiling=ceiling,
     )
+
+
+def priced(prices: Prices, item: str, region: str, quantity: Decimal | int | None, *, idle: bool = True) -> Cost:
+    """An item of a list of prices, by as many months or GB as there are, or by the hours of a month."""
+    found = prices.get((item, region))
+    amount = None if quantity is None else Decimal(quantity)
+    if found is None:
+        return Cost(item, amount, "", None, idle=idle)
+    if found.unit == HOUR and amount is not None:
+        amount *= HOURS_A_MONTH
+    return Cost(item, amount, found.unit, found.usd, found.as_of, idle)
 
 
 def _charging(package: str) -> Charge | None:

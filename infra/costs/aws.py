@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 from trivet.clouds import awsprices as prices
-from trivet.infra.costs import Cost
+from trivet.infra.costs import Cost, priced
 from trivet.infra.listing import Listed
 
 _ROTATIONS_CHARGED = 2  # of a key: each of the first two adds the price of a key for good, later ones nothing
 _FAST_S = 60  # alarms on shorter periods have a price of their own
-_HOURS = Decimal(prices.HOURS_A_MONTH)
 
 FREE = frozenset(
     {
@@ -73,14 +72,7 @@ def charges(resource: Listed, region: str) -> Iterable[Cost] | None:
 
 
 def _cost(item: str, region: str, quantity: Decimal | int | None, *, idle: bool = True) -> Cost:
-    """An item, by as many months or GB as there are, or by the hours of a month."""
-    found = prices.price(item, region)
-    amount = None if quantity is None else Decimal(quantity)
-    if found is None:
-        return Cost(item, amount, "", None, idle=idle)
-    if found.unit == prices.HOUR and amount is not None:
-        amount *= _HOURS
-    return Cost(item, amount, found.unit, found.usd, found.as_of, idle)
+    return priced(prices.PRICES, item, region, quantity, idle=idle)
 
 
 def _endpoint(resource: Listed, region: str) -> Iterator[Cost]:

@@ -13,7 +13,13 @@ from trivet.core.named import named
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 
-RIGS = MappingProxyType({"local": "trivet.rehearsal.rigs.local:LocalRig", "aws": "trivet.rehearsal.rigs.aws:AwsRig"})
+RIGS = MappingProxyType(
+    {
+        "local": "trivet.rehearsal.rigs.local:LocalRig",
+        "aws": "trivet.rehearsal.rigs.aws:AwsRig",
+        "gcp": "trivet.rehearsal.rigs.gcp:GcpRig",
+    }
+)
 LIVE_RIGS = MappingProxyType({"aws": "trivet.rehearsal.rigs.awslive:AwsLiveRig"})
 
 

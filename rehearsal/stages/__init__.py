@@ -12,7 +12,9 @@ from types import MappingProxyType
 from trivet.core.errors import Unsupported
 from trivet.core.named import named
 
-STAGES = MappingProxyType({"aws": "trivet.rehearsal.stages.aws:AwsStage"})
+STAGES = MappingProxyType(
+    {"aws": "trivet.rehearsal.stages.aws:AwsStage", "gcp": "trivet.rehearsal.stages.gcp:GcpStage"}
+)
 OURS = ("PULUMI_", "TRIVET_", "AWS_", "GOOGLE_", "ARM_", "AZURE_")  # what must not come from the user's own shell
 
 

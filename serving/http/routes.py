@@ -234,4 +234,4 @@ def _add_vertex(paths: Targets, config: ServerConfig) -> None:
                 "Choose another, or leave that front out of fronts.",
             )
     _add(paths, "GET", health, Target(health, ready, "debug"))
-    _add(paths, "POST", predict, Target(predict, infer_only, wire=rows.INSTANCES))
+    _add(paths, "POST", predict, Target(predict, infer_only, wire=rows.ANY_ROWS))

@@ -1,4 +1,4 @@
-"""The graphs of the AWS stack, for each profile, under Pulumi's mocks."""
+"""The graphs of the stacks, for each cloud and profile, under Pulumi's mocks."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ from ..unit.infra.graphs import built  # noqa: TID252  tests are no package that
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
 PROVIDER = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
 BASE = {
-    "cloud": "aws",
     "environment": "prod",
-    "region": "eu-central-1",
-    "account": "123456789012",
     "endpoints": '[{"name": "loan", "team": "credit", "budget": 100, "repository": "credit/loan"}, "fraud"]',
     "alert_emails": '["ml@example.com"]',
     "repository": "acme/models",
@@ -29,15 +26,36 @@ BASE = {
     "tags": '{"owner": "credit"}',
     "required_tags": '["owner"]',
 }
+PLACES = {
+    "aws": {"region": "eu-central-1", "account": "123456789012"},
+    "gcp": {"region": "europe-west3", "account": "lending-models"},
+}
 PARTS = ("network", "database", "images", "oidc", "audit", "catalog")
 SCHEDULES = json.dumps(
     [
         {"name": "nightly", "at": "cron(30 2 * * ? *)", "timezone": "Europe/Berlin"},
-        {"name": "export", "at": "rate(7 days)", "native": {"aws": {"spot": True}}},
+        {"name": "export", "at": "rate(7 days)", "native": {"aws": {"spot": True}, "gcp": {"spot": True}}},
     ]
 )
-REGULATED = {"regulated": "true", "owns_job_logs": "true"}
-PROFILES = {
+REGULATED = {"regulated": "true"}
+OWNING = {"aws": {"owns_job_logs": "true"}, "gcp": {"owns_metadata": "true"}}
+USED = {
+    "aws": {
+        "network": '{"vpc": "vpc-1", "subnets": ["subnet-1", "subnet-2"], "security_group": "sg-1"}',
+        "key": json.dumps({"arn": KEY}),
+        "database": '{"url": "postgresql://db:5432/trivet", "resource_id": "db-1"}',
+        "images": '{"url": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shared"}',
+        "oidc": json.dumps({"arn": PROVIDER}),
+    },
+    "gcp": {
+        "network": json.dumps({name: f"projects/shared/{name}-1" for name in ("network", "subnet", "attachment")}),
+        "key": '{"id": "projects/shared/locations/europe-west3/keyRings/r/cryptoKeys/1"}',
+        "database": '{"url": "postgresql://db:5432/trivet"}',
+        "images": '{"url": "europe-west3-docker.pkg.dev/shared/models"}',
+        "oidc": '{"pool": "projects/1/locations/global/workloadIdentityPools/github"}',
+    },
+}
+_PROFILES: dict[str, dict[str, str]] = {
     "dev": {"environment": "dev"},
     "dev-whole": {"environment": "dev", **dict.fromkeys(PARTS, "create")},
     "dev-regulated": {"environment": "dev", **REGULATED},
@@ -49,17 +67,18 @@ PROFILES = {
         "environment": "dev",
         **dict.fromkeys((*PARTS, "batch"), "off"),
     },
-    "use": {
-        "network": '{"vpc": "vpc-1", "subnets": ["subnet-1", "subnet-2"], "security_group": "sg-1"}',
-        "key": json.dumps({"arn": KEY}),
-        "database": '{"url": "postgresql://db:5432/trivet", "resource_id": "db-1"}',
-        "images": '{"url": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shared"}',
-        "oidc": json.dumps({"arn": PROVIDER}),
-        "audit": "off",
-        "catalog": "off",
-        "schedules": SCHEDULES,
-    },
+    "use": {"audit": "off", "catalog": "off", "schedules": SCHEDULES},
 }
+CLOUDS = tuple(PLACES)
+
+
+def _config(cloud: str, profile: str) -> dict[str, str]:
+    own = OWNING[cloud] if profile.endswith("-regulated") else USED[cloud] if profile == "use" else {}
+    return {"cloud": cloud, **BASE, **PLACES[cloud], **_PROFILES[profile], **own}
+
+
+PROFILES = {f"{cloud}-{profile}": _config(cloud, profile) for cloud in CLOUDS for profile in _PROFILES}
+"""Configs by cloud and profile, such as ``aws-dev``."""
 
 
 @dataclass
@@ -107,7 +126,13 @@ class Stack:
         """The same as HCL."""
         return written(
             {
-                key: Node(*key.split("::"), inputs, self.outputs.get(key, {}), self.refers.get(key, {}))
+                key: Node(
+                    *key.split("::"),
+                    inputs,
+                    self.outputs.get(key, {}),
+                    self.refers.get(key, {}),
+                    protect=bool(self.options.get(key, {}).get("protect")),
+                )
                 for key, inputs in self.resources.items()
             }
         )
@@ -127,8 +152,8 @@ def _opened(value: Any) -> Any:
 @cache
 def graph(profile: str) -> Stack:
     """The graph of a profile, once."""
-    config = BASE | PROFILES[profile]
-    found = built(profile, config)
+    config = PROFILES[profile]
+    found = built(profile.partition("-")[2], config)
     resources = {
         key: {name: value for name, value in inputs.items() if name != "type"}
         for key, inputs in found["resources"].items()

@@ -1,61 +1,17 @@
-"""Ways in which a stack goes wrong: each is seeded into the graph of ``prod``, and has to be found."""
+"""Ways in which a stack goes wrong: each is seeded into the graph of a stack in ``prod``, and has to be found."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-from .graphs import Stack, graph
+from .graphs import Stack
+from .mutating import Mutation, adding, setting, without
+from .mutations_gcp import OF_GCP
 
 ENDPOINTS = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
 WORLD = "0.0.0.0/0"
-
-
-class Mutation(NamedTuple):
-    """One fault.
-
-    :param seed: puts it into a graph, which it may change.
-    """
-
-    name: str
-    seed: Callable[[Stack], object]
-    profile: str = "prod"
-
-    def seeded(self) -> Stack:
-        """The graph with it."""
-        faulty = graph(self.profile).copy()
-        self.seed(faulty)
-        return faulty
-
-
-def setting(type_: str, name: str, **values: Any) -> Callable[[Stack], object]:
-    """Give inputs of one resource other values; ``None`` leaves one out."""
-
-    def seed(stack: Stack) -> None:
-        inputs = stack.find(type_, name)
-        inputs.update(values)
-        for key in [key for key, value in values.items() if value is None]:
-            del inputs[key]
-
-    return seed
-
-
-def without(type_: str, name: str = "") -> Callable[[Stack], object]:
-    """Leave resources out, all of a type where no name is said."""
-
-    def seed(stack: Stack) -> None:
-        gone = [key for key in stack.keys(type_) if not name or key.endswith(f"::{name}")]
-        assert gone
-        for key in gone:
-            del stack.resources[key]
-
-    return seed
-
-
-def adding(type_: str, name: str, /, **inputs: Any) -> Callable[[Stack], object]:
-    """A resource more."""
-    return lambda stack: stack.resources.update({f"{type_}::{name}": inputs})
 
 
 def saying(type_: str, name: str, document: str, change: Callable[[list[dict[str, Any]]], object]) -> Any:
@@ -101,7 +57,7 @@ def _forgetting(stack: Stack) -> None:
     del stack.find("Schedule", "schedule-nightly")["target"]["deadLetterConfig"]
 
 
-MUTATIONS = [
+OF_AWS = [
     Mutation(
         "a bucket that may be opened", setting("BucketPublicAccessBlock", "store-closed", blockPublicPolicy=False)
     ),
@@ -232,10 +188,12 @@ MUTATIONS = [
             "records-lock",
             rule={"defaultRetention": {"mode": "GOVERNANCE", "days": 3653}},
         ),
-        "prod-regulated",
+        "aws-prod-regulated",
     ),
-    Mutation("records that anybody may change", without("BucketObjectLockConfiguration"), "prod-regulated"),
-    Mutation("records of decisions for a year", setting("LogGroup", "log-loan", retentionInDays=365), "prod-regulated"),
+    Mutation("records that anybody may change", without("BucketObjectLockConfiguration"), "aws-prod-regulated"),
+    Mutation(
+        "records of decisions for a year", setting("LogGroup", "log-loan", retentionInDays=365), "aws-prod-regulated"
+    ),
     Mutation(
         "a default security group with rules",
         setting("DefaultSecurityGroup", "nothing", ingress=[{"protocol": "-1", "self": True}]),
@@ -277,3 +235,4 @@ MUTATIONS = [
     Mutation("a required tag missing", _untagged),
     Mutation("a provider for any account", setting("aws", "aws", allowedAccountIds=None)),
 ]
+MUTATIONS = [*OF_AWS, *OF_GCP]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from trivet.clouds.aws import AWS
+from trivet.clouds.gcp import GCP
 from trivet.clouds.local import LOCAL
 from trivet.core.capabilities import Cloud
 from trivet.core.errors import ConfigError
 
-CLOUDS = MappingProxyType({cloud.name: cloud for cloud in (AWS, LOCAL)})
+CLOUDS = MappingProxyType({cloud.name: cloud for cloud in (AWS, GCP, LOCAL)})
 
 
 def cloud(name: str) -> Cloud:

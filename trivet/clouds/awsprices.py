@@ -6,15 +6,10 @@ region that is not named has a price of its own that nobody has looked up: it is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from types import MappingProxyType
-from typing import NamedTuple
 
-CURRENCY = "USD"
-HOURS_A_MONTH = 730  # as AWS's own calculator counts
-HOUR, MONTH, GB_MONTH = "hour", "month", "GB-month"
+from trivet.clouds.prices import GB_MONTH, HOUR, MONTH, Price, Prices, Row, listed
 
 VIRGINIA, IRELAND, FRANKFURT = "us-east-1", "eu-west-1", "eu-central-1"
 REGIONS = (VIRGINIA, IRELAND, FRANKFURT)
@@ -31,24 +26,6 @@ VENDED_LOGS = "log delivery to S3"
 GLUE_OBJECTS, KEY_REQUESTS = "Glue catalogue objects beyond a million", "KMS requests"
 
 
-class Price(NamedTuple):
-    """What one unit of something costs in a region."""
-
-    usd: Decimal
-    unit: str
-    region: str
-    as_of: date
-    source: str
-
-
-class _Row(NamedTuple):
-    item: str
-    unit: str
-    as_of: date
-    source: str
-    by_region: Mapping[str, str]
-
-
 _SPRING_25, _YEAR_END_23 = date(2025, 6, 1), date(2023, 12, 31)
 _SUMMER_26, _AUTUMN_26 = date(2026, 6, 1), date(2026, 9, 1)
 
@@ -59,51 +36,51 @@ def _everywhere(usd: str) -> dict[str, str]:
 
 
 _ROWS = (
-    _Row(
+    Row(
         ENDPOINT, HOUR, _AUTUMN_26, "AWS PrivateLink pricing", {VIRGINIA: "0.01", IRELAND: "0.011", FRANKFURT: "0.012"}
     ),
-    _Row(NAT, HOUR, _SPRING_25, "Amazon VPC pricing", {VIRGINIA: "0.045", IRELAND: "0.048", FRANKFURT: "0.052"}),
-    _Row(KEY, MONTH, _SPRING_25, "AWS KMS pricing", _everywhere("1.00")),
-    _Row(KEY_REQUESTS, "10,000 requests", _SPRING_25, "AWS KMS pricing", _everywhere("0.03")),
-    _Row(SECRET, MONTH, _SPRING_25, "AWS Secrets Manager pricing", _everywhere("0.40")),
-    _Row(ALARM, MONTH, _SPRING_25, "Amazon CloudWatch pricing", _everywhere("0.10")),
-    _Row(FAST_ALARM, MONTH, _SPRING_25, "Amazon CloudWatch pricing", _everywhere("0.30")),
-    _Row(DASHBOARD, MONTH, _SPRING_25, "Amazon CloudWatch pricing", _everywhere("3.00")),
-    _Row(METRIC, MONTH, _SPRING_25, "Amazon CloudWatch pricing", _everywhere("0.30")),
-    _Row(
+    Row(NAT, HOUR, _SPRING_25, "Amazon VPC pricing", {VIRGINIA: "0.045", IRELAND: "0.048", FRANKFURT: "0.052"}),
+    Row(KEY, MONTH, _SPRING_25, "AWS KMS pricing", _everywhere("1.00")),
+    Row(KEY_REQUESTS, "10,000 requests", _SPRING_25, "AWS KMS pricing", _everywhere("0.03")),
+    Row(SECRET, MONTH, _SPRING_25, "AWS Secrets Manager pricing", _everywhere("0.40")),
+    Row(ALARM, MONTH, _SPRING_25, "Amazon CloudWatch pricing", _everywhere("0.10")),
+    Row(FAST_ALARM, MONTH, _SPRING_25, "Amazon CloudWatch pricing", _everywhere("0.30")),
+    Row(DASHBOARD, MONTH, _SPRING_25, "Amazon CloudWatch pricing", _everywhere("3.00")),
+    Row(METRIC, MONTH, _SPRING_25, "Amazon CloudWatch pricing", _everywhere("0.30")),
+    Row(
         LOGS, GB_MONTH, _SPRING_25, "Amazon CloudWatch pricing",
         {VIRGINIA: "0.03", IRELAND: "0.03", FRANKFURT: "0.0324"},
     ),
-    _Row(
+    Row(
         LOG_INTAKE, "GB", _SPRING_25, "Amazon CloudWatch pricing",
         {VIRGINIA: "0.50", IRELAND: "0.57", FRANKFURT: "0.63"},
     ),
-    _Row(VENDED_LOGS, "GB", _SPRING_25, "Amazon CloudWatch pricing", {VIRGINIA: "0.25"}),
-    _Row(
+    Row(VENDED_LOGS, "GB", _SPRING_25, "Amazon CloudWatch pricing", {VIRGINIA: "0.25"}),
+    Row(
         OBJECTS, GB_MONTH, _SPRING_25, "Amazon S3 pricing", {VIRGINIA: "0.023", IRELAND: "0.023", FRANKFURT: "0.0245"}
     ),
-    _Row(IMAGES, GB_MONTH, _SPRING_25, "Amazon ECR pricing", _everywhere("0.10")),
-    _Row(DATA_EVENTS, "100,000 events", _SPRING_25, "AWS CloudTrail pricing", _everywhere("0.10")),
-    _Row(MANAGEMENT_EVENTS, "100,000 events", _SPRING_25, "AWS CloudTrail pricing", _everywhere("2.00")),
-    _Row(CONFIG_ITEM, "item", _SPRING_25, "AWS Config pricing", _everywhere("0.003")),
-    _Row(GLUE_OBJECTS, "100,000 objects and month", _SPRING_25, "AWS Glue pricing", _everywhere("1.00")),
-    _Row(BACKUP, GB_MONTH, _SUMMER_26, "Amazon RDS for PostgreSQL pricing", {VIRGINIA: "0.095"}),
-    _Row(
+    Row(IMAGES, GB_MONTH, _SPRING_25, "Amazon ECR pricing", _everywhere("0.10")),
+    Row(DATA_EVENTS, "100,000 events", _SPRING_25, "AWS CloudTrail pricing", _everywhere("0.10")),
+    Row(MANAGEMENT_EVENTS, "100,000 events", _SPRING_25, "AWS CloudTrail pricing", _everywhere("2.00")),
+    Row(CONFIG_ITEM, "item", _SPRING_25, "AWS Config pricing", _everywhere("0.003")),
+    Row(GLUE_OBJECTS, "100,000 objects and month", _SPRING_25, "AWS Glue pricing", _everywhere("1.00")),
+    Row(BACKUP, GB_MONTH, _SUMMER_26, "Amazon RDS for PostgreSQL pricing", {VIRGINIA: "0.095"}),
+    Row(
         "RDS gp3 storage", GB_MONTH, _SUMMER_26, "Amazon RDS for PostgreSQL pricing",
         {VIRGINIA: "0.115", IRELAND: "0.127", FRANKFURT: "0.137"},
     ),
-    _Row(
+    Row(
         "RDS gp3 storage, Multi-AZ", GB_MONTH, _SUMMER_26, "Amazon RDS for PostgreSQL pricing",
         {VIRGINIA: "0.23", IRELAND: "0.254", FRANKFURT: "0.274"},
     ),
-    _Row(
+    Row(
         "db.t4g.micro postgres", HOUR, _SUMMER_26, "Amazon RDS for PostgreSQL pricing",
         {VIRGINIA: "0.016", FRANKFURT: "0.019"},
     ),
-    _Row("db.t4g.micro postgres, Multi-AZ", HOUR, _SUMMER_26, "Amazon RDS for PostgreSQL pricing", {VIRGINIA: "0.032"}),
-    _Row("db.t4g.small postgres", HOUR, _SUMMER_26, "Amazon RDS for PostgreSQL pricing", {VIRGINIA: "0.032"}),
-    _Row("db.t4g.medium postgres", HOUR, _SUMMER_26, "Amazon RDS for PostgreSQL pricing", {VIRGINIA: "0.065"}),
-    _Row(
+    Row("db.t4g.micro postgres, Multi-AZ", HOUR, _SUMMER_26, "Amazon RDS for PostgreSQL pricing", {VIRGINIA: "0.032"}),
+    Row("db.t4g.small postgres", HOUR, _SUMMER_26, "Amazon RDS for PostgreSQL pricing", {VIRGINIA: "0.032"}),
+    Row("db.t4g.medium postgres", HOUR, _SUMMER_26, "Amazon RDS for PostgreSQL pricing", {VIRGINIA: "0.065"}),
+    Row(
         "db.t4g.medium postgres, Multi-AZ", HOUR, _SUMMER_26, "Amazon RDS for PostgreSQL pricing", {VIRGINIA: "0.129"}
     ),
 )  # fmt: skip
@@ -127,18 +104,12 @@ _INSTANCES = {
 """An instance's hour costs the same for training, processing and hosting; spot is not here, as it has no list price."""
 
 
-def _prices() -> dict[tuple[str, str], Price]:
-    found = {
-        (row.item, region): Price(Decimal(usd), row.unit, region, row.as_of, row.source)
-        for row in _ROWS
-        for region, usd in row.by_region.items()
-    }
-    for (as_of, region), instances in _INSTANCES.items():
-        found |= {(kind, region): Price(Decimal(usd), HOUR, region, as_of, _ML) for kind, usd in instances.items()}
-    return found
-
-
-PRICES: Mapping[tuple[str, str], Price] = MappingProxyType(_prices())
+_MACHINES = (
+    Row(kind, HOUR, as_of, _ML, {region: usd})
+    for (as_of, region), instances in _INSTANCES.items()
+    for kind, usd in instances.items()
+)
+PRICES: Prices = listed((*_ROWS, *_MACHINES))
 """Every price, by item and region."""
 
 

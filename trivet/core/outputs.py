@@ -71,6 +71,30 @@ class AwsNative(Document):
     teams: dict[str, str] = Field(description="Whose an endpoint is, by endpoint; those that name a team.")
 
 
+class GcpNative(Document):
+    """What only ``gcp`` has: e-mail addresses of service accounts, names of the key, the topic and the network."""
+
+    cloud: Literal["gcp"] = "gcp"
+    gcp_project: str = Field(description="Id of Google's project, which is none of Pulumi's.")
+    prefix: str = Field(description="What names of jobs, models and endpoints begin with.")
+    trainer: str
+    server: str
+    monitor: str
+    workflow: str
+    scheduler: str
+    deployer: str | None = Field(description="None where no repository may deploy.")
+    key: str = Field(description="`projects/P/locations/R/keyRings/RING/cryptoKeys/KEY`, of all that is stored.")
+    images: str | None = Field(description="`R-docker.pkg.dev/P/REPOSITORY`; none where it is off.")
+    attachment: str | None = Field(description="The network attachment of jobs; none where the network is off.")
+    alerts: str = Field(description="`projects/P/topics/TOPIC`.")
+    alarms: dict[str, tuple[str, ...]] = Field(
+        description="Display names of alert policies, by endpoint: what a release is rolled back by."
+    )
+    schedules: tuple[str, ...] = Field(description="Names; `trivet schedule` says what each runs.")
+    labels: dict[str, str] = Field(description="`trivet:tags` as labels: on what the runtime makes as on the stack.")
+    teams: dict[str, str] = Field(description="Whose an endpoint is, by endpoint; those that name a team.")
+
+
 class Outputs(Document):
     """The outputs of one stack. No defaults, no secrets."""
 
@@ -89,4 +113,4 @@ class Outputs(Document):
     workflows: str
     signing: Signing
     endpoints: dict[str, EndpointShell]
-    native: LocalNative | AwsNative = Field(discriminator="cloud")
+    native: LocalNative | AwsNative | GcpNative = Field(discriminator="cloud")

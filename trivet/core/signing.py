@@ -63,12 +63,20 @@ def verify(package: Package, public: str) -> None:
     signature = package.signature()
     if signature is None:
         raise IntegrityError(f"Model package {package.digest[:19]} is not signed.", "Register it first.")
-    key = _public(public)
+    check(signature, package.manifest, public)
+
+
+def check(signature: bytes, manifest: Manifest, public: str) -> None:
+    """Check that a signature of a manifest was made with the private half of ``public``.
+
+    :raises IntegrityError: when it was not.
+    """
     try:
-        key.verify(signature, package.manifest.canonical(), _SCHEME)
+        _public(public).verify(signature, manifest.canonical(), _SCHEME)
     except InvalidSignature:
+        name = manifest.content_digest()[:19]
         raise IntegrityError(
-            f"The signature of model package {package.digest[:19]} was not made with the stack's key {key_id(public)}."
+            f"The signature of model package {name} was not made with the stack's key {key_id(public)}."
         ) from None
 
 

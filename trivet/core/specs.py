@@ -35,11 +35,35 @@ class AwsJob(Document):
     most_cost: float | None = Field(default=None, gt=0, description="USD of list price at which it is ended.")
 
 
+class GcpAccelerator(Document):
+    """What is attached to a machine."""
+
+    kind: str = Field(pattern=r"^[A-Z][A-Z0-9_]+$", description="Such as `NVIDIA_TESLA_T4`.")
+    count: int = Field(default=1, ge=1, le=16)
+
+
+class GcpJob(Document):
+    """Options of a job that only ``gcp`` has."""
+
+    machine_type: str = Field(default="e2-standard-4", pattern=r"^[a-z][a-z0-9-]+$")
+    accelerator: GcpAccelerator | None = None
+    disk_gb: int = Field(default=100, ge=100, le=64000, description="Encrypted with the stack's key.")
+    image: str | None = Field(default=None, description="With Trivet in it; none: the stack's own for training.")
+    spot: bool = Field(default=False, description="Spare machines, which may be taken away: leave checkpoints.")
+    patience: timedelta = Field(default=timedelta(hours=1), description="How long it may wait for machines.")
+
+
 class JobNative(Document):
     """A job's options by cloud."""
 
     local: LocalJob = LocalJob()
     aws: AwsJob = AwsJob()
+    gcp: GcpJob = GcpJob()
+
+    def waits(self, cloud: str) -> timedelta:
+        """How long a job may wait for machines on that cloud, beside its own time."""
+        chosen = {"aws": self.aws, "gcp": self.gcp}.get(cloud)
+        return chosen.patience if chosen and chosen.spot else timedelta(0)
 
 
 class JobSpec(Document):
@@ -116,11 +140,19 @@ class AwsScoring(Document):
     most_cost: float | None = Field(default=None, gt=0, description="USD of list price at which it is ended.")
 
 
+class GcpScoring(Document):
+    """Options of batch scoring that only ``gcp`` has."""
+
+    machine_type: str = Field(default="e2-standard-4", pattern=r"^[a-z][a-z0-9-]+$")
+    image: str | None = Field(default=None, description="That serves Trivet's packages; none: the stack's own.")
+
+
 class ScoringNative(Document):
     """Options of batch scoring by cloud."""
 
     local: LocalJob = LocalJob()
     aws: AwsScoring = AwsScoring()
+    gcp: GcpScoring = GcpScoring()
 
 
 class ScoringSpec(Document):
@@ -148,29 +180,33 @@ class LocalEndpoint(Document):
     restarts_per_minute: int = Field(default=5, ge=1, description="More crashes than this within a minute is failure.")
 
 
-class AwsEndpoint(Document):
-    """Options of an endpoint that only ``aws`` has.
+class Rollout(Document):
+    """How a release takes over on a cloud: ``at once``, or by a ``canary`` or ``linear`` steps of ``step`` percent.
 
-    A release takes over ``at once``, or by a ``canary`` or ``linear`` steps of ``step`` percent, each of which bakes;
-    while it bakes, an alarm about the new machines alone takes it back.
+    Each step bakes; while it does, an alarm takes the release back.
     """
 
-    instance_type: str | None = Field(
-        default=None, pattern=r"^ml\.", description="Of each machine; none: as it is, ml.m5.large at first."
-    )
-    image: str | None = Field(default=None, description="That serves Trivet's packages; none: the stack's own.")
     rollout: Literal["at once", "canary", "linear"] = "at once"
-    step: int = Field(default=10, ge=1, le=50, description="Percent of the machines.")
+    step: int = Field(default=10, ge=1, le=50, description="Percent that each step adds, or the canary gets.")
     bake: timedelta = Field(default=timedelta(0), le=timedelta(hours=1), description="How long each step is watched.")
-    startup: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(minutes=1), le=timedelta(hours=1))
-    requests_per_instance: float | None = Field(
-        default=None, gt=0, description="Per minute: what autoscaling aims at; none: as it is, 1000 at first."
-    )
 
     @property
     def steps(self) -> int:
         """How many times traffic is shifted, and baked, until all of it is."""
         return {"at once": 1, "canary": 2, "linear": math.ceil(100 / self.step)}[self.rollout]
+
+
+class AwsEndpoint(Rollout):
+    """Options of an endpoint that only ``aws`` has; alarms are about the new machines alone."""
+
+    instance_type: str | None = Field(
+        default=None, pattern=r"^ml\.", description="Of each machine; none: as it is, ml.m5.large at first."
+    )
+    image: str | None = Field(default=None, description="That serves Trivet's packages; none: the stack's own.")
+    startup: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(minutes=1), le=timedelta(hours=1))
+    requests_per_instance: float | None = Field(
+        default=None, gt=0, description="Per minute: what autoscaling aims at; none: as it is, 1000 at first."
+    )
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:
@@ -182,11 +218,26 @@ class AwsEndpoint(Document):
         return self
 
 
+class GcpEndpoint(Rollout):
+    """Options of an endpoint that only ``gcp`` has; alarms are the stack's alert policies about the endpoint."""
+
+    machine_type: str | None = Field(
+        default=None, pattern=r"^[a-z][a-z0-9-]+$", description="None: as it is, e2-standard-2 at first."
+    )
+    accelerator: GcpAccelerator | None = Field(default=None, description="None: as it is where the machine stays.")
+    image: str | None = Field(default=None, description="That serves Trivet's packages; none: the stack's own.")
+    startup: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(minutes=1), le=timedelta(hours=2))
+    cpu_target: int | None = Field(
+        default=None, ge=1, le=100, description="Percent that autoscaling aims at; none: as it is, 60 at first."
+    )
+
+
 class EndpointNative(Document):
     """An endpoint's options by cloud."""
 
     local: LocalEndpoint = LocalEndpoint()
     aws: AwsEndpoint = AwsEndpoint()
+    gcp: GcpEndpoint = GcpEndpoint()
 
 
 class Instances(Document):

@@ -1,8 +1,8 @@
 """``python -m trivet.platforms.container train``: runs a job inside a container of a cloud.
 
-The cloud has fetched the input channels and gives folders; source and task come from the stack's store, whose URL is
-in the environment, and what the command leaves goes there. No SDK of a cloud is imported. The exit code is the
-command's own; why a job failed lies in the file that SageMaker reports.
+SageMaker has fetched the input channels and gives folders; elsewhere they are fetched here. Source and task come from
+the stack's store, whose URL is in the environment, and what the command leaves goes there. No SDK of a cloud is
+imported. The exit code is the command's own; why a job failed lies in the file that SageMaker reports.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from pathlib import Path
 from trivet.core.archive import unpack
 from trivet.core.document import Document
 from trivet.core.errors import ConfigError, ExitCode, JobFailed, TrivetError
-from trivet.platforms.jobplaces import REPRODUCIBLE, check_output
+from trivet.platforms.jobplaces import REPRODUCIBLE, VERTEX, check_output, vertex_checkpoints
 from trivet.platforms.store import ObjectStore, get_folder, put_folder
 
 ROOT = "TRIVET_ML"  # another folder than SageMaker's, where that cannot be mounted
 STORE, TASK = "TRIVET_STORE", "TRIVET_CONTAINER_TASK"  # URL of the store, and the task's key in it
-RUN = "TRIVET_RUN"  # which of many runs of the same task this is, where a clock starts them
+# Which of many runs of the same task this is, where a clock starts them; ``$NAME`` stands for another variable's value.
+RUN = "TRIVET_RUN"
 SAGEMAKER = "/opt/ml"
 MOST_FAILURE = 1024  # characters that SageMaker takes of the reason
 
@@ -100,7 +101,8 @@ def _run(root: Path, ending: Ending) -> None:
             get_folder(store, prefix, inputs / channel)
         _command(task, source, _places(root, inputs if task.inputs else root / "input" / "data", output), ending)
         if _is_first(root):
-            _store(store, output, f"{task.output}/{os.environ[RUN]}" if RUN in os.environ else task.output)
+            run = os.path.expandvars(os.environ.get(RUN, ""))
+            _store(store, output, f"{task.output}/{run}" if run else task.output)
 
 
 def _is_first(root: Path) -> bool:
@@ -121,7 +123,7 @@ def _store(store: ObjectStore, output: Path, prefix: str) -> None:
 
 def _places(root: Path, inputs: Path, output: Path) -> dict[str, str]:
     places = {"TRIVET_INPUT": str(inputs), "TRIVET_OUTPUT": str(output)}
-    checkpoints = root / "checkpoints"
+    checkpoints = vertex_checkpoints() or root / "checkpoints"
     return places | ({"TRIVET_CHECKPOINTS": str(checkpoints)} if checkpoints.is_dir() else {})
 
 
@@ -152,6 +154,8 @@ def _command(task: ContainerTask, source: Path, places: Mapping[str, str], endin
 
 def _failed(root: Path, error: TrivetError) -> int:
     sys.stderr.write(f"{error}\n")
+    if VERTEX in os.environ:  # which reports what was printed, and no file
+        return int(error.exit_code)
     with suppress(OSError):
         (root / "output").mkdir(parents=True, exist_ok=True)
         (root / "output" / "failure").write_text(str(error)[:MOST_FAILURE])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 from trivet.core.errors import ConfigError
 from trivet.core.layout import JOB_OUTPUTS
@@ -18,6 +20,24 @@ REPRODUCIBLE = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
+
+VERTEX = "CLOUD_ML_JOB_ID"  # which every job of Vertex AI has
+VERTEX_CHECKPOINTS = "AIP_CHECKPOINT_DIR"  # a gs:// address
+BUCKETS, ELSEWHERE = "/gcs", "TRIVET_GCS"  # where Vertex AI mounts buckets, and where a job is told that they are
+
+
+def vertex_checkpoints() -> Path | None:
+    """The folder of a job of Vertex AI in which what it leaves is there when it begins again; none on other clouds.
+
+    It is a bucket: good for files that are written whole, and not for those that grow.
+    Source: Vertex AI, "Prepare training code" and "Use Cloud Storage as a mounted file system".
+    """
+    address = os.environ.get(VERTEX_CHECKPOINTS)
+    if not address:
+        return None
+    folder = Path(os.environ.get(ELSEWHERE, BUCKETS), address.removeprefix("gs://"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def check_places(spec: JobSpec) -> None:

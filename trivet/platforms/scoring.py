@@ -20,12 +20,12 @@ FORMS: Mapping[str, str] = MappingProxyType({".jsonl": "application/jsonlines", 
 """The content type of a file, by how its name ends."""
 SUFFIX = ".out"  # SageMaker's own, and so everybody's
 MOST_LINE = 1 << 20  # bytes
-TASK = "TRIVET_SCORING"  # in whose environment a job of this machine finds its task
+TASK = "TRIVET_SCORING"  # in whose environment the scorer finds its task
 FAILED = "Scoring failed: "  # begins the line in which it says why
 
 
 class ScoringTask(Document):
-    """What is scored by what, and where it goes: what a job of this machine is told."""
+    """What is scored by what, and where it goes: what the scorer is told."""
 
     model: str
     version: str
@@ -34,6 +34,24 @@ class ScoringTask(Document):
     store: str
     input: str
     output: str
+
+
+def scoring_task(spec: ScoringSpec, store: str, public_key: str) -> ScoringTask:
+    """What the scorer is told.
+
+    :param store: its URL.
+    :param public_key: of the stack: what scores is signed by its owner.
+    """
+    release = spec.release
+    return ScoringTask(
+        model=release.model,
+        version=str(release.version),
+        digest=release.digest,
+        public_key=public_key,
+        store=store,
+        input=spec.input,
+        output=spec.output,
+    )
 
 
 def check_scoring(spec: ScoringSpec, store: Store) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from trivet.governance.rules.base import Graph, Resource, Setting, rule, stack_rule
+from trivet.governance.rules.base import Graph, Resource, Setting, opened, rule, stack_rule
 
 PROVIDER = "pulumi:providers:aws"
 BUDGET = "aws:budgets/budget:Budget"
@@ -16,15 +14,15 @@ OWN_TAGS = ("trivet:stack", "trivet:environment", "trivet:managed-by")
 @rule("account-tags", "Everything carries the required tags", "AWS Well-Architected COST03-BP02", "medium", PROVIDER)
 def tags(resource: Resource, setting: Setting) -> Iterator[str]:
     """Tags are the provider's default ones, so that no resource can be without."""
-    default = _object(resource.inputs.get("defaultTags"))
-    present = _object(default.get("tags"))
+    default = opened(resource.inputs.get("defaultTags"))
+    present = opened(default.get("tags"))
     if missing := [name for name in (*OWN_TAGS, *setting.required_tags) if not present.get(name)]:
         yield f"the default tags lack {', '.join(missing)}"
 
 
 @rule("account-fixed", "Nothing is made in another account", "AWS Well-Architected SEC01-BP01", "high", PROVIDER)
 def fixed(resource: Resource, _: Setting) -> Iterator[str]:
-    if not _object(resource.inputs.get("allowedAccountIds")):
+    if not opened(resource.inputs.get("allowedAccountIds")):
         yield "the provider does not say which accounts are allowed"
 
 
@@ -38,8 +36,3 @@ def budget(graph: Graph, setting: Setting) -> Iterator[str]:
 def heard(resource: Resource, _: Setting) -> Iterator[str]:
     if not resource.inputs.get("notifications"):
         yield "nobody is told when it is spent"
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    """A provider's inputs travel as JSON within text."""
-    return json.loads(value) if isinstance(value, str) else (value or {})

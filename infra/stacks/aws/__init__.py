@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 
-from trivet.core.errors import ConfigError
 from trivet.infra.component import StackComponent
-from trivet.infra.settings import HOW, Settings
+from trivet.infra.settings import Settings
 from trivet.infra.stacks.aws import (
     batch,
     budget,
@@ -28,8 +27,8 @@ from trivet.infra.stacks.aws import (
     watch,
 )
 from trivet.infra.stacks.aws.context import Context
+from trivet.infra.stacks.context import check_modes, each, section
 
-TLS = 443
 MODES = {
     **dict.fromkeys(("key", "alerts", "identity"), ("create", "use")),
     **dict.fromkeys(("audit", "catalog", "batch"), ("create", "off")),
@@ -76,7 +75,7 @@ class Stack(StackComponent):
         ):
             if component.mode == "use":
                 component.ids(*required, optional=optional)
-        _check_modes(settings)
+        check_modes(settings, MODES, "AWS")
         identity.check(settings)
         watch.check(settings)
         images.check(settings)
@@ -98,16 +97,9 @@ class Stack(StackComponent):
                 "key_id": self.keys.signing,
                 "private_key": pulumi.Output.concat("awskms:///", self.keys.signing),
             },
-            "endpoints": {
-                shell.endpoint: {
-                    "name": shell.name,
-                    "host": shell.host,
-                    "port": TLS,
-                    "folder": pulumi.Output.concat(store, "/endpoints/", shell.endpoint),
-                    "most_instances": shell.most_instances,
-                }
-                for shell in self.endpoints
-            },
+            "endpoints": section(
+                {shell.endpoint: (shell.name, shell.host, shell.most_instances) for shell in self.endpoints}, store
+            ),
             "native": self._native(),
         }
 
@@ -168,23 +160,12 @@ class Stack(StackComponent):
             signing=self.keys.signing,
             versions=registry.versions_of(context, self.models),
             group=self.models.arn,
-            image_repository=_each(self.images, lambda url: images.arn(context, url)),
+            image_repository=each(self.images, lambda url: images.arn(context, url)),
             subnets=list(found.subnets) if found else [],
             security_group=found.group if found else None,
-            database=_each(identifier, lambda known: context.arn("rds-db", f"dbuser:{known}/{database.USER}")),
+            database=each(identifier, lambda known: context.arn("rds-db", f"dbuser:{known}/{database.USER}")),
         )
-
-
-def _each(value: pulumi.Input[str] | None, of: Callable[[str], str]) -> pulumi.Output[str] | None:
-    """What follows from a value, where there is one."""
-    return None if value is None else pulumi.Output.from_input(value).apply(of)
 
 
 def _url(bucket: pulumi.Output[str]) -> pulumi.Output[str]:
     return pulumi.Output.concat("s3://", bucket)
-
-
-def _check_modes(settings: Settings) -> None:
-    for name, modes in MODES.items():
-        if (mode := getattr(settings, name).mode) not in modes:
-            raise ConfigError(f"trivet:{name} cannot be {mode!r} on AWS: choose {' or '.join(modes)}.", HOW)

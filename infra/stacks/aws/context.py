@@ -4,55 +4,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from trivet.core.leftovers import ENVIRONMENT_TAG, MANAGED_TAG, PROJECT_TAG, STACK_TAG
 from trivet.infra.names import fitted, prefix
-from trivet.infra.profiles import Profile
 from trivet.infra.settings import Settings
+from trivet.infra.stacks.context import StackContext, tags_of
 
 EVENTS = "events.amazonaws.com"
 """EventBridge, as which it publishes to a topic."""
 
 
 @dataclass(frozen=True)
-class Context:
-    """The surroundings of one stack in one account and region.
+class Context(StackContext):
+    """The surroundings of one stack in one account and region of AWS."""
 
-    :param options: parent and provider, for every resource.
-    """
-
-    settings: Settings
-    profile: Profile
-    prefix: str
     account: str
-    region: str
     partition: str
-    provider: aws.Provider
-    options: pulumi.ResourceOptions
 
     @classmethod
     def of(cls, stack: str, settings: Settings, parent: pulumi.Resource) -> Context:
         """What surrounds a stack whose settings and names were checked."""
         account = str(settings.account)
-        tags = {
-            **settings.tags,
-            PROJECT_TAG: pulumi.get_project(),
-            STACK_TAG: stack,
-            ENVIRONMENT_TAG: settings.environment,
-            MANAGED_TAG: "pulumi",
-        }
         role = settings.assume_role
         provider = aws.Provider(
             "aws",
             region=settings.region,  # type: ignore[arg-type] the SDK's enum lags behind AWS
             allowed_account_ids=[account],
             assume_roles=[aws.ProviderAssumeRoleArgs(role_arn=role, session_name="trivet")] if role else None,
-            default_tags=aws.ProviderDefaultTagsArgs(tags=tags),
+            default_tags=aws.ProviderDefaultTagsArgs(tags=tags_of(settings, stack)),
             opts=pulumi.ResourceOptions(parent=parent),
         )
         return cls(
@@ -66,10 +49,6 @@ class Context:
             options=pulumi.ResourceOptions(parent=parent, provider=provider),
         )
 
-    def name(self, what: str, most: int = 63) -> str:
-        """A physical name within a service's limit."""
-        return fitted(f"{self.prefix}-{what}", most)
-
     def unique(self, what: str) -> str:
         """A bucket's name, which nobody else in the world may have."""
         return fitted(f"{self.prefix}-{what}-{self.account}-{self.region}", 63)
@@ -78,32 +57,6 @@ class Context:
         """An ARN in this account."""
         where = self.region if region else ""
         return f"arn:{self.partition}:{service}:{where}:{self.account}:{resource}"
-
-    def holding(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
-        """Options of what holds data or keys: protected where the environment says so."""
-        return pulumi.ResourceOptions.merge(
-            self.options,
-            pulumi.ResourceOptions(protect=self.profile.protects, depends_on=list(depends_on)),
-        )
-
-    def keeping(self, options: pulumi.ResourceOptions, *, keeps: bool) -> pulumi.ResourceOptions:
-        """The same options, of what outlives the stack where ``keeps``."""
-        kept = pulumi.ResourceOptions(retain_on_delete=True if keeps else None)
-        return pulumi.ResourceOptions.merge(options, kept)
-
-    def after(self, *depends_on: pulumi.Resource) -> pulumi.ResourceOptions:
-        """Options of what can only be made when these are."""
-        return pulumi.ResourceOptions.merge(self.options, pulumi.ResourceOptions(depends_on=list(depends_on)))
-
-    def asking(self, *depends_on: pulumi.Resource) -> pulumi.InvokeOutputOptions:
-        """Options of a question to AWS: by the stack's own provider, so that it is asked in its account and region."""
-        return pulumi.InvokeOutputOptions(
-            parent=self.options.parent, provider=self.provider, depends_on=list(depends_on)
-        )
-
-    def under(self, parent: pulumi.Resource) -> Context:
-        """The same for what belongs to ``parent``."""
-        return replace(self, options=pulumi.ResourceOptions.merge(self.options, pulumi.ResourceOptions(parent=parent)))
 
 
 def partition_of(region: str) -> str:

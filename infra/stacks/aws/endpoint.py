@@ -16,6 +16,7 @@ import pulumi_aws as aws
 from trivet.core.leftovers import ENDPOINT_TAG
 from trivet.infra.settings import EndpointSettings
 from trivet.infra.stacks.aws.context import Context
+from trivet.infra.stacks.context import TEAM_TAG
 
 _MOST_ERRORS, _SLOW_US = 1, 1_000_000
 _PERIOD_S = 60
@@ -40,7 +41,7 @@ def create(context: Context, key: pulumi.Input[str], topic: pulumi.Input[str]) -
 
 def tags_of(settings: EndpointSettings) -> dict[str, str]:
     """What everything of one endpoint's bears beside the stack's tags."""
-    return {ENDPOINT_TAG: settings.name} | ({"trivet:team": settings.team} if settings.team else {})
+    return {ENDPOINT_TAG: settings.name} | ({TEAM_TAG: settings.team} if settings.team else {})
 
 
 def _shell(context: Context, settings: EndpointSettings, key: pulumi.Input[str], topic: pulumi.Input[str]) -> Shell:

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from trivet.infra.stacks.aws.context import EVENTS, Context, document
+from trivet.infra.stacks.context import is_needed_later
 
 IDS = ("arn",)
 """What names a key that is used."""
@@ -55,16 +56,10 @@ def _data_key(context: Context) -> aws.kms.Key:
         rotation_period_in_days=_ROTATION_DAYS,
         deletion_window_in_days=context.profile.key_window_days,
         policy=document(_administration(context), _services(context), _events(), _logs(context)),
-        opts=context.keeping(context.holding(), keeps=_is_needed_later(context)),
+        opts=context.keeping(context.holding(), keeps=is_needed_later(context)),
     )
     aws.kms.Alias("data-alias", name=f"alias/{context.name('data')}", target_key_id=key.key_id, opts=context.options)
     return key
-
-
-def _is_needed_later(context: Context) -> bool:
-    """Whether something outlives the stack that only this key opens: locked records, or a snapshot of the database."""
-    settings = context.settings
-    return settings.regulated or (settings.database.mode == "create" and context.profile.last_backup)
 
 
 def _administration(context: Context) -> dict[str, Any]:

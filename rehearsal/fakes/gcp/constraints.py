@@ -155,7 +155,38 @@ _VERTEX = {
     ),
 }
 
-TABLE = MappingProxyType({**_STORAGE, **_VERTEX})
+_MONITORING = {
+    "points-one": Constraint(
+        "One request writes one point of a time series.",
+        "ref Cloud Monitoring, projects.timeSeries.create: at most one data point to each of several time series",
+    ),
+    "points-recent": Constraint(
+        "A point is at most 25 hours old and at most 5 minutes ahead.",
+        "guide Cloud Monitoring, Create user-defined metrics with the API: end times",
+    ),
+    "points-in-order": Constraint(
+        "A point is later than all others of its time series.",
+        "ref Cloud Monitoring, projects.timeSeries.create: more recent than any other point in its time series",
+    ),
+    "points-apart": Constraint(
+        "Points of a time series are at least 5 seconds apart.",
+        "guide Cloud Monitoring, Quotas and limits: one point each 5 seconds",
+    ),
+    "policy-filters": Constraint(
+        "A condition over time series names the type of its metric and the type of its resource.",
+        "ref Cloud Monitoring, MetricThreshold.filter and MetricAbsence.filter",
+    ),
+    "policy-comparisons": Constraint(
+        "A threshold is compared by more than or less than, and by no other comparison.",
+        "ref Cloud Monitoring, MetricThreshold.comparison",
+    ),
+    "policy-durations": Constraint(
+        "A condition lasts whole minutes; that something is absent, from 2 minutes to 23 hours and a half.",
+        "ref Cloud Monitoring, MetricThreshold.duration; MetricAbsence.duration; guide, Alerting policies: limits",
+    ),
+}
+
+TABLE = MappingProxyType({**_STORAGE, **_VERTEX, **_MONITORING})
 
 
 class Constraints(Demands):

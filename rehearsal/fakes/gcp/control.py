@@ -20,12 +20,25 @@ class Control(AnyControl):
         world: World,
         calls: CallLog[Call],
         faults: Faults[Fault],
+        *,
         forget: Callable[[], None],
         interrupt: Callable[[str], None],
+        force: Callable[[str, str], None],
+        alert: Callable[[str, str], None],
     ) -> None:
         super().__init__(world, calls, faults, forget)
         self._interrupt = interrupt
+        self._force = force
+        self._alert = alert
 
     def _post_interrupt(self, given: dict[str, Any]) -> dict[str, Any]:
         self._interrupt(given["name"])
+        return {}
+
+    def _post_force(self, given: dict[str, Any]) -> dict[str, Any]:
+        self._force(given["name"], given["word"])
+        return {}
+
+    def _post_alert(self, given: dict[str, Any]) -> dict[str, Any]:
+        self._alert(given["policy"], given["state"])
         return {}

@@ -44,3 +44,11 @@ class Fake(Handle):
     def interrupt(self, job: str) -> None:
         """Take the machine of a custom job away, by the job's number; its code begins again on another one."""
         self._ask("POST", "interrupt", {"name": job})
+
+    def force(self, job: str, word: str) -> None:
+        """Have a custom job, by its number, be shown in a state of this name, be there such a state or not."""
+        self._ask("POST", "force", {"name": job, "word": word})
+
+    def alert(self, policy: str, state: str = "OPEN") -> None:
+        """Have an alert of an alert policy open, by the policy's display name; with ``CLOSED``, close what is open."""
+        self._ask("POST", "alert", {"policy": policy, "state": state})

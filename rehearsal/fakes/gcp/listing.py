@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trivet.rehearsal.fakes.gcp.constraints import TABLE
+from trivet.rehearsal.fakes.gcp import project
+from trivet.rehearsal.fakes.gcp.constraints import TABLE, Constraints
+from trivet.rehearsal.fakes.gcp.iam import Iam
+from trivet.rehearsal.fakes.gcp.kms import Kms
+from trivet.rehearsal.fakes.gcp.monitoring import Monitoring
 from trivet.rehearsal.fakes.gcp.settings import Settings
 from trivet.rehearsal.fakes.gcp.storage.jsonapi import METHODS as STORAGE
 from trivet.rehearsal.fakes.gcp.vertex.predict import METHODS as PREDICTION
 from trivet.rehearsal.fakes.gcp.vertex.service import METHODS as VERTEX
+from trivet.rehearsal.fakes.images import Images
 from trivet.rehearsal.fakes.listing import constraints, settings
 
 INTRODUCTION = """\
@@ -50,6 +55,11 @@ job gets `AIP_MODEL_DIR` and its like, is tried again after exit codes that Vert
 `Fake.interrupt` takes its machine away. A server gets the variables of Vertex AI's contract, a copy of its artifacts
 that was made when the model was uploaded, and a free port in `AIP_HTTP_PORT`, whatever its model says; it listens where
 `TRIVET_HOST` says. What both print is in Cloud Logging, whose `entries.list` takes filters of terms that must all hold.
+`Fake.force` shows a job in any state.
+
+Cloud KMS makes keys that sign for real. Cloud Monitoring keeps time series by its rules; it evaluates no condition, so
+`Fake.alert` says when an alert of an alert policy opens and closes. Whoever looks for credentials in the environment
+finds a user with a token, and the addresses of these services where gcloud looks for them.
 
 `Fake` also injects errors (throttled, denied, unavailable), lost and cut connections and delays, and lists every call
 with service, operation and resource.
@@ -57,9 +67,9 @@ with service, operation and resource.
 What it proves: shapes, contracts, error paths, what a job and a server do. What it does not: permissions (every call is
 allowed, and no token is looked at), quotas, prices, timing, encryption, gRPC. One process serves all replicas; a job
 has one. Left out, and refused in one sentence: Python packages as jobs, private and dedicated endpoints, batch
-prediction, pipelines, monitoring, metadata, IAM and access lists of buckets, batches of Cloud Storage. Objects with
-`Content-Encoding: gzip` come as they are, where the service may unpack them. Where no message of Google's is known, the
-wording is ours.
+prediction, pipelines, model monitoring, metadata, IAM and access lists of buckets, batches of Cloud Storage. Objects
+with `Content-Encoding: gzip` come as they are, where the service may unpack them. Where no message of Google's is
+known, the wording is ours.
 """
 
 
@@ -72,6 +82,16 @@ def _methods() -> Iterator[str]:
     yield "## What is answered\n"
     vertex = sorted([*VERTEX, *PREDICTION, "GetOperation"])
     yield f"Of Vertex AI {len(vertex)} methods: {_named(vertex)}. Of Cloud Logging `entries.list`.\n"
+    constraints = Constraints()
+    every = (
+        ("Cloud KMS", Kms(constraints).api()),
+        ("Cloud Monitoring", Monitoring(constraints).api()),
+        ("IAM", Iam(constraints).api()),
+        ("the Cloud Resource Manager", project.permissions(constraints)),
+        ("Artifact Registry", project.images(constraints, Images({}))),
+    )
+    for title, api in every:
+        yield f"Of {title} {_named(sorted(one.name for one in api.methods))}.\n"
     storage = sorted(STORAGE)
     yield f"Of Cloud Storage's JSON API {len(storage)}: {_named(storage)}.\n"
     yield (

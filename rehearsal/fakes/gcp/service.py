@@ -1,4 +1,5 @@
-"""The one door of the fake: Cloud Storage by two APIs, Vertex AI, and ``/trivet-fake/`` to the control API."""
+"""The one door of the fake: Cloud Storage by two APIs, Vertex AI, Cloud KMS, Cloud Monitoring and what else
+has no SDK here, and ``/trivet-fake/`` to the control API."""
 
 from __future__ import annotations
 
@@ -9,8 +10,12 @@ from typing import TYPE_CHECKING
 from trivet.rehearsal.fakes.befalling import answered
 from trivet.rehearsal.fakes.calls import CallLog
 from trivet.rehearsal.fakes.faults import Faults
+from trivet.rehearsal.fakes.gcp import project
 from trivet.rehearsal.fakes.gcp.control import Control
 from trivet.rehearsal.fakes.gcp.faults import STORAGE, Call, Fault
+from trivet.rehearsal.fakes.gcp.iam import Iam
+from trivet.rehearsal.fakes.gcp.kms import Kms
+from trivet.rehearsal.fakes.gcp.monitoring import Monitoring
 from trivet.rehearsal.fakes.gcp.refusals import left_out, render, render_storage, render_xml
 from trivet.rehearsal.fakes.gcp.storage import jsonapi, xmlapi
 from trivet.rehearsal.fakes.gcp.storage.uploads import Sessions
@@ -34,10 +39,26 @@ class Service:
         self._sessions = Sessions(world.storage)
         self._json = jsonapi.JsonApi(world.storage, self._sessions, world.address, PROJECT, NUMBER)
         self._xml = xmlapi.XmlApi(world.storage, self._sessions, world.address)
+        self._kms = Kms(world.constraints)
+        self._monitoring = Monitoring(world.constraints)
+        self._iam = Iam(world.constraints)
+        self._apis = (
+            self._kms.api(),
+            self._monitoring.api(),
+            self._iam.api(),
+            project.permissions(world.constraints),
+            project.images(world.constraints, world.images),
+        )
         self._calls = CallLog[Call]()
         self._faults: Faults[Fault] = Faults(Fault)
         self._control = Control(
-            world, self._calls, self._faults, self._forget, lambda job: self._vertex().interrupt(job)
+            world,
+            self._calls,
+            self._faults,
+            forget=self._forget,
+            interrupt=lambda job: self._vertex().interrupt(job),
+            force=lambda job, word: self._vertex().force(job, word),
+            alert=self._monitoring.alert,
         )
         self._loading = threading.Lock()
         self._loaded: VertexAi | None = None
@@ -57,6 +78,9 @@ class Service:
         if request.path.startswith(_OF_JSON):
             operation, resource = jsonapi.operation(request)
             return Call(STORAGE, operation, resource), lambda: self._json.answer(request, operation), render_storage
+        for api in self._apis:
+            if api.serves(request):
+                return Call(api.service, *api.operation(request)), lambda api=api: api.answer(request), render
         if request.path.startswith(_OF_VERTEX):
             vertex = self._vertex()
             operation, resource = vertex.operation(request)
@@ -77,6 +101,9 @@ class Service:
     def _forget(self) -> None:
         if self._loaded is not None:
             self._loaded.forget()
+        self._kms.forget()
+        self._monitoring.forget()
+        self._iam.forget()
         self._sessions.clear()
         self._xml.clear()
         self._world.forget()

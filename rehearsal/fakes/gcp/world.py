@@ -9,11 +9,13 @@ from pathlib import Path
 from trivet.rehearsal.fakes.containers import Runtime
 from trivet.rehearsal.fakes.gcp import credentials
 from trivet.rehearsal.fakes.gcp.constraints import Constraints
+from trivet.rehearsal.fakes.gcp.names import NUMBER, PROJECT
 from trivet.rehearsal.fakes.gcp.settings import Settings
 from trivet.rehearsal.fakes.gcp.storage.state import Storage
 from trivet.rehearsal.fakes.images import Images
 
-PROJECT, NUMBER = "rehearsal-project", "123456789012"
+__all__ = ["GCS", "NUMBER", "PROJECT", "World"]
+
 GCS = Path("/gcs")
 
 

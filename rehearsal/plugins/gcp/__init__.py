@@ -1,4 +1,4 @@
-"""The stand-in for ``gcp``: every type is in the strict store, under the ids that the real provider gives."""
+"""The stand-in for ``gcp``: what the runtime works on lies in the fake, the rest in the strict store."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from trivet.core.errors import ConfigError
 from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins import guards
+from trivet.rehearsal.plugins.gcp.fake import GcpAccount, named
+from trivet.rehearsal.plugins.gcp.functions import FUNCTIONS
 from trivet.rehearsal.plugins.gcp.types import TYPES
 from trivet.rehearsal.plugins.kinds import Account, Kind, stable_digits
 from trivet.rehearsal.plugins.packages import Function, Package
@@ -33,10 +35,7 @@ class Gcp(Package):
     @property
     def functions(self) -> Mapping[str, Function]:
         """See :class:`Package`."""
-        return {
-            "gcp:organizations/getClientConfig:getClientConfig": _client_config,
-            "gcp:organizations/getProject:getProject": _project,
-        }
+        return FUNCTIONS
 
     def configure(self, config: Properties, store: Store) -> Account:
         """See :class:`Package`."""
@@ -49,42 +48,12 @@ class Gcp(Package):
         if str(config.get("addPulumiAttributionLabel", True)).lower() != "false":
             labels = {"goog-pulumi-provisioned": "true", **labels}
         facts["number"] = stable_digits(facts["project"])
-        return Account(store.within(facts["project"]), {name: value for name, value in facts.items() if value}, labels)
+        known = {name: value for name, value in facts.items() if value}
+        return GcpAccount(store.within(facts["project"]), known, labels, named())
 
 
 def _setting(config: Properties, name: str, variables: tuple[str, ...]) -> str:
     return config.get(name) or next((os.environ[one] for one in variables if os.environ.get(one)), "")
-
-
-def _client_config(account: Account, arguments: Properties) -> Properties:
-    facts = account.facts
-    return {
-        "id": f"projects/{facts['project']}",
-        "project": facts["project"],
-        "region": facts.get("region", ""),
-        "zone": "",
-        "accessToken": "rehearsal",
-        "defaultLabels": account.labels,
-    }
-
-
-def _project(account: Account, arguments: Properties) -> Properties:
-    project = arguments.get("projectId") or account.facts["project"]
-    return {
-        "id": f"projects/{project}",
-        "projectId": project,
-        "name": project,
-        "number": stable_digits(project),
-        "orgId": "",
-        "folderId": "",
-        "billingAccount": "",
-        "autoCreateNetwork": False,
-        "deletionPolicy": "PREVENT",
-        "labels": {},
-        "effectiveLabels": {},
-        "pulumiLabels": {},
-        "tags": {},
-    }
 
 
 PACKAGE = Gcp()

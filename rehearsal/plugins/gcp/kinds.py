@@ -11,6 +11,7 @@ from typing import Any
 from trivet.core.errors import ConfigError
 from trivet.infra.engine.values import Properties
 from trivet.rehearsal.plugins import sdk
+from trivet.rehearsal.plugins.gcp import rules
 from trivet.rehearsal.plugins.kinds import FRESH, Account, Stored, stable_digits
 
 _PLACES = ("project", "location", "region")
@@ -66,8 +67,25 @@ class Google(Stored):
         labels = {**account.labels, **(inputs.get("labels") or {})}
         return {"effectiveLabels": labels, "pulumiLabels": labels}
 
-    def delete(self, account: Account, identity: str, inputs: Properties) -> None:
+    @property
+    def short(self) -> str:
+        """The type as it is written here: ``storage:Bucket``."""
+        _, module, name = self.token.split(":")
+        return f"{module.partition('/')[0]}:{name}"
+
+    def create(self, account: Account, urn: str, inputs: Properties) -> tuple[str, Properties]:
         """See :class:`Kind`.
+
+        :raises TrivetError: for what Google Cloud would refuse of it.
+        """
+        rules.check(account, self.short, inputs)
+        if rules.is_kept(self.short):
+            identity = self._text(self.identity, self.bag(account, inputs))
+            rules.refuse_burnt(account, self.token, self.short, identity)
+        return super().create(account, urn, inputs)
+
+    def delete(self, account: Account, identity: str, inputs: Properties) -> None:
+        """See :class:`Kind`; a name that is not given again stays noted.
 
         :raises ConfigError: for an object that is protected.
         """
@@ -77,6 +95,8 @@ class Google(Stored):
                 f"{identity} is protected from deletion.", "Set deletion_protection=False, run up, then delete it."
             )
         super().delete(account, identity, inputs)
+        if there and rules.is_kept(self.short):
+            rules.burn(account, self.token, identity)
 
 
 def google(
@@ -88,17 +108,20 @@ def google(
     needs: tuple[str, ...] = (),
     protected: bool = False,
     numeric: bool = False,
+    kind: type[Google] = Google,
+    **served: Any,
 ) -> Google:
     """Declare a type by a short token such as ``storage:Bucket``.
 
     :param identity: the template of the id; the parts that are inputs always make another object, and the last is
         chosen where the program gives none.
+    :param kind: the class, and :param served: what that says more.
     """
     module, name = token.split(":")
     full = f"gcp:{module}/{name[0].lower()}{name[1:]}:{name}"
     parts = [part for _, part, _, _ in Formatter().parse(identity) if part]
     chosen = next((part for part in reversed(parts) if part not in {*_PLACES, "number", *FRESH}), "")
-    return Google(
+    return kind(
         token=full,
         named=chosen,
         fixed=f"{' '.join(_PLACES)} {fixed}",
@@ -107,6 +130,7 @@ def google(
         needs=needs,
         protected=protected,
         numeric=numeric,
+        **served,
     )
 
 

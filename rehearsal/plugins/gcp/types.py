@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trivet.rehearsal.plugins.gcp.kinds import Google, google
+from trivet.rehearsal.plugins.gcp.served import Bucket, Key, Policy, Ring, Served, ServiceAccount
 
 _HERE = "projects/{project}/locations/{location}"
 _REGION = "projects/{project}/regions/{region}"
@@ -22,12 +23,13 @@ def _service_account(bag: Mapping[str, Any], form: str = "{}") -> str:
     return form.format(f"{bag['accountId']}@{bag['project']}.iam.gserviceaccount.com")
 
 
-def _dashed(bag: Mapping[str, Any]) -> str:
-    return str(bag["service"]).split(".")[0]
+_AGENTS = {"sqladmin": "cloud-sql"}
+"""Services whose agent is not called as they are."""
 
 
 def _agent(bag: Mapping[str, Any], form: str = "{}") -> str:
-    return form.format(f"service-{bag['number']}@gcp-sa-{_dashed(bag)}.iam.gserviceaccount.com")
+    service = str(bag["service"]).split(".")[0]
+    return form.format(f"service-{bag['number']}@gcp-sa-{_AGENTS.get(service, service)}.iam.gserviceaccount.com")
 
 
 def _sink_writer(bag: Mapping[str, Any]) -> str:
@@ -60,6 +62,8 @@ _ALL = [
             "name": "{id}",
             "uniqueId": "{digits}",
         },
+        kind=ServiceAccount,
+        collection="/v1/projects/{project}/serviceAccounts",
     ),
     google("serviceaccount:IAMMember", "{serviceAccountId}/{role}/{member}", _MEMBER, needs=("{serviceAccountId}",)),
     google(
@@ -113,17 +117,45 @@ _ALL = [
         "description ipAddress ipProtocol ipVersion loadBalancingScheme network networkTier portRange subnetwork",
         outputs={"baseForwardingRule": "", "forwardingRuleId": 1},
     ),
+    google(
+        "compute:Address",
+        f"{_REGION}/addresses/{{name}}",
+        "address addressType description ipVersion network prefixLength purpose subnetwork",
+        outputs={"address": "10.80.0.9"},
+    ),
+    google(
+        "compute:ForwardingRule",
+        f"{_REGION}/forwardingRules/{{name}}",
+        "description ipAddress ipProtocol ipVersion loadBalancingScheme network networkTier portRange subnetwork",
+        outputs={"baseForwardingRule": "", "forwardingRuleId": 1, "pscConnectionId": "{digits}"},
+    ),
     google("compute:NetworkAttachment", f"{_REGION}/networkAttachments/{{name}}", "connectionPreference"),
     google("dns:ManagedZone", "projects/{project}/managedZones/{name}", "dnsName visibility reverseLookup"),
+    google(
+        "dns:RecordSet",
+        "projects/{project}/managedZones/{managedZone}/rrsets/{name}/{type}",
+        needs=("projects/{project}/managedZones/{managedZone}",),
+    ),
     google("dns:Policy", "projects/{project}/policies/{name}"),
     # keys, secrets, storage, images, database
-    google("kms:KeyRing", f"{_HERE}/keyRings/{{name}}"),
+    google(
+        "kms:KeyRing",
+        f"{_HERE}/keyRings/{{name}}",
+        kind=Ring,
+        collection=f"/v1/{_HERE}/keyRings",
+        naming="keyRingId",
+    ),
     google(
         "kms:CryptoKey",
         "{keyRing}/cryptoKeys/{name}",
         "purpose destroyScheduledDuration importOnly skipInitialVersionCreation cryptoKeyBackend "
         "versionTemplate.protectionLevel",
         needs=("{keyRing}",),
+        kind=Key,
+        collection="/v1/{keyRing}/cryptoKeys",
+        naming="cryptoKeyId",
+        members=("purpose", "rotationPeriod", "destroyScheduledDuration", "versionTemplate", "labels"),
+        mutable=("rotationPeriod", "labels"),
     ),
     google("kms:CryptoKeyIAMMember", "{cryptoKeyId}/{role}/{member}", _MEMBER, needs=("{cryptoKeyId}",)),
     google("secretmanager:Secret", "projects/{project}/secrets/{secretId}", "replication", outputs={"name": "{id}"}),
@@ -139,6 +171,10 @@ _ALL = [
         "{name}",
         "enableObjectRetention hierarchicalNamespace customPlacementConfig",
         outputs={"url": "gs://{name}", "selfLink": "https://www.googleapis.com/storage/v1/b/{name}"},
+        kind=Bucket,
+        collection="/storage/v1/b?project={project}",
+        path="/storage/v1/b/{id}",
+        members=("name", "location"),
     ),
     google("storage:BucketIAMMember", "b/{bucket}/{role}/{member}", _MEMBER, needs=("{bucket}",)),
     google(
@@ -156,6 +192,8 @@ _ALL = [
         protected=True,
         outputs={
             "connectionName": "{project}:{region}:{name}",
+            "dnsName": "{hex17}.{region}.sql.goog.",
+            "pscServiceAttachmentLink": "projects/{digits}/regions/{region}/serviceAttachments/{name}",
             "selfLink": "https://sqladmin.googleapis.com/sql/v1beta4/projects/{project}/instances/{name}",
             "serviceAccountEmailAddress": "p{number}-{hex17}@gcp-sa-cloud-sql.iam.gserviceaccount.com",
         },
@@ -193,7 +231,16 @@ _ALL = [
         outputs={"name": "{id}", "lifecycleState": "ACTIVE"},
     ),
     google("logging:Metric", "{name}"),
-    google("monitoring:AlertPolicy", "projects/{project}/alertPolicies/{digits}", outputs={"name": "{id}"}),
+    google(
+        "monitoring:AlertPolicy",
+        "projects/{project}/alertPolicies/{digits}",
+        outputs={"name": "{id}"},
+        kind=Policy,
+        collection="/v3/projects/{project}/alertPolicies",
+        path="/v3/{id}",
+        members=("displayName", "combiner", "conditions", "documentation", "userLabels", "notificationChannels"),
+        mutable=("displayName", "combiner", "documentation", "userLabels", "notificationChannels"),
+    ),
     google(
         "monitoring:NotificationChannel",
         "projects/{project}/notificationChannels/{digits}",
@@ -218,6 +265,11 @@ _ALL = [
         "encryptionSpec network privateServiceConnectConfig dedicatedEndpointEnabled",
         numeric=True,
         outputs={"dedicatedEndpointDns": "{name}.{location}-{number}.prediction.vertexai.goog"},
+        kind=Served,
+        collection=f"/v1/{_HERE}/endpoints",
+        naming="endpointId",
+        members=("displayName", "description", "labels", "encryptionSpec"),
+        mutable=("displayName", "description", "labels"),
     ),
     google("vertex:AiEndpointIamMember", f"{_HERE}/endpoints/{{endpoint}}/{{role}}/{{member}}", _MEMBER),
     google("vertex:AiDeploymentResourcePool", f"{_HERE}/deploymentResourcePools/{{name}}", "dedicatedResources"),
@@ -259,6 +311,12 @@ _ALL = [
     google("cloudrunv2:Job", f"{_HERE}/jobs/{{name}}", protected=True),
     google("cloudscheduler:Job", f"{_HERE}/jobs/{{name}}", outputs={"state": "ENABLED"}),
     google("pubsub:Topic", "projects/{project}/topics/{name}", "messageTransforms"),
+    google(
+        "pubsub:TopicIAMMember",
+        "projects/{project}/topics/{topic}/{role}/{member}",
+        _MEMBER,
+        needs=("projects/{project}/topics/{topic}",),
+    ),
     google("eventarc:Trigger", f"{_HERE}/triggers/{{name}}", "channel transport.pubsub.topic"),
 ]
 

@@ -14,11 +14,13 @@ from typing import Any
 from trivet.infra.listing import Listed
 
 HERE = Path(__file__).parent
+PLACES = {
+    "aws": {"cloud": "aws", "region": "eu-central-1", "account": "123456789012"},
+    "gcp": {"cloud": "gcp", "region": "europe-west3", "account": "lending-models"},
+}
 DEFAULT = {
-    "cloud": "aws",
+    **PLACES["aws"],
     "environment": "dev",
-    "region": "eu-central-1",
-    "account": "123456789012",
     "endpoints": '["loan"]',
     "alert_emails": '["ml@example.com"]',
     "budget": "100",
@@ -73,7 +75,7 @@ def built(stack: str, config: dict[str, str], how: str = "up") -> dict[str, Any]
     return json.loads(_built(stack, json.dumps(config), how))
 
 
-def listed(stack: str = "dev", how: str = "preview", **config: str) -> list[Listed]:
+def listed(stack: str = "dev", how: str = "preview", cloud: str = "aws", **config: str) -> list[Listed]:
     """Every resource of the graph."""
-    graph = built(stack, DEFAULT | config, how)["resources"]
-    return [Listed(inputs["type"], name.split("::")[1], inputs) for name, inputs in graph.items()]
+    graph = built(stack, DEFAULT | PLACES[cloud] | config, how)["resources"]
+    return [Listed(*key.split("::"), inputs) for key, inputs in graph.items()]

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from trivet.clouds import awsprices
+from trivet.clouds import awsprices, gcpprices
 from trivet.infra.costs import estimate
 from trivet.infra.listing import Listed
 from trivet.infra.profiles import PROFILES, profile
@@ -26,9 +26,12 @@ def endpoint(**inputs):
     return Listed("aws:ec2/vpcEndpoint:VpcEndpoint", "kms", {"vpcEndpointType": "Interface", **inputs})
 
 
-@pytest.mark.parametrize("region", awsprices.REGIONS)
-def test_dev_stays_below_its_ceiling_and_nothing_in_it_is_unknown(region):
-    found = estimate(listed(region=region), region, PROFILES["dev"].idle_usd)
+@pytest.mark.parametrize(
+    ("cloud", "region"),
+    [*(("aws", one) for one in awsprices.REGIONS), *(("gcp", one) for one in gcpprices.REGIONS)],
+)
+def test_dev_stays_below_its_ceiling_and_nothing_in_it_is_unknown(cloud, region):
+    found = estimate(listed(cloud=cloud, region=region), region, PROFILES["dev"].idle_usd)
     assert found.complete and not found.total.startswith("at least")
     assert 0 < found.known <= PROFILES["dev"].idle_usd
     assert sum(one.monthly for one in found.rows) == found.known
@@ -99,7 +102,8 @@ def test_a_database_is_instance_storage_and_secret():
     "unknown",
     [
         Listed("aws:redshift/cluster:Cluster", "warehouse", {}),
-        Listed("gcp:storage/bucket:Bucket", "bucket", {}),
+        Listed("gcp:spanner/instance:Instance", "instance", {}),
+        Listed("gcp:compute/globalForwardingRule:GlobalForwardingRule", "balancer", {"target": "proxy"}),
         Listed("other:index:Thing", "thing", {}),
         endpoint(subnetIds=UNKNOWN_YET),
         endpoint(subnetIds=["a"], vpcEndpointType="GatewayLoadBalancer"),
@@ -111,6 +115,20 @@ def test_what_nobody_has_looked_up_is_unknown_and_the_total_says_at_least(unknow
     found = estimate([known, unknown], FRANKFURT)
     assert not found.complete and found.total == "at least USD 8.76"
     assert [one for one in found.rows if one.monthly is None]
+
+
+def test_google_cloud_charges_each_version_of_a_key_and_a_database_by_its_tier():
+    kind = "gcp:kms/cryptoKey:CryptoKey"
+    hardware = {"versionTemplate": {"protectionLevel": "HSM"}}
+    software = estimate([Listed(kind, "data", {"rotationPeriod": "7776000s"})], "us-central1")
+    assert software.known == Decimal("0.30")  # the first version and four rotations in a year
+    assert estimate([Listed(kind, "data", {"rotationPeriod": "7776000s", **hardware})], "us-central1").known == 5
+    signing = Listed(kind, "signing", {"purpose": "ASYMMETRIC_SIGN", **hardware})
+    assert estimate([signing], "us-central1").known == Decimal("2.50")
+    settings = {"tier": "db-f1-micro", "availabilityType": "ZONAL", "diskSize": 10}
+    database = Listed("gcp:sql/databaseInstance:DatabaseInstance", "database", {"settings": settings})
+    assert estimate([database], "us-central1").known == Decimal("9.36")  # 730 x 0.0105 + 10 x 0.17, each to the cent
+    assert not estimate([database], "europe-west3").complete
 
 
 def test_a_region_without_prices_is_unknown_and_not_another_s():
@@ -131,7 +149,7 @@ def test_components_providers_and_what_runs_on_this_machine_cost_nothing():
 
 
 def test_no_price_is_without_date_and_source():
-    for (item, region), price in awsprices.PRICES.items():
+    for (item, region), price in [*awsprices.PRICES.items(), *gcpprices.PRICES.items()]:
         assert price.usd > 0 and price.unit and price.region == region and price.source.endswith("pricing"), item
         assert date(2023, 1, 1) <= price.as_of <= date.today()  # noqa: DTZ011  a day more or less
 

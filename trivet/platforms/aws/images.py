@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from trivet import __version__
-from trivet.core.errors import ConfigError
 from trivet.core.outputs import AwsNative
+from trivet.platforms.images import SERVING, TRAINING, VERSION, no_image
 
-TRAINING, SERVING = "training", "serving"
+__all__ = ["SERVING", "TRAINING", "image", "tag"]
 
 
 def image(native: AwsNative, purpose: str) -> str:
@@ -15,13 +14,10 @@ def image(native: AwsNative, purpose: str) -> str:
     :raises ConfigError: when the stack has no image registry.
     """
     if native.images is None:
-        raise ConfigError(
-            f"The stack has no image registry, so it has no image for {purpose}.",
-            "Name one under native.aws.image, or set trivet:images.",
-        )
+        raise no_image("aws", purpose)
     return f"{native.images}:{tag(purpose)}"
 
 
 def tag(purpose: str) -> str:
     """Tag of the image in the stack's registry."""
-    return f"{purpose}-{__version__.replace('+', '-')}"
+    return f"{purpose}-{VERSION}"

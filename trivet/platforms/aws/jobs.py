@@ -14,7 +14,7 @@ from trivet.platforms.aws.attempts import TRAINING, TRANSFORM, Attempt, Attempts
 from trivet.platforms.aws.ensuring import ensure
 from trivet.platforms.aws.images import TRAINING as TRAINING_IMAGE
 from trivet.platforms.aws.images import image
-from trivet.platforms.aws.logs import error_in, lines
+from trivet.platforms.aws.logs import lines
 from trivet.platforms.aws.part import Part
 from trivet.platforms.aws.requests import Surroundings, runtime_limit, training_request
 from trivet.platforms.aws.scoring import scoring_model, transform
@@ -23,6 +23,7 @@ from trivet.platforms.container import STORE, TASK, ContainerTask
 from trivet.platforms.jobplaces import check_places
 from trivet.platforms.packed import put_packed
 from trivet.platforms.scoring import check_scoring
+from trivet.platforms.serverlog import error_in
 
 
 class AwsJobs(Part, Jobs):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from trivet.platforms.aws.errors import is_missing, told
+from trivet.platforms.serverlog import error_in
 
 _STREAMS, _TAIL = 3, 50  # the newest machines, and how many of their last lines
 
@@ -59,12 +59,3 @@ def last_error(logs: Any, group: str) -> str:
             if not is_missing(error):
                 raise
     return ""
-
-
-def error_in(line: str) -> str:
-    """The sentence in a line of a server's log, if it is about an error; else nothing, whatever the line is."""
-    try:
-        told_there = json.loads(line)
-        return str(told_there["message"]) if told_there["level"] == "error" else ""
-    except (ValueError, LookupError, TypeError):
-        return ""

@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
-from pydantic import ValidationError
 
 from trivet.core.canonical import digest_json
-from trivet.core.document import Document
-from trivet.core.errors import ConfigError, IntegrityError, NotFound
+from trivet.core.errors import ConfigError, NotFound
 from trivet.core.faults import point
 from trivet.core.modelpackage import Package
 from trivet.core.outputs import Outputs
@@ -30,6 +28,7 @@ from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.errors import is_missing, told
 from trivet.platforms.aws.variants import container_of
 from trivet.platforms.packages import put_package
+from trivet.platforms.registered import Claim, Registered
 from trivet.platforms.versions import OURS, check_alias, check_name, check_tags, find
 
 NAME, VERSION, DIGEST = f"{OURS}name", f"{OURS}version", f"{OURS}digest"
@@ -42,12 +41,6 @@ ALLOWED = "letters, digits, spaces and _ . : / = + - @"
 JSON = "application/json"
 
 
-class Claim(Document):
-    """Whose a number of a model is."""
-
-    digest: str
-
-
 class AwsModels(Models):
     """Versions in the group that the outputs name."""
 
@@ -58,6 +51,7 @@ class AwsModels(Models):
         self._outputs = outputs
         self._group = outputs.models
         self._store = store
+        self._registered = Registered(store)
         self._sign = sign
         self._image = serving_image
 
@@ -68,7 +62,7 @@ class AwsModels(Models):
         opened = Package(package)
         key = put_package(self._store, opened, self._sign)
         point("register.stored")
-        number = self._claimed(name, opened.digest)
+        number = self._registered.claim(name, Claim.now(opened.digest, author))
         point("register.claimed")
         made = self._model_package(name, number)
         if made is None:
@@ -79,7 +73,7 @@ class AwsModels(Models):
 
     def get(self, ref: ModelRef | str) -> ModelVersion:
         wanted = ModelRef.parse(ref) if isinstance(ref, str) else ref
-        number = wanted.version if wanted.alias is None else self._pointed(wanted.name, wanted.alias)
+        number = wanted.version if wanted.alias is None else self._registered.pointed(wanted.name, wanted.alias)
         if wanted.alias is not None and number is None:
             return find(wanted, [])
         title = "" if number is None else _title(wanted.name, number)
@@ -108,7 +102,7 @@ class AwsModels(Models):
         changed: dict[str, Any] = {"CustomerMetadataProperties": tags} if tags else {}
         if approval:
             # The whole of it first: what SageMaker shows is no approval of ours without it.
-            self._store.put(self._approval_key(now), approval.canonical())
+            self._registered.approve(now, approval)
             point("tag.approved")
             changed["ModelApprovalStatus"] = STATUS[approval.status]
             changed["ApprovalDescription"] = " ".join(f"{approval.actor}: {approval.reason}".split())[:MOST_REASON]
@@ -117,26 +111,12 @@ class AwsModels(Models):
                 self._sagemaker.update_model_package(ModelPackageArn=summary["ModelPackageArn"], **changed)
         point("tag.tagged")
         if alias:
-            self._store.put(f"registry/{now.name}/aliases/{alias}", str(now.version).encode())
+            self._registered.point(now, alias)
         return self._version_at(summary["ModelPackageArn"], str(now))
 
     @property
     def _sagemaker(self) -> Any:
         return self._clients("sagemaker")
-
-    def _claimed(self, name: str, digest: str) -> int:
-        """The number of this package: its own, or the first that nobody has.
-
-        Numbers have no gaps, so two who register the same package at once meet at the same number, and one gets it.
-        """
-        number = 1
-        while True:
-            key = f"registry/{name}/versions/{number:08d}"
-            if self._store.create(key, Claim(digest=digest).canonical()):
-                return number
-            if Claim.model_validate_json(self._store.get(key)).digest == digest:
-                return number
-            number += 1
 
     def _create(self, name: str, number: int, key: str, properties: dict[str, str]) -> Mapping[str, Any]:
         container = container_of(key, name, number, self._image(), self._outputs)
@@ -189,41 +169,19 @@ class AwsModels(Models):
         with told(f"Model {title}"):
             return self._version(self._sagemaker.describe_model_package(ModelPackageName=arn))
 
-    def _pointed(self, name: str, alias: str) -> int | None:
-        """The version to which an alias points."""
-        try:
-            return int(self._store.get(f"registry/{name}/aliases/{alias}"))
-        except NotFound:
-            return None
-
     def _version(self, found: Mapping[str, Any]) -> ModelVersion:
         properties = found["CustomerMetadataProperties"]
-        bare = ModelVersion(
-            name=properties[NAME],
-            version=int(properties[VERSION]),
-            digest=properties[DIGEST],
-            key=properties[KEY],
-            author=properties[AUTHOR],
-            created=found["CreationTime"],
-            tags={key: value for key, value in properties.items() if not key.startswith(OURS)},
+        return self._registered.whole(
+            ModelVersion(
+                name=properties[NAME],
+                version=int(properties[VERSION]),
+                digest=properties[DIGEST],
+                key=properties[KEY],
+                author=properties[AUTHOR],
+                created=found["CreationTime"],
+                tags={key: value for key, value in properties.items() if not key.startswith(OURS)},
+            )
         )
-        return bare.model_copy(update={"approval": self._approval(bare), "aliases": self._aliases(bare)})
-
-    def _approval(self, version: ModelVersion) -> Approval | None:
-        try:
-            return Approval.model_validate_json(self._store.get(self._approval_key(version)))
-        except NotFound:
-            return None
-        except ValidationError as error:
-            raise IntegrityError(f"The approval of model {version} in the store is none that Trivet wrote.") from error
-
-    def _aliases(self, version: ModelVersion) -> tuple[str, ...]:
-        folder = f"registry/{version.name}/aliases/"
-        there = (key.removeprefix(folder) for key in self._store.list(folder))
-        return tuple(alias for alias in there if self._store.get(folder + alias) == str(version.version).encode())
-
-    def _approval_key(self, version: ModelVersion) -> str:
-        return f"registry/{version.name}/approvals/{version.version:08d}.json"
 
 
 def _title(name: str, number: int) -> str:

@@ -14,7 +14,7 @@ from trivet.platforms.jobplaces import REPRODUCIBLE, check_places
 from trivet.platforms.local import tasks
 from trivet.platforms.local.tasks import Files, Task
 from trivet.platforms.local.workflows import RUNS
-from trivet.platforms.scoring import TASK, ScoringTask, check_scoring
+from trivet.platforms.scoring import TASK, check_scoring, scoring_task
 
 JOBS, WORKFLOWS = "jobs", "workflows"  # folders in the folder that the outputs call ``workflows``
 SCORER = ("python", "-P", "-m", "trivet.serving.batch")
@@ -66,16 +66,7 @@ class LocalJobs(Jobs):
 
     def _scoring(self, spec: ScoringSpec) -> Task:
         """A command in the job's own folder, where its checkpoint stays from one attempt to the next."""
-        release = spec.release
-        what = ScoringTask(
-            model=release.model,
-            version=str(release.version),
-            digest=release.digest,
-            public_key=self._public_key,
-            store=self._store_url,
-            input=spec.input,
-            output=spec.output,
-        )
+        what = scoring_task(spec, self._store_url, self._public_key)
         return Task(
             attempt=uuid.uuid4().hex,
             command=SCORER,

@@ -30,6 +30,9 @@ _NAMES = {
     "update_time": lambda endpoint: endpoint.shown.update_time.isoformat(),
 }
 _NAMES |= {"displayName": _NAMES["display_name"]}
+_MUTABLE = tuple(
+    f"dedicated_resources.{name}" for name in ("min_replica_count", "max_replica_count", "autoscaling_metric_specs")
+)
 _CHANGEABLE = ("display_name", "description", "labels", "traffic_split")
 
 
@@ -39,7 +42,8 @@ class Endpoint:
 
     shown: api.Endpoint
     servers: dict[str, Server] = field(default_factory=dict)
-    deploying: int = 0
+    deploying: set[str] = field(default_factory=set)
+    """Ids of those that do not serve yet."""
     asked: int = 0
 
     def split(self, wanted: dict[str, int]) -> None:
@@ -151,7 +155,7 @@ def deploy_model(vertex: Vertex, request: Any) -> Any:
         deployed.model, deployed.model_version_id = version.shown.name, version.shown.version_id
         deployed.display_name = deployed.display_name or version.shown.display_name
         server = Server(vertex, name, deployed, version)
-        endpoint.deploying += 1
+        endpoint.deploying.add(deployed.id)
         version.users.add((name, ""))
 
     def work() -> Any:
@@ -159,12 +163,12 @@ def deploy_model(vertex: Vertex, request: Any) -> Any:
             server.start()
         except Refused:
             with vertex.lock:
-                endpoint.deploying -= 1
+                endpoint.deploying.discard(deployed.id)
                 version.users.discard((name, ""))
             server.stop()
             raise
         with vertex.lock:
-            endpoint.deploying -= 1
+            endpoint.deploying.discard(deployed.id)
             version.users.discard((name, ""))
             version.users.add((name, deployed.id))
             deployed.create_time = now()
@@ -205,6 +209,32 @@ def undeploy_model(vertex: Vertex, request: Any) -> Any:
     return vertex.begin(endpoint.shown.name, api.UndeployModelOperationMetadata(), work)
 
 
+def mutate_deployed_model(vertex: Vertex, request: Any) -> Any:
+    """Change what of a deployed model may change: how many replicas it has, and by what it scales."""
+    with vertex.lock:
+        endpoint, wanted = get(vertex, request.endpoint), request.deployed_model
+        found = next((one for one in endpoint.shown.deployed_models if one.id == wanted.id), None)
+        if found is None:
+            raise missing(f"The DeployedModel {wanted.id} is not found on Endpoint {endpoint.shown.name}.")
+        new = api.DeployedModel(found)
+        for path in masked(wanted, request.update_mask, _MUTABLE):
+            setattr(new.dedicated_resources, path.partition(".")[2], _inside(wanted, path))
+        _check_resources(vertex, new)
+
+    def work() -> Any:
+        with vertex.lock:
+            others = (one if one.id != new.id else new for one in endpoint.shown.deployed_models)
+            endpoint.shown.deployed_models = list(others)
+            endpoint.shown.update_time = now()
+        return api.MutateDeployedModelResponse(deployed_model=new)
+
+    return vertex.begin(endpoint.shown.name, api.MutateDeployedModelOperationMetadata(), work)
+
+
+def _inside(deployed: Any, path: str) -> Any:
+    return getattr(deployed.dedicated_resources, path.partition(".")[2])
+
+
 def get(vertex: Vertex, name: str) -> Endpoint:
     """:raises Refused: where there is none."""
     found = vertex.endpoints.get(vertex.named(name))
@@ -234,8 +264,12 @@ def _check_deployed(vertex: Vertex, deployed: Any, endpoint: Endpoint) -> None:
     good = not deployed.id or bool(_DEPLOYED_ID.fullmatch(deployed.id))
     demand("deployed-ids", good, invalid(f"Invalid DeployedModel id: '{deployed.id}'."))
     taken = refused("ALREADY_EXISTS", f"DeployedModel {deployed.id} already exists.")
-    demand("names-taken", deployed.id not in endpoint.servers, taken)
-    dedicated = deployed.dedicated_resources
+    demand("names-taken", deployed.id not in {*endpoint.servers, *endpoint.deploying}, taken)
+    _check_resources(vertex, deployed)
+
+
+def _check_resources(vertex: Vertex, deployed: Any) -> None:
+    demand, dedicated = vertex.world.constraints.demand, deployed.dedicated_resources
     said = "The Model supports DEDICATED_RESOURCES only: name dedicated_resources with min_replica_count of at least 1."
     demand("resources", bool(dedicated) and dedicated.min_replica_count >= 1, invalid(said))
     most = dedicated.max_replica_count if dedicated else 0
@@ -253,4 +287,5 @@ METHODS = {
     "DeleteEndpoint": delete_endpoint,
     "DeployModel": deploy_model,
     "UndeployModel": undeploy_model,
+    "MutateDeployedModel": mutate_deployed_model,
 }

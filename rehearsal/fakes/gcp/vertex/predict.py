@@ -20,8 +20,12 @@ from trivet.rehearsal.fakes.server import Request
 
 LARGEST = 1_572_864  # bytes
 _LONGEST = 3600.0  # seconds, where answers may take as long as they want
-# What a proxy keeps to itself; RFC 9110, 7.6.1, and what says who asks.
-_KEPT = {"host", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length", "authorization"}
+# What a proxy keeps to itself; RFC 9110, 7.6.1, and what says who asks. An answer travels as a google.api.HttpBody, in
+# which there is no word of how it was encoded: so the container is asked for none.
+_KEPT = {
+    *("host", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length", "authorization"),
+    "accept-encoding",
+}
 _CODES = {status: code for code, status in reversed(STATUSES.items())}
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
 
+from google.cloud import aiplatform_v1 as api
 from google.longrunning import operations_pb2
 from google.protobuf import json_format
 from google.protobuf.empty_pb2 import Empty
@@ -70,7 +72,15 @@ class VertexAi:
             if holds:
                 raise
             raise refused("INTERNAL", f"This request breaks its message: {error!r}.") from error
-        return _written(request, answer)
+        return self._forced(answer, _written(request, answer))
+
+    def _forced(self, answer: Any, written: Answer) -> Answer:
+        """A job in the state that somebody forced upon it, which needs be none of the messages'."""
+        word = self.state.forced.get(answer.name.rpartition("/")[2]) if isinstance(answer, api.CustomJob) else None
+        if word is None:
+            return written
+        status, headers, body = written
+        return status, headers, json.dumps({**json.loads(body), "state": word}).encode()
 
     def interrupt(self, job: str) -> None:
         """Take the machine of a job away, by its number; its code begins again.
@@ -82,6 +92,11 @@ class VertexAi:
         if found is None:
             raise ConfigError(f"There is no custom job {job}.", "Create it first, and give its number.")
         found.interrupt()
+
+    def force(self, job: str, word: str) -> None:
+        """Show a job, by its number, in a state of this name, whatever became of it."""
+        with self.state.lock:
+            self.state.forced[job] = word
 
     def forget(self) -> None:
         """Hold nothing; what runs is ended by the world's."""

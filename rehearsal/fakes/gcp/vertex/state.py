@@ -50,6 +50,8 @@ class Vertex:
     endpoints: dict[str, Any] = field(default_factory=dict)
     operations: dict[str, operations_pb2.Operation] = field(default_factory=dict)
     logs: list[dict[str, Any]] = field(default_factory=list)
+    forced: dict[str, str] = field(default_factory=dict)
+    """States that somebody has forced upon jobs, by their numbers."""
     closed: threading.Event = field(default_factory=threading.Event)
     """Set when all is forgotten, so that nothing is started any more."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import urllib.error
@@ -111,6 +112,17 @@ def fake(running: Fake, monkeypatch: pytest.MonkeyPatch) -> Fake:
     for name, value in running.environment.items():
         monkeypatch.setenv(name, value)
     return running
+
+
+@pytest.fixture
+def ask(gcp: Project) -> Callable[..., tuple[int, dict[str, Any]]]:
+    """A request in JSON, and its answer in JSON: for services of which no SDK is installed."""
+
+    def send(method: str, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
+        status, _, answer = gcp.send(method, path, b"" if body is None else json.dumps(body).encode())
+        return status, json.loads(answer)
+
+    return send
 
 
 @pytest.fixture

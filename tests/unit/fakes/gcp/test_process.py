@@ -69,7 +69,11 @@ def test_it_ends_with_all_its_containers(mode: str, tmp_path: Path):
         assert fake.mode == mode
         pids = busy(fake)
     gone([*pids, fake.pid])
-    assert [path.name for path in (tmp_path / "containers").iterdir()] == ["account.json"]
+    assert {path.name for path in (tmp_path / "containers").iterdir()} == {
+        "account.json",
+        "application.json",
+        "subject.txt",
+    }
 
 
 def test_killed_it_leaves_no_container(mode: str, tmp_path: Path):

@@ -1,0 +1,3 @@
+"""The one project that the fake has."""
+
+PROJECT, NUMBER = "rehearsal-project", "123456789012"

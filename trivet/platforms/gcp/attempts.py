@@ -1,0 +1,180 @@
+"""Custom jobs of Vertex AI by our names.
+
+Vertex AI names jobs itself, and takes one that is asked for twice for two. So the store says which is which: each
+attempt is an object, ``jobs/NAME/attempts/0001.json``, that is written once and names the job, and the newest is the
+job. A job whose creator was killed, or got no answer, before that was written is found by its display name and taken
+up; of two that two callers made at once the one that is written counts, and the other is cancelled by its creator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from google.api_core.exceptions import GoogleAPICallError
+
+from trivet.core.document import Document
+from trivet.core.errors import ConfigError, NotFound, PlatformError
+from trivet.core.faults import point
+from trivet.core.platform import Store
+from trivet.core.refs import JobRef
+from trivet.core.specs import JobState
+from trivet.platforms.gcp.clients import Again, Clients
+from trivet.platforms.gcp.ensuring import ensure
+from trivet.platforms.gcp.errors import is_missing, told
+from trivet.platforms.gcp.served import plain
+
+MOST_NAME = 128
+STATES = {
+    "JOB_STATE_QUEUED": JobState.RUNNING,
+    "JOB_STATE_PENDING": JobState.RUNNING,
+    "JOB_STATE_RUNNING": JobState.RUNNING,
+    "JOB_STATE_CANCELLING": JobState.RUNNING,
+    "JOB_STATE_UPDATING": JobState.RUNNING,
+    "JOB_STATE_SUCCEEDED": JobState.SUCCEEDED,
+    "JOB_STATE_FAILED": JobState.FAILED,
+    "JOB_STATE_EXPIRED": JobState.FAILED,
+    "JOB_STATE_CANCELLED": JobState.CANCELLED,
+}
+DEADLINE_EXCEEDED = 4  # google.rpc.Code: Vertex AI's own ending, which nobody asked for
+
+Kind = Literal["training", "scoring"]
+
+
+class Written(Document):
+    """Which job of Vertex AI's an attempt is, and of which kind."""
+
+    kind: Kind
+    job: str
+
+
+class Attempt(NamedTuple):
+    """One job of Vertex AI."""
+
+    kind: Kind
+    number: int
+    described: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Its number, as Vertex AI gives it."""
+        return str(self.described["name"]).rpartition("/")[2]
+
+    @property
+    def state(self) -> JobState:
+        """Where it stands.
+
+        :raises PlatformError: for a state that is not known.
+        """
+        word = self.described.get("state", "")
+        if word not in STATES:
+            raise PlatformError(f"Vertex AI says that job {self.id} is {word!r}, which is unknown.")
+        state = STATES[word]
+        if state is JobState.CANCELLED and self._error.get("code") == DEADLINE_EXCEEDED:
+            return JobState.FAILED
+        return state
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, in a line; empty where Vertex AI says nothing."""
+        if self.state is not JobState.FAILED:
+            return ""
+        limit = self.described.get("jobSpec", {}).get("scheduling", {}).get("timeout", "")
+        if self._error.get("code") == DEADLINE_EXCEEDED and limit:
+            return f"It ran longer than its {limit.removesuffix('s')} s."
+        said = " ".join(str(self._error.get("message", "")).split())
+        return said and f"{said.rstrip('.')}."
+
+    @property
+    def _error(self) -> Mapping[str, Any]:
+        return self.described.get("error", {})
+
+
+class Attempts:
+    """The jobs of one stack."""
+
+    def __init__(self, clients: Clients, store: Store, prefix: str) -> None:
+        self._clients = clients
+        self._store = store
+        self._prefix = prefix
+
+    def known(self, ref: JobRef) -> Attempt:
+        """The newest attempt of a job.
+
+        :raises NotFound: when there is none.
+        """
+        if (found := self.newest(ref)) is None:
+            raise NotFound(f"The job {ref.id} was never submitted.")
+        return found
+
+    def newest(self, ref: JobRef) -> Attempt | None:
+        """The newest attempt that is written; one whose job somebody deleted has failed."""
+        keys = self._store.list(_folder(ref))
+        if not keys:
+            return None
+        written = Written.model_validate_json(self._store.get(keys[-1]))
+        return self._attempt(ref, written, len(keys))
+
+    def begin(self, kind: Kind, ref: JobRef, request: Callable[[str], dict[str, Any]]) -> None:
+        """Create a job of Vertex AI's, unless the job runs or has succeeded.
+
+        :param request: makes the request from the display name.
+        :raises ConfigError: when the name is that of a job of another kind.
+        """
+        newest = self.newest(ref)
+        if newest and newest.kind != kind:
+            raise ConfigError(f"{ref.id} is the name of a job of another kind.", "Choose another name.")
+        if newest and newest.state in (JobState.RUNNING, JobState.SUCCEEDED):
+            return
+        number = newest.number + 1 if newest else 1
+        name = self._display_name(ref, number)
+        asked = request(name)
+        job = ensure(
+            lambda: self._unwritten(name),
+            lambda: self._clients.post("aiplatform", f"v1/{self._clients.parent}/customJobs", asked),
+            f"Job {ref.id}",
+        )
+        point("job.created")
+        written = Written(kind=kind, job=job).canonical()
+        key = f"{_folder(ref)}{number:04d}.json"
+        if not self._store.create(key, written) and self._store.get(key) != written:
+            self._cancel(ref, job)
+
+    def stop(self, ref: JobRef) -> None:
+        """End a job; nothing happens if it has ended."""
+        found = self.known(ref)
+        if found.state is JobState.RUNNING and found.described["state"] != "JOB_STATE_CANCELLING":
+            self._cancel(ref, found.described["name"])
+
+    def _cancel(self, ref: JobRef, job: str) -> None:
+        with told(f"Cancelling job {ref.id}"):
+            try:
+                self._clients.post("aiplatform", f"v1/{job}:cancel", {}, Again.ALWAYS)
+            except GoogleAPICallError:
+                now = self._clients.get("aiplatform", f"v1/{job}")
+                if STATES.get(now["state"]) is JobState.RUNNING and now["state"] != "JOB_STATE_CANCELLING":
+                    raise  # else it ended meanwhile
+
+    def _unwritten(self, name: str) -> str | None:
+        """The oldest job of this display name, by its resource name."""
+        path, wanted = f"v1/{self._clients.parent}/customJobs", f'display_name="{name}"'
+        found = list(self._clients.pages("aiplatform", path, "customJobs", filter=wanted))
+        return min(found, key=lambda one: (one["createTime"], one["name"]))["name"] if found else None
+
+    def _attempt(self, ref: JobRef, written: Written, number: int) -> Attempt:
+        with told(f"Job {ref.id}"):
+            try:
+                described = self._clients.get("aiplatform", f"v1/{written.job}")
+            except GoogleAPICallError as error:
+                if not is_missing(error):
+                    raise
+                gone = {"message": "Somebody deleted it."}
+                described = {"name": written.job, "state": "JOB_STATE_FAILED", "error": gone}
+        return Attempt(written.kind, number, described)
+
+    def _display_name(self, ref: JobRef, number: int) -> str:
+        return f"{plain(f'{self._prefix}-{ref.id}', MOST_NAME - 5)}-{number}"
+
+
+def _folder(ref: JobRef) -> str:
+    return f"jobs/{ref.id}/attempts/"

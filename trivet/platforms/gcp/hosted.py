@@ -1,0 +1,160 @@
+"""One endpoint of Vertex AI: what is deployed on it, and how that is changed.
+
+An operation on an endpoint may be refused while another one is under way, so it is asked for until it is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from google.api_core.exceptions import GoogleAPICallError
+
+from trivet.core.errors import Locked, NotFound, NotReady
+from trivet.core.waiting import wait_for
+from trivet.platforms.gcp.clients import Again, Clients
+from trivet.platforms.gcp.deployed import Deployed, Plan
+from trivet.platforms.gcp.ensuring import unless_gone
+from trivet.platforms.gcp.errors import is_changing, is_missing, is_taken, said, told
+
+T = TypeVar("T")
+
+SETTLE_SECONDS, LONGEST_PAUSE = 3600.0, 15.0
+ENOUGH_S = 3600.0  # for machines to come up, beside the container's own start
+SCALING = ",".join(
+    f"dedicatedResources.{name}" for name in ("minReplicaCount", "maxReplicaCount", "autoscalingMetricSpecs")
+)
+
+
+class Hosted:
+    """The endpoint that is behind one shell.
+
+    :param name: as the stack calls it.
+    :param id: as Vertex AI does.
+    """
+
+    def __init__(self, clients: Clients, name: str, id: str) -> None:  # noqa: A002  the field's own name
+        self.name = name
+        self.at = f"{clients.parent}/endpoints/{id}"
+        self._clients = clients
+
+    def described(self) -> Mapping[str, Any]:
+        """What Vertex AI says of it.
+
+        :raises NotFound: when it was deleted: it is the stack's.
+        """
+        with told(f"Endpoint {self.name}"):
+            try:
+                return self._clients.get("aiplatform", f"v1/{self.at}")
+            except GoogleAPICallError as error:
+                if is_missing(error):
+                    raise NotFound(
+                        f"The endpoint {self.name} of the stack was deleted from Vertex AI.", "Run `trivet up`."
+                    ) from error
+                raise
+
+    def deployed(self) -> Plan:
+        """What is deployed, the oldest first."""
+        return deployed_on(self.described())
+
+    def deploy(self, one: Deployed, account: str, startup: float) -> None:
+        """Deploy a model without any traffic, and wait until it serves.
+
+        :raises NotReady: when it does not, with Vertex AI's reason.
+        """
+        body = {"deployedModel": one.request(account)}
+
+        def begin() -> dict[str, Any] | None:
+            try:
+                return self._clients.post("aiplatform", f"v1/{self.at}:deployModel", body, Again.ALWAYS)
+            except GoogleAPICallError as error:
+                if not is_taken(error):
+                    raise
+                return None
+
+        with told(f"Endpoint {self.name}"):
+            operation = self._insisted(begin)
+            if operation is not None:
+                self._deployed(operation, startup + ENOUGH_S)
+        wait_for(
+            lambda: one.id in {now.id for now in self.deployed()} or None,
+            f"The release on endpoint {self.name}",
+            # Somebody else has begun this, or our own call, whose answer was lost.
+            seconds=startup + (ENOUGH_S if operation is not None else 0),
+        )
+
+    def _deployed(self, operation: dict[str, Any], seconds: float) -> None:
+        try:
+            self._clients.ended(operation, f"The release on endpoint {self.name}", seconds)
+        except GoogleAPICallError as error:
+            if error.response is not None:  # we could not ask what became of it
+                raise
+            raise NotReady(f"{said(error)}.") from error
+
+    def rescale(self, one: Deployed) -> None:
+        """Have a deployed model scale otherwise."""
+        wanted = {"id": one.id, "model": one.model, "dedicatedResources": one.request("")["dedicatedResources"]}
+        body = {"deployedModel": wanted, "updateMask": SCALING}
+
+        def begin() -> dict[str, Any]:
+            return self._clients.post("aiplatform", f"v1/{self.at}:mutateDeployedModel", body, Again.ALWAYS)
+
+        with told(f"Autoscaling of endpoint {self.name}"):
+            self._clients.ended(self._insisted(begin), f"Endpoint {self.name}")
+
+    def split(self, shares: Mapping[str, int]) -> None:
+        """Have the traffic go where it should.
+
+        :raises Locked: when somebody has taken off what should get some.
+        """
+        body = {"name": self.at, "trafficSplit": dict(shares)}
+        with told(f"Endpoint {self.name}"):
+            try:
+                self._insisted(lambda: self._clients.patch("aiplatform", f"v1/{self.at}", body, "trafficSplit"))
+            except GoogleAPICallError as error:
+                if shares.keys() <= {one.id for one in self.deployed()}:
+                    raise
+                raise taken_over(self.name) from error
+
+    def undeploy(self, ids: Iterable[str]) -> None:
+        """Take off what gets no traffic; what is gone already is gone.
+
+        :raises Locked: when somebody has given it some meanwhile.
+        """
+        for one in ids:
+            with told(f"Endpoint {self.name}"):
+                try:
+                    unless_gone(lambda one=one: self._insisted(lambda: self._undeploy(one)))
+                except GoogleAPICallError as error:
+                    if one in {now.id for now in self.deployed() if now.share}:
+                        raise taken_over(self.name) from error
+                    raise
+
+    def _undeploy(self, one: str) -> None:
+        body = {"deployedModelId": one}
+        operation = self._clients.post("aiplatform", f"v1/{self.at}:undeployModel", body, Again.ALWAYS)
+        self._clients.ended(operation, f"Endpoint {self.name}")
+
+    def _insisted(self, call: Callable[[], T]) -> T:
+        def attempt() -> tuple[T] | None:
+            try:
+                return (call(),)
+            except GoogleAPICallError as error:
+                if is_changing(error):
+                    return None
+                raise
+
+        return wait_for(attempt, f"Endpoint {self.name}", seconds=SETTLE_SECONDS, longest=LONGEST_PAUSE)[0]
+
+
+def deployed_on(there: Mapping[str, Any]) -> Plan:
+    """What an endpoint says that is deployed on it, the oldest first."""
+    split = there.get("trafficSplit", {})
+    every: Sequence[Mapping[str, Any]] = there.get("deployedModels", [])
+    ordered = sorted(every, key=lambda one: (one.get("createTime", ""), one["id"]))
+    return tuple(Deployed.of(one, split) for one in ordered)
+
+
+def taken_over(name: str) -> Locked:
+    """Another release was faster."""
+    return Locked(f"Another release took over endpoint {name} meanwhile.", "Look who deploys, and deploy again.")
