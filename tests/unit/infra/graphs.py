@@ -35,4 +35,4 @@ def _run(stack: str, config: str, how: str) -> str:
 def listed(stack: str = "dev", how: str = "preview", cloud: str = "aws", **config: str) -> list[Listed]:
     """Every resource of the graph."""
     graph = json.loads(_run(stack, json.dumps(DEFAULT | PLACES[cloud] | config), how))["resources"]
-    return [Listed(inputs["type"], name.split("::")[1], inputs) for name, inputs in graph.items()]
+    return [Listed(*name.split("::"), inputs) for name, inputs in graph.items()]

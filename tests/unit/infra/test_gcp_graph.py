@@ -70,11 +70,13 @@ def graph(profile: str) -> dict[str, dict[str, Any]]:
 
 
 def of(profile: str, kind: str) -> dict[str, dict[str, Any]]:
-    return {name.split("::")[1]: one for name, one in graph(profile).items() if one["type"].rsplit(":", 1)[-1] == kind}
+    """By name; of some types an input is called ``type``, too, so that the key says which it is."""
+    keys = {name: name.split("::") for name in graph(profile)}
+    return {own: graph(profile)[name] for name, (type_, own) in keys.items() if type_.endswith(f":{kind}")}
 
 
 def kinds(profile: str) -> set[str]:
-    return {one["type"].rsplit(":", 1)[-1] for one in graph(profile).values()}
+    return {name.split("::")[0].rsplit(":", 1)[-1] for name in graph(profile)}
 
 
 @pytest.mark.parametrize("profile", PROFILES)
