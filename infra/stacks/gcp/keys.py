@@ -110,7 +110,10 @@ def _template(context: Context, algorithm: str) -> gcp.kms.CryptoKeyVersionTempl
 
 
 def _allowed(context: Context, key: gcp.kms.CryptoKey) -> dict[str, pulumi.Resource]:
-    """One leave for each service that encrypts for the stack, and for nobody else."""
+    """One leave for each service that encrypts for the stack, and for nobody else.
+
+    Where the key outlives the stack these do, too, as its children: what is kept could not be read without them.
+    """
     return {
         service: gcp.kms.CryptoKeyIAMMember(
             f"key-{service}", crypto_key_id=key.id, role=_USES, member=member, opts=context.under(key).options

@@ -95,6 +95,16 @@ def test_the_stack_is_made_found_the_same_and_leaves_only_what_google_keeps(stac
     assert {one["state"] for one in versions} == {"DESTROY_SCHEDULED"}
 
 
+def test_where_records_outlive_the_stack_so_do_their_key_and_the_leave_to_use_it(stack: Stack, cloud: Asked):
+    stack.up(program(regulated="true", protect="false"))
+    key = stack.outputs()["trivet"]["native"]["key"]
+    stack.driver.destroy()
+    kept = [one for one in left(stack) if "CryptoKeyIAMMember" in one and key in one]
+    assert [one for one in kept if "gs-project-accounts" in one], kept
+    versions = cloud.ask("GET", f"/v1/{key}/cryptoKeyVersions")["cryptoKeyVersions"]
+    assert {one["state"] for one in versions} == {"ENABLED"}
+
+
 def test_the_stack_can_be_made_again_where_it_was(stack: Stack, cloud: Asked):
     """Names of rings, keys, pools, roles, instances and log buckets are not given again: each making has its own."""
     stack.up(program())
