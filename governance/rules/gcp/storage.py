@@ -32,7 +32,8 @@ def members(resource: Resource, _: Setting) -> Iterator[str]:
 
 @rule("gcs-versioned", "Buckets keep versions", "Checkov CKV_GCP_78", "high", BUCKET)
 def versioned(resource: Resource, _: Setting) -> Iterator[str]:
-    if (resource.inputs.get("versioning") or {}).get("enabled") is not True:
+    """But not one whose objects nobody can write over: Cloud Storage takes no versions beside a retention policy."""
+    if not resource.has("retentionPolicy") and (resource.inputs.get("versioning") or {}).get("enabled") is not True:
         yield "its objects have no versions"
 
 
