@@ -50,6 +50,11 @@ class Database:
     url: pulumi.Input[str]
     instance: gcp.sql.DatabaseInstance | None = None
 
+    @property
+    def zones(self) -> list[pulumi.Output[str]]:
+        """Private zones of the network in which it is found."""
+        return [self.instance.dns_name] if self.instance else []
+
 
 def check(settings: Settings) -> None:
     """:raises ConfigError: without a network, in which alone it may be made."""

@@ -28,6 +28,8 @@ _ATTACHING = (
     "compute.regionOperations.get",
 )
 """What Vertex AI does to an attachment when a job comes: lets its own side of the connection in."""
+_PEER = "roles/dns.peer"
+"""Without it a job does not see the network's private zones: Vertex AI, PscInterfaceConfig.dns_peering_configs."""
 
 
 @dataclass(frozen=True)
@@ -170,9 +172,12 @@ def record(
 def _attachment(context: Context, keys: Keys, subnet: gcp.compute.Subnetwork) -> pulumi.Output[str]:
     """By which jobs reach the subnet; Vertex AI itself writes into it whom it lets in."""
     role = custom_role(context, keys, "attaching", _ATTACHING)
-    leave = gcp.projects.IAMMember(
-        "attaching", project=context.project, role=role.name, member=context.agent("aiplatform"), opts=context.options
-    )
+    leave = [
+        gcp.projects.IAMMember(
+            what, project=context.project, role=given, member=context.agent("aiplatform"), opts=context.options
+        )
+        for what, given in (("attaching", role.name), ("peering", _PEER))
+    ]
     return gcp.compute.NetworkAttachment(
         "attachment",
         name=context.name("attachment"),
@@ -180,7 +185,7 @@ def _attachment(context: Context, keys: Keys, subnet: gcp.compute.Subnetwork) ->
         connection_preference="ACCEPT_MANUAL",
         subnetworks=[subnet.id],
         opts=pulumi.ResourceOptions.merge(
-            context.after(leave), pulumi.ResourceOptions(ignore_changes=["producerAcceptLists"])
+            context.after(*leave), pulumi.ResourceOptions(ignore_changes=["producerAcceptLists"])
         ),
     ).id
 

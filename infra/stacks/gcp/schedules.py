@@ -44,6 +44,8 @@ class Work:
     key: pulumi.Input[str]
     images: pulumi.Input[str] | None
     attachment: pulumi.Input[str] | None
+    network: pulumi.Input[str] | None
+    zones: list[pulumi.Output[str]]
     leave: list[pulumi.Resource]
 
 
@@ -107,19 +109,20 @@ def _request(context: Context, settings: ScheduleSettings, work: Work) -> pulumi
     owner = (pulumi.get_project(), pulumi.get_stack(), context.settings.environment)
     own = labels_of(*owner, labels(context.settings.tags), schedule=settings.name)
 
-    def written(store: str, account: str, key: str, image: str, attachment: str | None) -> str:
+    def written(image: str, **around: Any) -> str:
         request = job_request(
-            Surroundings(store, account, key, attachment),
+            Surroundings(**around),
             context.name(settings.name, _LONGEST_DISPLAY),
             settings.name,
             machines,
             image=image,
             seconds=max(1, ceil(settings.timeout.total_seconds())),
-            environment={STORE: store, TASK: task_key(settings.name), RUN: f"${VERTEX}"},
+            environment={STORE: around["store"], TASK: task_key(settings.name), RUN: f"${VERTEX}"},
             labels=own,
         )
         return base64.b64encode(json.dumps(request).encode()).decode()
 
     image = machines.image or pulumi.Output.concat(work.images or "", "/", name(TRAINING))
     found: dict[str, Any] = {"store": work.store, "account": work.trainer, "key": work.key, "image": image}
-    return pulumi.Output.all(**found, attachment=work.attachment).apply(lambda known: written(**known))
+    where = {"attachment": work.attachment, "network": work.network, "zones": pulumi.Output.all(*work.zones)}
+    return pulumi.Output.all(**found, **where).apply(lambda known: written(**known))

@@ -103,7 +103,9 @@ def test_buckets_are_closed_versioned_and_encrypted(profile):
     assert of(profile, "Bucket").keys() == {"store", "records", "logs"}
     for name, bucket in of(profile, "Bucket").items():
         assert bucket["uniformBucketLevelAccess"] is True and bucket["publicAccessPrevention"] == "enforced"
-        assert bucket["versioning"] == {"enabled": True} and bucket["encryption"] == {"defaultKmsKeyName": key}
+        assert bucket["versioning"] == {"enabled": "retentionPolicy" not in bucket} and bucket["encryption"] == {
+            "defaultKmsKeyName": key
+        }
         assert ("logging" in bucket) == (name != "logs")
 
 
@@ -223,6 +225,17 @@ def test_a_schedule_asks_vertex_ai_for_a_job_as_the_scheduler():
     assert asked["labels"]["trivet-schedule"] == "nightly" and not of("prod", "Job")
 
 
+def test_jobs_see_the_zone_in_which_the_database_is():
+    asked = json.loads(base64.b64decode(of("scheduled", "Job")["schedule-nightly"]["httpTarget"]["body"]))
+    native, zone = run("scheduled")["output"]["native"], of("scheduled", "ManagedZone")["database"]["dnsName"]
+    where = {"targetProject": "lending-models", "targetNetwork": "trivet-scheduled-network"}
+    assert asked["jobSpec"]["pscInterfaceConfig"] == {
+        "networkAttachment": native["attachment"], "dnsPeeringConfigs": [{"domain": zone, **where}]
+    }  # fmt: skip
+    assert native["zones"] == [zone] and run("use")["output"]["native"]["zones"] == []
+    assert of("scheduled", "IAMMember")["peering"]["role"] == "roles/dns.peer"
+
+
 def test_vertex_ai_takes_the_job_that_a_schedule_asks_for():
     """Held to the SDK's own message, member by member."""
     from google.cloud.aiplatform_v1 import CustomJob
@@ -309,6 +322,9 @@ def test_a_time_is_said_as_cloud_scheduler_says_it(said, crontab_):
         ({"schedules": '[{"name": "last", "at": "cron(0 8 L * ? *)"}]'}, "no years and no L, W or #"),
         ({"quotas": '{"CustomModelTrainingCPUs": 64}', "alert_emails": "[]"}, "trivet:alert_emails names none"),
         ({"prefix": "google"}, "not goog"),
+        ({"prefix": "my-google"}, "no google within"),
+        ({"tags": '{"2024-team": "a"}'}, "'2024-team' in trivet:tags is no tag here"),
+        ({"tags": '{"Cost Center": "a", "cost-center": "b"}'}, "would both be written 'cost-center' here"),
     ],
 )
 def test_what_is_wrong_is_named_before_anything_is_made(config, message):
