@@ -28,7 +28,7 @@ class Storage:
 
 
 def create(context: Context, keys: Keys) -> Storage:
-    """Make the buckets: versioned or retained, encrypted with the stack's key, closed to the world, their readers logged."""
+    """Make the buckets: versioned or retained, encrypted with our key, closed to the world, their readers logged."""
     logs = _bucket(context, keys, LOGS)
     delivery = gcp.storage.BucketIAMMember(
         "logs-delivery",
