@@ -160,6 +160,7 @@ AGENTS: dict[str, tuple[str, str]] = {
 }
 """By type: where its key is named, and as whom the service uses it; each service's guide "Customer-managed keys"."""
 _USES = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+_KEY, _VALUE = re.compile(r"[a-z][a-z0-9_-]{0,62}"), re.compile(r"[a-z0-9_-]{0,63}")
 _OWN = re.compile(r'metric\.type\s*=\s*"(custom\.googleapis\.com/[^"]+)"')
 
 Check = Callable[[Account, str, Properties], Iterator[Exception]]
@@ -171,7 +172,7 @@ def check(account: Account, short: str, inputs: Properties) -> None:
     :param short: the type, such as ``storage:Bucket``.
     :raises TrivetError: for the first rule that it breaks.
     """
-    for rule in (_named, _leave, _described, _members):
+    for rule in (_named, _labelled, _leave, _described, _members):
         for error in rule(account, short, inputs):
             raise error
 
@@ -203,6 +204,17 @@ def _named(account: Account, short: str, inputs: Properties) -> Iterator[Excepti
         yield ConfigError(f"{said!r} is no name of a {short}: it needs {rule.words} ({rule.source}).")
     if short == "sql:DatabaseInstance" and len(f"{account.facts['project']}:{said}") > 98:
         yield ConfigError(f"{said!r} and the project have more than 98 characters together.")
+
+
+def _labelled(account: Account, short: str, inputs: Properties) -> Iterator[Exception]:
+    """Google Cloud, Requirements for labels."""
+    said = {**account.labels, **(inputs.get("labels") or inputs.get("userLabels") or {})}
+    bad = [key for key, value in said.items() if not (_KEY.fullmatch(key) and _VALUE.fullmatch(str(value)))]
+    if bad:
+        yield ConfigError(
+            f"{', '.join(map(repr, bad))} is no label: a key has 1 to 63 small letters, digits, hyphens and "
+            "underscores, a letter first, and so has a value, but for the letter (Requirements for labels)."
+        )
 
 
 def _leave(account: Account, short: str, inputs: Properties) -> Iterator[Exception]:

@@ -175,6 +175,7 @@ gcp.compute.GlobalForwardingRule("apis", name="to-google", target="all-apis", ne
         (KEYED, "gs-project-accounts.iam.gserviceaccount.com may not use"),
         (POLICY, "Cannot find metric"),
         (RULE, "1 to 20 small letters and digits"),
+        ("import pulumi_gcp as gcp\ngcp.pubsub.Topic('t', labels={'2024-team': 'a'})", "'2024-team' is no label"),
         ("import pulumi_gcp as gcp\ngcp.serviceaccount.Account('a', account_id='short')", "6 to 30 small letters"),
         (
             "import pulumi_gcp as gcp\ngcp.iam.WorkloadIdentityPool('a', workload_identity_pool_id='gcp-pool')",
