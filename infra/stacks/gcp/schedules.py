@@ -18,6 +18,7 @@ import pulumi_gcp as gcp
 from trivet.clouds.gcpnames import labels
 from trivet.core.errors import ConfigError
 from trivet.infra.clock import crontab
+from trivet.infra.names import fitted
 from trivet.infra.settings import ScheduleSettings, Settings
 from trivet.infra.stacks.gcp.alerts import Alerts, logged, policy
 from trivet.infra.stacks.gcp.context import Context
@@ -29,7 +30,6 @@ from trivet.platforms.jobplaces import VERTEX
 from trivet.platforms.scheduled import task_key
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-_LATEST_S, _RETRIES = 3600, 3
 _ANSWER_S = 60
 _LONGEST_DISPLAY = 128  # characters of a job's display name
 
@@ -77,9 +77,8 @@ def create(context: Context, work: Work, alerts: Alerts) -> None:
             schedule=crontab(one.at),
             time_zone=one.timezone,
             attempt_deadline=f"{_ANSWER_S}s",
-            retry_config=gcp.cloudscheduler.JobRetryConfigArgs(
-                retry_count=_RETRIES, max_retry_duration=f"{_LATEST_S}s"
-            ),
+            # A request names no job, so that one whose answer was lost would start a second: what was not begun is told.
+            retry_config=gcp.cloudscheduler.JobRetryConfigArgs(retry_count=0),
             http_target=gcp.cloudscheduler.JobHttpTargetArgs(
                 uri=f"https://{context.region}-aiplatform.googleapis.com/v1/{context.here('customJobs')}",
                 http_method="POST",
@@ -112,7 +111,8 @@ def _request(context: Context, settings: ScheduleSettings, work: Work) -> pulumi
     def written(image: str, **around: Any) -> str:
         request = job_request(
             Surroundings(**around),
-            context.name(settings.name, _LONGEST_DISPLAY),
+            # With a space, which the name of an attempt of another job has not: that is looked for by its name.
+            fitted(f"schedule {context.name(settings.name)}", _LONGEST_DISPLAY),
             settings.name,
             machines,
             image=image,

@@ -225,6 +225,13 @@ def test_a_schedule_asks_vertex_ai_for_a_job_as_the_scheduler():
     assert asked["labels"]["trivet-schedule"] == "nightly" and not of("prod", "Job")
 
 
+def test_no_run_of_a_schedule_is_begun_twice_or_taken_for_an_attempt_of_a_job():
+    job = of("scheduled", "Job")["schedule-nightly"]
+    assert job["retryConfig"] == {"retryCount": 0}
+    # Names of jobs are parts of a path, so that none of their attempts is called like that.
+    assert " " in json.loads(base64.b64decode(job["httpTarget"]["body"]))["displayName"]
+
+
 def test_jobs_see_the_zone_in_which_the_database_is():
     asked = json.loads(base64.b64decode(of("scheduled", "Job")["schedule-nightly"]["httpTarget"]["body"]))
     native, zone = run("scheduled")["output"]["native"], of("scheduled", "ManagedZone")["database"]["dnsName"]
