@@ -77,7 +77,7 @@ def create(context: Context, work: Work, alerts: Alerts) -> None:
             schedule=crontab(one.at),
             time_zone=one.timezone,
             attempt_deadline=f"{_ANSWER_S}s",
-            # A request names no job, so that one whose answer was lost would start a second: what was not begun is told.
+            # A request names no job: one whose answer was lost would start a second. What was not begun is told.
             retry_config=gcp.cloudscheduler.JobRetryConfigArgs(retry_count=0),
             http_target=gcp.cloudscheduler.JobHttpTargetArgs(
                 uri=f"https://{context.region}-aiplatform.googleapis.com/v1/{context.here('customJobs')}",

@@ -135,6 +135,7 @@ KEPT_NAMES = {
     "iam:WorkloadIdentityPool": "IAM, Delete a pool: its ID is not used again for 30 days",
     "projects:IAMCustomRole": "IAM, Deleting a custom role: its ID is not used again for 37 days",
     "sql:DatabaseInstance": "Cloud SQL, Delete instances: the name is not used again for a week",
+    "cloudquota:SQuotaPreference": "Cloud Quotas API v1, quotaPreferences: it has no delete",
     "logging:ProjectBucketConfig": "Cloud Logging, Delete a bucket: it is pending deletion for 7 days",
 }
 """Types whose deleted objects keep their names, and where that is said."""
@@ -172,7 +173,7 @@ def check(account: Account, short: str, inputs: Properties) -> None:
     :param short: the type, such as ``storage:Bucket``.
     :raises TrivetError: for the first rule that it breaks.
     """
-    for rule in (_named, _labelled, _leave, _described, _members):
+    for rule in (_named, _labelled, _leave, _described, _members, _preferred):
         for error in rule(account, short, inputs):
             raise error
 
@@ -247,6 +248,18 @@ def _members(account: Account, short: str, inputs: Properties) -> Iterator[Excep
     email = member.removeprefix("serviceAccount:")
     if not account.store.exists("gcp", f"projects/{project}/serviceAccounts/{email}"):
         yield NotFound(f"Service account {email} does not exist.", "Make it first, and depend on it.")
+
+
+def _preferred(account: Account, short: str, inputs: Properties) -> Iterator[Exception]:
+    """There is one preference for a quota and its dimensions: Cloud Quotas API, QuotaPreference."""
+    if short != "cloudquota:SQuotaPreference":
+        return
+    same = ("parent", "service", "quotaId", "dimensions")
+    for other in account.store.all():
+        if not other.token.endswith("SQuotaPreference") or other.inputs.get("name") == inputs.get("name"):
+            continue
+        if all(other.inputs.get(one) == inputs.get(one) for one in same):
+            yield Taken(f"{other.id} is there for {inputs.get('quotaId')} already.")
 
 
 def _at(value: Any, path: str) -> Any:

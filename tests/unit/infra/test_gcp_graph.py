@@ -155,6 +155,7 @@ def test_the_database_is_private_encrypted_and_has_no_password_of_ours():
     assert settings["ipConfiguration"]["ipv4Enabled"] is False
     assert settings["ipConfiguration"]["sslMode"] == "ENCRYPTED_ONLY"
     assert settings["backupConfiguration"]["backupRetentionSettings"]["retainedBackups"] == 35
+    assert settings["finalBackupConfig"] == {"enabled": True, "retentionDays": 365}
     assert settings["availabilityType"] == "REGIONAL" and instance["deletionProtection"] is True
     assert {"rootPassword", "password"}.isdisjoint(instance) and instance["encryptionKeyName"]
     users = {one["name"] for one in of("prod", "User").values()}
@@ -270,7 +271,8 @@ def test_a_budget_counts_what_bears_the_label_in_whole_units_and_billionths():
 
 
 def test_quotas_and_the_store_of_metadata_are_asked_for_where_config_says_so():
-    quota = of("regulated", "SQuotaPreference")["quota-0"]
+    quota = of("regulated", "SQuotaPreference")["quota-CustomModelTrainingCPUs"]
+    assert quota["name"] == "custommodeltrainingcpus-europe-west3", "the same for every stack: Google keeps one"
     assert quota["quotaConfig"] == {"preferredValue": "64"} and quota["dimensions"] == {"region": "europe-west3"}
     assert of("regulated", "AiMetadataStore")["metadata"]["name"] == "default"
     assert not kinds("prod") & {"SQuotaPreference", "AiMetadataStore"}

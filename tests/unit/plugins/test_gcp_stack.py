@@ -95,6 +95,13 @@ def test_the_stack_is_made_found_the_same_and_leaves_only_what_google_keeps(stac
     assert {one["state"] for one in versions} == {"DESTROY_SCHEDULED"}
 
 
+def test_a_quota_stays_as_it_was_asked_for_when_the_stack_goes(stack: Stack, cloud: Asked):
+    stack.up(program(quotas='{"CustomModelTrainingCPUs": 64}'))
+    stack.driver.destroy()
+    here = "projects/rehearsal-project/locations/global/quotaPreferences/custommodeltrainingcpus-europe-west3"
+    assert [one for one in left(stack) if one.endswith(here)]
+
+
 def test_where_records_outlive_the_stack_so_do_their_key_and_the_leave_to_use_it(stack: Stack, cloud: Asked):
     stack.up(program(regulated="true", protect="false"))
     key = stack.outputs()["trivet"]["native"]["key"]
@@ -162,6 +169,15 @@ gcp.monitoring.AlertPolicy("silent", display_name="silent", combiner="OR", condi
     "condition_absent": {"duration": "120s", "filter": 'metric.type = "custom.googleapis.com/trivet/x/verdict"'},
 }])
 """
+QUOTAS = """
+import pulumi_gcp as gcp
+said = {"parent": "projects/lending", "service": "compute.googleapis.com", "quota_id": "CPUS"}
+asked = {"quota_config": {"preferred_value": "64"}, "dimensions": {"region": "europe-west3"}}
+mine = gcp.cloudquota.SQuotaPreference("mine", name="mine", **said, **asked)
+gcp.cloudquota.SQuotaPreference(
+    "other", name="other", **said, **asked, opts=pulumi.ResourceOptions(depends_on=[mine])
+)
+"""
 RULE = """
 import pulumi_gcp as gcp
 net = gcp.compute.Network("net", auto_create_subnetworks=False)
@@ -175,6 +191,7 @@ gcp.compute.GlobalForwardingRule("apis", name="to-google", target="all-apis", ne
         (KEYED, "gs-project-accounts.iam.gserviceaccount.com may not use"),
         (POLICY, "Cannot find metric"),
         (RULE, "1 to 20 small letters and digits"),
+        (QUOTAS, "mine is there for CPUS already"),
         ("import pulumi_gcp as gcp\ngcp.pubsub.Topic('t', labels={'2024-team': 'a'})", "'2024-team' is no label"),
         ("import pulumi_gcp as gcp\ngcp.serviceaccount.Account('a', account_id='short')", "6 to 30 small letters"),
         (
