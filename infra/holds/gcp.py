@@ -49,7 +49,7 @@ def _key(resource: Listed) -> Iterator[Hold]:
         resource,
         f"its versions are destroyed {days} days later, cost nothing until then, and its name stays for ever",
         f"nothing to do; `gcloud kms keys versions list --key {resource.identity}` names them, and `gcloud kms keys "
-        f"versions restore VERSION --key {resource.identity}` saves one within that time: each that encrypted something",
+        f"versions restore VERSION --key {resource.identity}` saves one within that time: each that encrypted",
     )
 
 
