@@ -19,9 +19,11 @@ run: install ## train, release and serve the example on this machine
 down: install ## stop what run started and remove what it made
 	$(python) -m trivet demo --down $(ARGS)
 
+# Two workers for each core of a small machine, since tests mostly wait for the processes that they start; and those
+# must not compile our modules again each. tests/conftest.py orders the files.
 .PHONY: test
 test: install-dev ## run the tests; fails where none ran
-	$(python) -Pm pytest -n 2 --dist loadfile $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(python) -Pm pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: check
 check: install-dev ## lint, format, types, imports between rooms, locks, docs, tables

@@ -23,7 +23,9 @@ from trivet.core.errors import IntegrityError, NotReady
 from trivet.core.platform import Store
 from trivet.governance.backends import COLUMNS, Backend, Row
 
-Kind = Literal["run", "gate", "registered", "approval", "release", "records", "scoring", "promoted"]
+Kind = Literal[
+    "dataset", "run", "gate", "registered", "approval", "release", "records", "labels", "scoring", "promoted"
+]
 
 ANCHORS = "ledger/anchors/"
 GENESIS = "sha256:" + "0" * 64

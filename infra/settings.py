@@ -21,6 +21,7 @@ from trivet.infra import clock
 from trivet.infra.profiles import PROFILES, Profile, profile
 
 NAMESPACE = "trivet"
+REPOSITORY = r"^[\w.-]+/[\w.-]+$"
 _TAG = re.compile(r"[\w .:/=+@-]{1,128}")  # AWS's rule; Azure's and Google's labels are written from it
 _TAG_VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
 _MOST_TAGS = 40  # of AWS's 50; the stack has some of its own
@@ -42,9 +43,16 @@ class EndpointSettings(Document):
         default=4, ge=1, le=100, description="More are refused to whoever deploys; clouds only."
     )
     team: str | None = Field(
-        default=None, pattern=NAME, description="Whose it is; a tag by which costs are told apart."
+        default=None,
+        pattern=NAME,
+        description="Whose it is: a tag by which costs are told apart, and on AWS a role of its own for its servers.",
     )
     budget: float | None = Field(default=None, gt=0, description="Monthly, in the currency of the account.")
+    repository: str | None = Field(
+        default=None,
+        pattern=REPOSITORY,
+        description="AWS: GitHub ORG/REPO whose workflows may release to this endpoint and to no other.",
+    )
 
 
 class ScheduleSettings(Document):
@@ -132,7 +140,7 @@ class Settings(Document):
     boundary: str | None = Field(default=None, description="AWS: the permissions boundary of every role.")
     role_path: str = Field(default="/", pattern=r"^/([!-~]+/)?$", description="AWS: the path of every role and policy.")
     repository: str | None = Field(
-        default=None, pattern=r"^[\w.-]+/[\w.-]+$", description="GitHub ORG/REPO whose workflows may deploy."
+        default=None, pattern=REPOSITORY, description="GitHub ORG/REPO whose workflows may deploy."
     )
     alert_emails: tuple[str, ...] = Field(default=(), description="JSON list: who is told of alarms.")
     budget: float | None = Field(default=None, gt=0, description="Monthly, of the whole stack.")
@@ -157,13 +165,18 @@ class Settings(Document):
     network: ComponentSettings = Field(default=ComponentSettings(), description="create, off, or JSON of what to use.")
     key: ComponentSettings = Field(default=ComponentSettings(), description="The key of all that is stored.")
     database: ComponentSettings = Field(
-        default=ComponentSettings(), description="Labels, approvals and the ledger; in dev `off` where nothing is said."
+        default=ComponentSettings(), description="Of the ledger: datasets, labels, approvals; in dev `off` if unsaid."
     )
     images: ComponentSettings = Field(default=ComponentSettings(), description="The image registry.")
     oidc: ComponentSettings = Field(
         default=ComponentSettings(),
         description="The identity provider of the repository. AWS takes one of GitHub's in an account: a second "
         "stack there names the first's.",
+    )
+    alerts: ComponentSettings = Field(default=ComponentSettings(), description="AWS: the topic that is told of alarms.")
+    identity: ComponentSettings = Field(
+        default=ComponentSettings(),
+        description="AWS: roles of trainer, server, monitor, workflow, scheduler and, if any, deployer.",
     )
     audit: ComponentSettings = Field(default=ComponentSettings(), description="The log of who read which data.")
     catalog: ComponentSettings = Field(default=ComponentSettings(), description="The data catalogue.")

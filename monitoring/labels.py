@@ -5,8 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from datetime import datetime
+from io import StringIO
 from pathlib import Path
 
+from pydantic import Field
+
+from trivet.core.canonical import digest
+from trivet.core.document import Document
 from trivet.core.errors import ConfigError
 from trivet.core.records import Label
 from trivet.monitoring.segments import Records
@@ -14,24 +19,38 @@ from trivet.monitoring.segments import Records
 COLUMNS = {"id", "label"}
 
 
-def add_labels(source: Path, records: Records, now: datetime) -> int:
-    """Write the labels of a CSV file with the columns ``id`` and ``label`` as one segment; how many.
+class Brought(Document):
+    """The labels of one file, and what they were written as."""
+
+    file: str = Field(description="Digest of the file's bytes.")
+    segment: str = Field(description="Name of the segment.")
+    digest: str = Field(description="Of the segment's bytes.")
+    rows: int
+
+
+def add_labels(source: Path, records: Records, now: datetime) -> Brought:
+    """Write the labels of a CSV file with the columns ``id`` and ``label`` as one segment.
 
     :raises ConfigError: when the file is missing or has other columns, or a row lacks a value.
     """
-    found = list(_read(source, now))
-    records.add_labels(b"".join(label.model_dump_json().encode() + b"\n" for label in found), now)
-    return len(found)
+    data = _bytes(source)
+    found = list(_read(data, source.name, now))
+    lines = b"".join(label.model_dump_json().encode() + b"\n" for label in found)
+    return Brought(file=digest(data), segment=records.add_labels(lines, now), digest=digest(lines), rows=len(found))
 
 
-def _read(source: Path, now: datetime) -> Iterator[Label]:
+def _bytes(source: Path) -> bytes:
     try:
-        with source.open(encoding="utf-8-sig", newline="") as file:
-            yield from _labels(csv.DictReader(file), source.name, now)
+        return source.read_bytes()
     except OSError as error:
         raise ConfigError(f"{source} cannot be read: {error.strerror}.") from error
+
+
+def _read(data: bytes, name: str, now: datetime) -> Iterator[Label]:
+    try:
+        yield from _labels(csv.DictReader(StringIO(data.decode("utf-8-sig"), newline="")), name, now)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{source.name} cannot be read: {error}.", "Give a CSV file in UTF-8.") from error
+        raise ConfigError(f"{name} cannot be read: {error}.", "Give a CSV file in UTF-8.") from error
 
 
 def _labels(table: csv.DictReader[str], name: str, now: datetime) -> Iterator[Label]:

@@ -70,8 +70,8 @@ class Records(ABC):
         """
 
     @abstractmethod
-    def add_labels(self, lines: bytes, now: datetime) -> None:
-        """Write labels as one segment, whole or not at all."""
+    def add_labels(self, lines: bytes, now: datetime) -> str:
+        """Write labels as one segment, whole or not at all; its name."""
 
     @abstractmethod
     def write(self, name: str, data: bytes) -> None:
@@ -140,8 +140,10 @@ class FolderRecords(Records):
                 found.append(f"sha256:{sha.hexdigest()}" if read == size else None)
         return found
 
-    def add_labels(self, lines: bytes, now: datetime) -> None:
-        write_atomic(self.folder / file_name("label", now, 0), lines)
+    def add_labels(self, lines: bytes, now: datetime) -> str:
+        name = file_name("label", now, 0)
+        write_atomic(self.folder / name, lines)
+        return name
 
     def write(self, name: str, data: bytes) -> None:
         write_atomic(self.folder / name, data)
@@ -188,8 +190,10 @@ class StoreRecords(Records):
             return [None] * len(sizes)
         return [f"sha256:{hashlib.sha256(data[:size]).hexdigest()}" if size <= len(data) else None for size in sizes]
 
-    def add_labels(self, lines: bytes, now: datetime) -> None:
-        self._store.put(object_key(LABELS, now, new_writer(), 0), lines)
+    def add_labels(self, lines: bytes, now: datetime) -> str:
+        key = object_key(LABELS, now, new_writer(), 0)
+        self._store.put(key, lines)
+        return key
 
     def write(self, name: str, data: bytes) -> None:
         self._store.put(name, data)

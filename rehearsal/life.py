@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
+
+from pydantic import Field
 
 from trivet.core.document import Document
 from trivet.core.errors import GateRefused, NotReady, PlatformError, TrivetError
@@ -21,7 +23,7 @@ from trivet.core.progress import Progress
 from trivet.core.specs import EndpointState
 from trivet.governance.approval import Person
 from trivet.rehearsal.rigs.package import make_package
-from trivet.rehearsal.stages import Stage, stage_of, surroundings
+from trivet.rehearsal.stages import STAGES, Stage, stage_of, surroundings
 from trivet.workflows import stack as stacks
 from trivet.workflows.ask import predict, rows_of, serving_of
 from trivet.workflows.bench import Bench, workbench
@@ -60,6 +62,14 @@ class Rehearsal(Document):
     steps: tuple[Proof, ...]
     operations: dict[str, int]
     seconds: float
+
+
+class Rehearsed(Document):
+    """What became of one cloud among all."""
+
+    cloud: str
+    report: Rehearsal | None = Field(description="None where it failed.")
+    error: str | None = Field(description="In a sentence, where it failed.")
 
 
 @dataclass
@@ -111,6 +121,27 @@ def rehearse(cloud: str, progress: Progress, folder: Path | None = None) -> Rehe
                 operations=dict(stage.operations()),
                 seconds=round(monotonic() - begun, 1),
             )
+
+
+def rehearse_all(
+    progress: Progress, folder: Path | None, begins: Callable[[str], object]
+) -> tuple[list[Rehearsed], TrivetError | None]:
+    """Live it once on every cloud that has a fake, one after the other, whatever becomes of the others.
+
+    :param begins: told the title of each cloud before its rehearsal.
+    :returns: what became of each, and the first error.
+    """
+    outcomes: list[Rehearsed] = []
+    first: TrivetError | None = None
+    for cloud in STAGES:
+        begins(stage_of(cloud).title)
+        try:
+            report = rehearse(cloud, progress, folder and folder / cloud)
+            outcomes.append(Rehearsed(cloud=cloud, report=report, error=None))
+        except TrivetError as error:
+            first = first or error
+            outcomes.append(Rehearsed(cloud=cloud, report=None, error=str(error)))
+    return outcomes, first
 
 
 def _live(stand: _Stand) -> str:

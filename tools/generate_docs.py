@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import operatorrights
 import yaml
 
 from trivet.clouds import CLOUDS, awsprices, gcpprices
@@ -24,6 +27,7 @@ from trivet.infra.engine.monitor import FEATURES, OPTIONS
 from trivet.infra.profiles import PROFILES
 from trivet.infra.settings import Settings
 from trivet.infra.stacks.aws import grants
+from trivet.infra.stacks.aws.parts import Known, Place, Served, Statement
 from trivet.infra.stacks.gcp import grants as gcp_grants
 from trivet.rehearsal.fakes.aws import listing as aws_fake
 from trivet.rehearsal.fakes.gcp import listing as gcp_fake
@@ -277,8 +281,8 @@ def gcp_rights() -> str:
 
 def rights() -> str:
     """What each role of a stack on AWS may do."""
-    place = grants.Place("aws", "ACCOUNT", "REGION", "PREFIX", "Trivet/PREFIX", "STACK", "PROJECT")
-    known = grants.Known(
+    place = Place("aws", "ACCOUNT", "REGION", "PREFIX", "Trivet/PREFIX", "STACK", "PROJECT")
+    known = Known(
         place=place,
         store="arn:aws:s3:::STORE",
         records="arn:aws:s3:::RECORDS",
@@ -295,13 +299,25 @@ def rights() -> str:
     parts.append(
         "`PREFIX` is what the stack's names begin with, by default `PROJECT-STACK`. `*` as a resource stands only for "
         "actions of which AWS knows no narrower one. Beside these, the deployer, the workflow and the scheduler may "
-        "hand the stack's roles to SageMaker, and to nobody else (`iam:PassRole`). Names of a stack `prod-eu` begin "
+        "hand the stack's roles to SageMaker, and to nobody else (`iam:PassRole`). `ENDPOINT` is one that names "
+        "its `team`, and its deployer is there where it names its `repository`. Names of a stack `prod-eu` begin "
         "like those of `prod`: what bears another stack's tags is refused where AWS compares them (SageMaker's jobs, "
         "models, configurations and endpoints, CloudWatch's alarms). Log groups of SageMaker and scalable targets are "
         "within reach of all stacks of the account and region.\n"
     )
-    for role in (grants.trainer, grants.server, grants.monitor, grants.workflow, grants.scheduler, grants.deployer):
-        parts += [f"## {role.__name__}\n", str(role.__doc__) + "\n", "| for | actions | on |", "| --- | --- | --- |"]
+    roles: list[tuple[str, Callable[[Known], list[Statement]]]] = [
+        ("trainer", grants.trainer),
+        ("server", grants.server),
+        ("server-ENDPOINT", partial(grants.server, endpoint="ENDPOINT")),
+        ("monitor", grants.monitor),
+        ("workflow", grants.workflow),
+        ("scheduler", grants.scheduler),
+        ("deployer", grants.deployer),
+        ("deployer-ENDPOINT", partial(grants.deployer, only=Served("ENDPOINT", "PREFIX-ENDPOINT"))),
+    ]
+    for name, role in roles:
+        told = inspect.cleandoc(str((role.func if isinstance(role, partial) else role).__doc__)).partition("\n")[0]
+        parts += [f"## {name}\n", f"{told}\n", "| for | actions | on |", "| --- | --- | --- |"]
         for one in role(known):
             only = "; only where " + json.dumps(one["Condition"]) if "Condition" in one else ""
             actions = ", ".join(f"`{action}`" for action in one["Action"])
@@ -357,6 +373,7 @@ environment with `pip install trivet pulumi-policy`, and name it in the copy's `
 
 
 PAGES = {
+    "aws-operator.md": lambda: operatorrights.page(NOTICE),
     "aws-rights.md": rights,
     "gcp-rights.md": gcp_rights,
     "costs.md": costs,

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+from cloudformation import NAMES, schema, short
 from pulumi import _types
 
 from trivet.rehearsal.plugins import packages, sdk
@@ -23,66 +23,11 @@ from trivet.rehearsal.plugins.aws.words import find
 from trivet.rehearsal.plugins.kinds import Kind
 
 TARGET = Path(__file__).parent.parent / "rehearsal" / "plugins" / "replacements.json"
-REGION = "us-east-1"
 _FORCES = re.compile(
     r"(forces? (the creation of )?(a )?new resource|changing this (value )?forces|forces replacement|"
     r"force a new resource|forces? new\b|changing this forces|cannot be changed after)",
     re.IGNORECASE,
 )
-
-# Where CloudFormation's name does not follow from the provider's. Settings of a bucket, and what else CloudFormation
-# has inside another resource, have none.
-CLOUDFORMATION = {
-    "appautoscaling:Target": "ApplicationAutoScaling::ScalableTarget",
-    "appautoscaling:Policy": "ApplicationAutoScaling::ScalingPolicy",
-    "cloudtrail:Trail": "CloudTrail::Trail",
-    "cloudwatch:Dashboard": "CloudWatch::Dashboard",
-    "cloudwatch:EventRule": "Events::Rule",
-    "cloudwatch:LogGroup": "Logs::LogGroup",
-    "cloudwatch:LogResourcePolicy": "Logs::ResourcePolicy",
-    "cloudwatch:MetricAlarm": "CloudWatch::Alarm",
-    "costexplorer:AnomalyMonitor": "CE::AnomalyMonitor",
-    "costexplorer:AnomalySubscription": "CE::AnomalySubscription",
-    "ec2:FlowLog": "EC2::FlowLog",
-    "ec2:RouteTable": "EC2::RouteTable",
-    "ec2:SecurityGroup": "EC2::SecurityGroup",
-    "ec2:Subnet": "EC2::Subnet",
-    "ec2:Vpc": "EC2::VPC",
-    "ec2:VpcEndpoint": "EC2::VPCEndpoint",
-    "ecr:Repository": "ECR::Repository",
-    "glue:CatalogDatabase": "Glue::Database",
-    "glue:Crawler": "Glue::Crawler",
-    "glue:SecurityConfiguration": "Glue::SecurityConfiguration",
-    "iam:OpenIdConnectProvider": "IAM::OIDCProvider",
-    "iam:Policy": "IAM::ManagedPolicy",
-    "iam:Role": "IAM::Role",
-    "iam:RolePolicy": "IAM::RolePolicy",
-    "iam:ServiceLinkedRole": "IAM::ServiceLinkedRole",
-    "kms:Alias": "KMS::Alias",
-    "kms:Key": "KMS::Key",
-    "rds:Instance": "RDS::DBInstance",
-    "rds:SubnetGroup": "RDS::DBSubnetGroup",
-    "rds:ParameterGroup": "RDS::DBParameterGroup",
-    "resourcegroups:Group": "ResourceGroups::Group",
-    "s3:Bucket": "S3::Bucket",
-    "sagemaker:DataQualityJobDefinition": "SageMaker::DataQualityJobDefinition",
-    "sagemaker:Endpoint": "SageMaker::Endpoint",
-    "sagemaker:EndpointConfiguration": "SageMaker::EndpointConfig",
-    "sagemaker:FeatureGroup": "SageMaker::FeatureGroup",
-    "sagemaker:Model": "SageMaker::Model",
-    "sagemaker:ModelCard": "SageMaker::ModelCard",
-    "sagemaker:ModelPackageGroup": "SageMaker::ModelPackageGroup",
-    "sagemaker:MonitoringSchedule": "SageMaker::MonitoringSchedule",
-    "sagemaker:Pipeline": "SageMaker::Pipeline",
-    "scheduler:Schedule": "Scheduler::Schedule",
-    "secretsmanager:Secret": "SecretsManager::Secret",
-    "sns:Topic": "SNS::Topic",
-    "sns:TopicSubscription": "SNS::Subscription",
-    "sqs:Queue": "SQS::Queue",
-    "ssm:Parameter": "SSM::Parameter",
-    "vpc:SecurityGroupEgressRule": "EC2::SecurityGroupEgress",
-    "vpc:SecurityGroupIngressRule": "EC2::SecurityGroupIngress",
-}
 
 
 def table() -> dict[str, dict[str, str]]:
@@ -98,12 +43,10 @@ def table() -> dict[str, dict[str, str]]:
 
 def _create_only(kind: Kind) -> Iterator[tuple[str, str]]:
     """What CloudFormation can only set when it creates, by the provider's names."""
-    package, module, name = kind.token.split(":")
-    type_ = CLOUDFORMATION.get(f"{module.split('/')[0]}:{name}") if package == "aws" else None
+    type_ = NAMES.get(short(kind.token) or "")
     if type_ is None:
         return
-    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, f"AWS::{type_}").schema
-    for pointer in schema.get("createOnlyProperties", []):
+    for pointer in schema(type_).get("createOnlyProperties", []):
         path = _translated(kind, pointer.removeprefix("/properties/").split("/"))
         if path:
             yield path, f"AWS::{type_}"

@@ -11,6 +11,7 @@ from trivet.data.snapshot import Snapshot, take_snapshot
 from trivet.data.validate import QualityReport, ReasonCount, validate
 from trivet.governance.evidence import DataFacts
 from trivet.workflows.bench import Bench
+from trivet.workflows.datasets import note_dataset
 from trivet.workflows.project import ProjectFiles
 
 
@@ -38,6 +39,7 @@ def prepare(bench: Bench, project: ProjectFiles) -> Prepared:
         note(f"{quality.accepted:,} of {quality.rows:,} rows kept, {quality.quarantined} in quarantine")
     with bench.progress.step("Freeze a snapshot") as note:
         snapshot = take_snapshot(bench.platform.store, contract, collected, validation)
+        note_dataset(bench, contract, collected, snapshot)
         note(snapshot.digest[:19])
     faults.point("run.snapshot")
     missing = validation.accepted.isna().sum()

@@ -82,6 +82,8 @@ def configure(
     wanted = {f"{NAMESPACE}{key}": value for key, value in (config or {}).items()}
     if stack == LOCAL:
         wanted = LOCAL_DEFAULTS | there | wanted
+    if not (there or wanted or projects):
+        raise _unknown(root, stack)
     if projects:
         listed = _endpoint_list({**there, **wanted}.get(ENDPOINTS, "[]"))
         known = {one if isinstance(one, str) else one.get("name") for one in listed}
@@ -96,6 +98,17 @@ def configure(
         changed[CLOUD] = ours[CLOUD.removeprefix(NAMESPACE)]
     if changed:
         driver_of(root, stack).set_config(changed)
+
+
+def _unknown(root: Path, stack: str) -> ConfigError:
+    """Of a stack without any config: a new one of which nothing was said, or a name that was mistyped."""
+    known = sorted(path.name.split(".", 1)[1].removesuffix(".yaml") for path in root.glob("Pulumi.*.yaml"))
+    there = f"those that do are {', '.join(known)}" if known else "no other does either"
+    return ConfigError(
+        f"The stack {stack} has no config here; {there}.",
+        f"Correct the name, or make it: `trivet up --stack {stack} --config cloud=CLOUD --config environment=dev "
+        "--config region=REGION`.",
+    )
 
 
 def _in_our_namespace(config: Mapping[str, str]) -> dict[str, str]:

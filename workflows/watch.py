@@ -27,6 +27,7 @@ from trivet.monitoring.labels import add_labels
 from trivet.monitoring.publish import publish
 from trivet.monitoring.segments import batches
 from trivet.workflows.bench import Bench
+from trivet.workflows.datasets import note_labels
 from trivet.workflows.deployment import WHOLE
 from trivet.workflows.release import Judged, judged_key
 
@@ -52,7 +53,9 @@ def monitor(bench: Bench, labels: Path | None = None) -> dict[str, list[Finding]
     """
     if labels:
         with bench.progress.step("Add labels") as note:
-            note(f"{add_labels(labels, bench.records, bench.now()):,}")
+            brought = add_labels(labels, bench.records, bench.now())
+            note_labels(bench, labels.name, brought)
+            note(f"{brought.rows:,}")
     seal(bench)
     decided = _decided(bench)
     found: dict[str, list[Finding]] = {}

@@ -14,7 +14,7 @@ from trivet.infra.names import fitted
 from trivet.infra.profiles import Profile
 from trivet.infra.settings import HOW, Settings
 
-ENDPOINT_TAG, TEAM_TAG = "trivet:endpoint", "trivet:team"
+TEAM_TAG = "trivet:team"
 TLS = 443
 
 

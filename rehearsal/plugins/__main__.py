@@ -5,6 +5,7 @@ A plugin prints its port on 127.0.0.1 and ends with the process that started it.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -46,6 +47,7 @@ def serve(name: str, engine: str = "") -> None:
 
     :raises TrivetError: where no rehearsal was asked for, or the store is missing.
     """
+    gc.disable()  # the SDKs' types are most of what is made, and they stay
     parent = os.getppid()
     guards.require_rehearsal()
     guards.require_loopback({})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from trivet.rehearsal.rigs import Rig
 ACCOUNT = "123456789012"  # moto's
 REGION, STACK, PREFIX = "eu-central-1", "aws-rehearsal", "rehearsal-aws"
 ENDPOINTS = ("first", "second")
+SERVERS = (f"server-{ENDPOINTS[0]}", "server")
+"""Roles of the servers of each: the first endpoint names a team."""
 SCHEDULES = ("nightly",)
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 COMMANDS = {
@@ -38,14 +41,16 @@ class AwsRig(Rig):
     def __init__(self, folder: Path) -> None:
         self.fake = self._start(folder)
         self.evidence = f"fake (moto {version('moto')}, containers in {self.fake.mode})"
-        session = boto3.Session("rehearsal", "rehearsal", region_name=REGION)
-        self.session = session
+        self.session = _session()
+        self._clients: dict[str, Any] = {}
         self.outputs = self._provision()
         self.platform = self.reconnect()
 
     def client(self, service: str) -> Any:
         """A client of the rig's own."""
-        return self.session.client(service, endpoint_url=self.fake.endpoint)
+        if service not in self._clients:
+            self._clients[service] = self.session.client(service, endpoint_url=self.fake.endpoint)
+        return self._clients[service]
 
     def reconnect(self) -> Platform:
         clients = Clients(ACCOUNT, REGION, STACK, session=self.session, endpoint=self.fake.endpoint)
@@ -114,11 +119,12 @@ class AwsRig(Rig):
             partition="aws",
             prefix=PREFIX,
             trainer_role=self._role("trainer"),
-            server_role=self._role("server"),
+            server_roles=dict(zip(ENDPOINTS, map(self._role, SERVERS), strict=True)),
             monitor_role=self._role("monitor"),
             workflow_role=self._role("workflow"),
             scheduler_role=self._role("scheduler"),
             deployer_role=None,
+            deployer_roles={},
             key=key,
             images=images,
             subnets=(),
@@ -146,6 +152,12 @@ class AwsRig(Rig):
             return iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
         except iam.exceptions.EntityAlreadyExistsException:
             return iam.get_role(RoleName=name)["Role"]["Arn"]
+
+
+@cache
+def _session() -> boto3.Session:
+    """One for all rigs of a process: a session keeps the service models that it has read, which are large."""
+    return boto3.Session("rehearsal", "rehearsal", region_name=REGION)
 
 
 def _shell(name: str) -> EndpointShell:

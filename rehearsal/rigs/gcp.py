@@ -7,13 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from google.auth.identity_pool import Credentials
+from google.oauth2.credentials import Credentials
 
 from trivet.core.outputs import EndpointShell, GcpNative, Outputs, Signing
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.signing import key_id
-from trivet.platforms.gcp.clients import SCOPE, Clients
+from trivet.platforms.gcp.clients import Clients
 from trivet.platforms.gcp.images import SERVING, TRAINING
 from trivet.platforms.gcp.labels import labels, labels_of, whose
 from trivet.platforms.gcp.session import GcpPlatform
@@ -24,6 +24,7 @@ STACK, PREFIX = "gcp-rehearsal", "rehearsal-gcp"
 ENDPOINTS = ("first", "second")
 SCHEDULES = ("nightly",)
 OWN = {"cost-centre": "7"}
+OWNED = labels_of("rehearsal", STACK, "dev", OWN)
 COMMANDS = {
     f"*/{TRAINING}:*": [sys.executable, "-P", "-m", "trivet.platforms.container"],
     f"*/{SERVING}:*": [sys.executable, "-P", "-m", "trivet.serving"],
@@ -62,13 +63,12 @@ class GcpRig(Rig):
             raise RuntimeError(f"The rig left models behind: {', '.join(left)}.")
 
     def _clients(self) -> Clients:
-        account = self.fake.environment["GOOGLE_APPLICATION_CREDENTIALS"]
-        credentials = Credentials.from_file(account, scopes=[SCOPE])
+        credentials: Any = Credentials("rehearsal")  # a token, and no way to another one
         return Clients(PROJECT, LOCATION, credentials=credentials, endpoint=self.fake.endpoint)
 
     def _provision(self) -> Outputs:
         for name in ("store", "records"):
-            body = {"name": f"{PREFIX}-{name}", "location": LOCATION}
+            body = {"name": f"{PREFIX}-{name}", "location": LOCATION, "labels": OWNED}
             self.clients.post("storage", "storage/v1/b", body, project=PROJECT)
         for what in ("trainer", "server"):
             path, body = f"v1/projects/{PROJECT}/serviceAccounts", {"accountId": f"{PREFIX}-{what}"}
@@ -112,14 +112,14 @@ class GcpRig(Rig):
         return outputs
 
     def _key(self, ring: str, name: str, body: dict[str, Any]) -> str:
-        owned = {**body, "labels": labels_of("rehearsal", STACK, "dev", OWN)}
+        owned = {**body, "labels": OWNED}
         return self.clients.post("cloudkms", f"v1/{ring}/cryptoKeys", owned, cryptoKeyId=name)["name"]
 
     def _policy(self, name: str) -> None:
         """An alert policy; the fake evaluates no condition."""
         threshold = {"filter": 'resource.type="aiplatform.googleapis.com/Endpoint"', "comparison": "COMPARISON_GT"}
         condition = {"displayName": name, "conditionThreshold": {**threshold, "duration": "60s"}}
-        body = {"displayName": name, "combiner": "OR", "conditions": [condition]}
+        body = {"displayName": name, "combiner": "OR", "conditions": [condition], "userLabels": OWNED}
         self.clients.post("monitoring", f"v3/projects/{PROJECT}/alertPolicies", body)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 
@@ -15,6 +17,7 @@ from trivet.core.refs import JobRef
 from trivet.core.signing import key_id, new_key, public_key
 from trivet.platforms.local import tasks
 from trivet.platforms.local.jobs import JOBS, stop
+from trivet.platforms.local.registry import open_client
 from trivet.rehearsal.ports import HOST, free_port
 from trivet.rehearsal.rigs import Rig
 
@@ -29,14 +32,26 @@ class LocalRig(Rig):
     evidence = "this machine"
 
     def __init__(
-        self, folder: Path, stack: str = STACK, environment: EnvironmentName = "dev", *, regulated: bool = False
+        self,
+        folder: Path,
+        stack: str = STACK,
+        environment: EnvironmentName = "dev",
+        *,
+        regulated: bool = False,
+        registry: bool = False,
     ) -> None:
+        """Make the stack's folder.
+
+        :param registry: have the registry's tables there already, which the first verb would make.
+        """
         self.root = folder
         self.stack = stack
         self.home = private_folder(folder / ".trivet" / stack)
         for name in FOLDERS:
             private_folder(self.home / name)
         write_atomic(folder / PROJECT_FILE, "name: rehearsal\nruntime: python\n")
+        if registry:
+            (self.home / "registry" / "registry.db").write_bytes(_empty_registry())
         key = new_key()
         write_atomic(self.home / "keys" / "signing.pem", key)
         outputs = Outputs(
@@ -88,6 +103,15 @@ class LocalRig(Rig):
         folder = private_folder(self.home / "endpoints" / name)
         folder_of = str(folder.relative_to(self.root))
         return EndpointShell(name=name, host=HOST, port=free_port(), folder=folder_of, most_instances=4)
+
+
+@cache
+def _empty_registry() -> bytes:
+    """A registry without a model, made once per process: MLflow makes its tables by dozens of migrations."""
+    with TemporaryDirectory() as folder:
+        database = Path(folder) / "registry.db"
+        open_client(database)
+        return database.read_bytes()
 
 
 def processes_in(folder: Path) -> list[str]:

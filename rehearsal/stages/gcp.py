@@ -64,11 +64,11 @@ class GcpStage(Stage):
         self._fake.close()
 
     def _lying(self) -> Iterator[str]:
-        for path, key, parameters in (
-            ("/storage/v1/b", "items", {"project": PROJECT}),
-            (f"{_HERE}/endpoints", "endpoints", {}),
-            (f"{_HERE}/models", "models", {}),
-            (f"/v1/projects/{PROJECT}/serviceAccounts", "accounts", {}),
-            (f"/v3/projects/{PROJECT}/alertPolicies", "alertPolicies", {}),
+        for path, key in (
+            (f"/storage/v1/b?project={PROJECT}", "items"),
+            (f"{_HERE}/endpoints", "endpoints"),
+            (f"{_HERE}/models", "models"),
+            (f"/v1/projects/{PROJECT}/serviceAccounts", "accounts"),
+            (f"/v3/projects/{PROJECT}/alertPolicies", "alertPolicies"),
         ):
-            yield from (f"{key} {one['name']}" for one in self._asked.ask("GET", path, **parameters).get(key, []))
+            yield from (f"{key} {one['name']}" for one in self._asked.ask("GET", path).get(key, []))

@@ -24,6 +24,8 @@ from .clients.operations import OK
 from .clients.servers import Server, serve
 from .exact import scorecard
 
+pytestmark = pytest.mark.slow
+
 COUNT = 17
 LEAVING = 600.0  # seconds for which a server that was asked to leave serves on: until the test ends it
 Ask = Callable[..., dict[str, str]]

@@ -45,6 +45,8 @@ from .rawhttp import wait_for
 from .spoils import SPOILS, Spoil
 from .test_wire import EXCHANGES, send
 
+pytestmark = pytest.mark.slow
+
 INFER = "/v2/models/loan/infer"
 IN_A_STORE = [spoil for spoil in SPOILS if spoil.__name__ not in ("link", "link_hard", "grow", "pipe", "nest_manifest")]
 SPY = Path(__file__).parent / "spy"

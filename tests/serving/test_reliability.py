@@ -26,6 +26,8 @@ from trivet.core.signing import new_key, public_key
 
 from .rawhttp import INFER, LIVE, READY, ask, fetch, get, places_taken, post, read, talk, wait_for
 
+pytestmark = pytest.mark.slow
+
 POLL = 0.05  # seconds between two looks of the load balancer
 
 

@@ -21,6 +21,8 @@ from trivet.serving.objectwriter import PUTS
 from . import cloudstores, containers
 from .rawhttp import wait_for
 
+pytestmark = pytest.mark.slow
+
 run = containers.run_containers
 KEY = re.compile(r"predictions/loans/\d{4}-\d\d-\d\d/\d{8}T\d{6}\.\d{6}Z-([A-Za-z0-9.]+-[0-9a-f]{8})-\d+\.jsonl")
 

@@ -9,6 +9,7 @@ which it knows something; ``resources``, what was read; ``errors``, what could n
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import multiprocessing
@@ -38,6 +39,7 @@ def scan(folder: str) -> dict[str, Any]:
 
 
 def main(folders: list[str]) -> None:
+    gc.disable()  # a third of the time, for processes that end soon
     # Checkov keeps what it read of a policy by the resource's name alone: each folder has a process of its own.
     with multiprocessing.get_context("fork").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
         scans = pool.map(scan, [str(Path(folder).resolve()) for folder in folders], chunksize=1)

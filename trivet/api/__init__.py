@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trivet.api.datasets import dataset, datasets
 from trivet.api.endpoints import (
     compare,
     deploy,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from trivet.core.outputs import Outputs
     from trivet.core.specs import EndpointState, ModelVersion
     from trivet.workflows.compare import Comparison, Side
+    from trivet.workflows.datasets import Noted
     from trivet.workflows.promote import Promoted
     from trivet.workflows.retrain import Retraining
     from trivet.workflows.schedule import Scheduled
@@ -53,6 +55,7 @@ __all__ = [
     "EndpointState",
     "Finding",
     "ModelVersion",
+    "Noted",
     "Outputs",
     "Promoted",
     "Retraining",
@@ -65,6 +68,8 @@ __all__ = [
     "audit",
     "compare",
     "convert",
+    "dataset",
+    "datasets",
     "deploy",
     "deploy_everywhere",
     "destroy",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 
 import typer
 
-from trivet.cli import demo, endpoints, ledger, models, projects, rehearsals, stacks
+from trivet.cli import datasets, demo, endpoints, ledger, models, projects, rehearsals, stacks
 from trivet.cli.output import say
 from trivet.core.errors import ExitCode, TrivetError
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 for room in (demo, projects, stacks, endpoints, rehearsals):
     for command in room.COMMANDS:
         app.command()(command)
+app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(ledger.app, name="ledger")
@@ -40,6 +42,7 @@ def options(
 
 def main() -> None:
     """Run the command line; every error leaves as one sentence and an exit code."""
+    gc.set_threshold(50_000)  # most of what a command makes are the packages that it imports, and they stay
     try:
         # Typer makes a code of Ctrl-C, without a word.
         code = app(prog_name="trivet", standalone_mode=False) or ExitCode.OK

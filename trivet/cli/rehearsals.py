@@ -12,11 +12,13 @@ from trivet.cli.output import Progress, pairs, say, show, table
 from trivet.platforms.extras import extra
 
 if TYPE_CHECKING:
-    from trivet.rehearsal.life import Rehearsal
+    from trivet.rehearsal.life import Rehearsal, Rehearsed
+
+ALL = "all"
 
 
 def rehearse(
-    cloud: Annotated[str, typer.Argument(help="The cloud: aws.")],
+    cloud: Annotated[str, typer.Argument(help="The cloud: aws or gcp; or all.")],
     keep: Annotated[
         Path | None, typer.Option("--keep", help="A folder to leave everything in, such as logs; else nothing stays.")
     ] = None,
@@ -27,10 +29,21 @@ def rehearse(
         from trivet.rehearsal import life
         from trivet.rehearsal.stages import stage_of
 
-        title = stage_of(cloud).title
-    if not json:
-        say(f"REHEARSAL, not {title}", error=True)
-    show(life.rehearse(cloud, Progress(json), keep and keep.resolve()), json, _draw)
+        title = "" if cloud == ALL else stage_of(cloud).title
+
+    def begins(title: str) -> None:
+        if not json:
+            say(f"REHEARSAL, not {title}", error=True)
+
+    folder = keep and keep.resolve()
+    if cloud == ALL:
+        outcomes, error = life.rehearse_all(Progress(json), folder, begins)
+        show(outcomes, json, _draw_all)
+        if error:
+            raise error
+        return
+    begins(title)
+    show(life.rehearse(cloud, Progress(json), folder), json, _draw)
 
 
 def parity(json: Json = False) -> None:
@@ -49,6 +62,20 @@ def parity(json: Json = False) -> None:
     evidence = ("evidence", *(cloud.evidence for cloud in CLOUDS.values()))
     names = [cloud.title for cloud in CLOUDS.values()]
     show(claims, json, lambda _: table("capability", *names, rows=[*rows, evidence]))
+
+
+def _draw_all(outcomes: list[Rehearsed]) -> None:
+    """Every rehearsal, then one line for each."""
+    for one in outcomes:
+        if one.report:
+            _draw(one.report)
+    table("cloud", "rehearsal", "what it showed", "s", rows=[_row(one) for one in outcomes])
+
+
+def _row(one: Rehearsed) -> tuple[str, str, str, str]:
+    if one.report is None:
+        return one.cloud, "failed", one.error or "", ""
+    return one.cloud, "passed", f"{len(one.report.steps)} steps", f"{one.report.seconds:.0f}"
 
 
 def _draw(report: Rehearsal) -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from trivet.core.naming import Naming, Rule
 
+FAMILY = 39
+"""How much of an endpoint's name those of its models and configurations begin with; the rest of 63 are digests."""
+SCORING = "-scoring"
+"""What names of models end in that no endpoint serves."""
+
 NAMING = Naming(
     account=Rule(r"[0-9]{12}", "an account id of 12 digits"),
     # RDS is the strictest: a letter first, no two hyphens together, none at the end; S3, ECR and RDS want lower case.

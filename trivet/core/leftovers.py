@@ -12,6 +12,7 @@ from trivet.core.document import Document
 
 STACK_TAG, PROJECT_TAG = "trivet:stack", "trivet:project"
 ENVIRONMENT_TAG, MANAGED_TAG = "trivet:environment", "trivet:managed-by"
+ENDPOINT_TAG = "trivet:endpoint"
 
 
 class Place(NamedTuple):

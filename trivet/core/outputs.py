@@ -54,11 +54,12 @@ class AwsNative(Document):
     partition: str
     prefix: str = Field(description="What names of jobs, models and endpoints begin with.")
     trainer_role: str
-    server_role: str
+    server_roles: dict[str, str] = Field(description="By endpoint: of those with a team one each.")
     monitor_role: str
     workflow_role: str
     scheduler_role: str
     deployer_role: str | None = Field(description="None where no repository may deploy.")
+    deployer_roles: dict[str, str] = Field(description="By endpoint, of those that a repository of their own deploys.")
     key: str
     images: str | None = Field(description="URL of the repository for images; none where it is off.")
     subnets: tuple[str, ...]

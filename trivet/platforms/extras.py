@@ -17,7 +17,8 @@ def extra(name: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
+        parts = (error.name or "").split(".")
+        missing = ".".join(parts[: 2 if parts[0] == "google" else 1])  # google is the roof of many packages
         if missing in ("", "trivet"):
             raise
         raise ConfigError(f"The package {missing} is not installed.", f"Run `pip install 'trivet[{name}]'`.") from error

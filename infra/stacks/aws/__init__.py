@@ -15,11 +15,11 @@ from trivet.infra.stacks.aws import (
     catalog,
     database,
     endpoint,
-    grants,
     identity,
     images,
     keys,
     network,
+    parts,
     registry,
     schedules,
     storage,
@@ -29,7 +29,10 @@ from trivet.infra.stacks.aws import (
 from trivet.infra.stacks.aws.context import Context
 from trivet.infra.stacks.context import check_modes, each, section
 
-MODES = {"key": ("create", "use"), **dict.fromkeys(("audit", "catalog", "batch"), ("create", "off"))}
+MODES = {
+    **dict.fromkeys(("key", "alerts", "identity"), ("create", "use")),
+    **dict.fromkeys(("audit", "catalog", "batch"), ("create", "off")),
+}
 """Components that cannot be all of create, use and off: data is never without a key, and some have nothing to use."""
 
 
@@ -49,14 +52,14 @@ class Stack(StackComponent):
         self.identities = identity.create(context, self._parts())
         training.create(context, self.keys.data)
         alerts = watch.topic(context, self.keys.data)
-        self.endpoints = endpoint.create(context, self.keys.data, alerts.arn)
-        schedules.create(context, self._work(), alerts.arn)
-        batch.create(context, alerts.arn)
-        watch.findings(context, self.endpoints, alerts.arn)
+        self.endpoints = endpoint.create(context, self.keys.data, alerts)
+        schedules.create(context, self._work(), alerts)
+        batch.create(context, alerts)
+        watch.findings(context, self.endpoints, alerts)
         watch.dashboard(context, self.endpoints)
         watch.trail(context, self.storage, self.keys.data)
         catalog.create(context, self.storage, self.keys.data)
-        budget.create(context, alerts.arn)
+        budget.create(context, alerts)
         self.alerts = alerts
 
     @classmethod
@@ -67,10 +70,14 @@ class Stack(StackComponent):
             (settings.database, database.IDS, database.OPTIONAL_IDS),
             (settings.images, images.IDS, ()),
             (settings.oidc, identity.IDS, ()),
+            (settings.alerts, watch.IDS, ()),
+            (settings.identity, identity.ROLES, identity.OPTIONAL_ROLES),
         ):
             if component.mode == "use":
                 component.ids(*required, optional=optional)
         check_modes(settings, MODES, "AWS")
+        identity.check(settings)
+        watch.check(settings)
         images.check(settings)
         database.check(settings)
         schedules.check(settings, prefix)
@@ -104,16 +111,17 @@ class Stack(StackComponent):
             "partition": self.context.partition,
             "prefix": self.context.prefix,
             "trainer_role": self.identities.trainer,
-            "server_role": self.identities.server,
+            "server_roles": self.identities.servers,
             "monitor_role": self.identities.monitor,
             "workflow_role": self.identities.workflow,
             "scheduler_role": self.identities.scheduler,
             "deployer_role": self.identities.deployer,
+            "deployer_roles": self.identities.deployers,
             "key": self.keys.data,
             "images": self.images,
             "subnets": list(found.subnets) if found else [],
             "security_groups": [found.group] if found else [],
-            "alerts": self.alerts.arn,
+            "alerts": self.alerts,
             "alarms": {shell.endpoint: [alarm.name for alarm in shell.alarms] for shell in self.endpoints},
             "schedules": [schedule.name for schedule in self.settings.schedules],
             "tags": self.settings.tags,
@@ -132,9 +140,9 @@ class Stack(StackComponent):
             security_groups=[found.group] if found else [],
         )
 
-    def _parts(self) -> grants.Parts:
+    def _parts(self) -> parts.Parts:
         context, found = self.context, self.network
-        place = grants.Place(
+        place = parts.Place(
             context.partition,
             context.account,
             context.region,
@@ -144,7 +152,7 @@ class Stack(StackComponent):
             pulumi.get_project(),
         )
         identifier = None if self.database is None else self.database.resource_id
-        return grants.Parts(
+        return parts.Parts(
             place=place,
             store=self.storage.store.arn,
             records=self.storage.records.arn,

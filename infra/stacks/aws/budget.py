@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from trivet.core.leftovers import STACK_TAG
+from trivet.core.leftovers import ENDPOINT_TAG, STACK_TAG
 from trivet.infra.stacks.aws.context import Context
-from trivet.infra.stacks.context import ENDPOINT_TAG
 
 _FORECAST, _ACTUAL = 100, 80
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from trivet.core.leftovers import ENDPOINT_TAG
 from trivet.infra.settings import EndpointSettings
 from trivet.infra.stacks.aws.context import Context
-from trivet.infra.stacks.context import ENDPOINT_TAG, TEAM_TAG
+from trivet.infra.stacks.context import TEAM_TAG
 
 _MOST_ERRORS, _SLOW_US = 1, 1_000_000
 _PERIOD_S = 60
@@ -38,9 +39,14 @@ def create(context: Context, key: pulumi.Input[str], topic: pulumi.Input[str]) -
     return [_shell(context, one, key, topic) for one in context.settings.endpoints]
 
 
+def tags_of(settings: EndpointSettings) -> dict[str, str]:
+    """What everything of one endpoint's bears beside the stack's tags."""
+    return {ENDPOINT_TAG: settings.name} | ({TEAM_TAG: settings.team} if settings.team else {})
+
+
 def _shell(context: Context, settings: EndpointSettings, key: pulumi.Input[str], topic: pulumi.Input[str]) -> Shell:
     name = context.name(settings.name)
-    tags = {ENDPOINT_TAG: settings.name} | ({TEAM_TAG: settings.team} if settings.team else {})
+    tags = tags_of(settings)
     log = aws.cloudwatch.LogGroup(
         f"log-{settings.name}",
         name=f"/aws/sagemaker/Endpoints/{name}",

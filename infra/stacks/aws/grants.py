@@ -5,16 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-import pulumi
-
+from trivet.clouds.awsnames import FAMILY, SCORING
 from trivet.core.layout import JOB_OUTPUTS
-from trivet.core.leftovers import PROJECT_TAG, STACK_TAG
-
-Statement = dict[str, Any]
+from trivet.core.leftovers import ENDPOINT_TAG, PROJECT_TAG, STACK_TAG
+from trivet.infra.stacks.aws.parts import Known, Place, Served, Statement
 
 WILDCARDS = {
     "ecr:GetAuthorizationToken": "it takes no resource",
@@ -53,62 +50,6 @@ _NETWORK_LOOKS = (
 )
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where the stack is, in words that ARNs are made of."""
-
-    partition: str
-    account: str
-    region: str
-    prefix: str
-    namespace: str
-    stack: str
-    project: str
-
-    def arn(self, service: str, resource: str) -> str:
-        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
-
-
-@dataclass(frozen=True)
-class Known:
-    """The same as :class:`Parts`, once it is known."""
-
-    place: Place
-    store: str
-    records: str
-    key: str
-    signing: str
-    versions: str
-    group: str
-    image_repository: str | None
-    subnets: list[str]
-    security_group: str | None
-    database: str | None
-
-
-@dataclass(frozen=True)
-class Parts:
-    """ARNs of what the roles work with."""
-
-    place: Place
-    store: pulumi.Input[str]
-    records: pulumi.Input[str]
-    key: pulumi.Input[str]
-    signing: pulumi.Input[str]
-    versions: pulumi.Input[str]
-    group: pulumi.Input[str]
-    image_repository: pulumi.Input[str] | None
-    subnets: list[pulumi.Input[str]]
-    security_group: pulumi.Input[str] | None
-    database: pulumi.Input[str] | None
-
-
-def of(parts: Parts, rights: Callable[[Known], list[Statement]]) -> pulumi.Output[list[Statement]]:
-    """The statements, when the ARNs are known."""
-    values = {name: getattr(parts, name) for name in Parts.__dataclass_fields__ if name != "place"}
-    return pulumi.Output.all(**values).apply(lambda known: rights(Known(place=parts.place, **known)))
-
-
 def trainer(known: Known) -> list[Statement]:
     """Reads source and data, writes packages and checkpoints."""
     return [
@@ -123,12 +64,15 @@ def trainer(known: Known) -> list[Statement]:
     ]
 
 
-def server(known: Known) -> list[Statement]:
-    """Reads packages, writes records, and nothing that trains or decides."""
+def server(known: Known, endpoint: str = "") -> list[Statement]:
+    """Reads packages, writes records, and nothing that trains or decides.
+
+    :param endpoint: the one whose records it may write; none: those of all that name no team.
+    """
     return [
         _allow("Read", ["s3:GetObject", "s3:GetObjectVersion"], f"{known.store}/packages/*"),
         _allow("Find", ["s3:ListBucket", "s3:GetBucketLocation"], known.store),
-        _allow("Record", ["s3:PutObject"], f"{known.records}/predictions/*"),
+        _allow("Record", ["s3:PutObject"], f"{known.records}/predictions/{f'{endpoint}/' if endpoint else ''}*"),
         # SageMaker asks with this role whether a release has to be taken back.
         _allow("Alarms", ["cloudwatch:DescribeAlarms"], known.place.arn("cloudwatch", f"alarm:{known.place.prefix}-*")),
         *_workload(known),
@@ -192,17 +136,17 @@ def scheduler(known: Known) -> list[Statement]:
     ]
 
 
-def deployer(known: Known) -> list[Statement]:
-    """What a repository's workflow does: push images and source, run, register, release, look."""
-    place = known.place
+def deployer(known: Known, only: Served | None = None) -> list[Statement]:
+    """What a repository's workflow does: push images and source, run, register, release, look.
 
-    def named(*kinds: str) -> list[str]:
-        return [place.arn("sagemaker", f"{kind}/{place.prefix}-*") for kind in kinds]
-
+    :param only: the one endpoint that it may release to, and whose records it may read; none: all of the stack's.
+    """
+    place, mine = known.place, f"predictions/{only.name}/*" if only else "*"
+    looks = [mine, "findings/*", "labels/*"] if only else [mine]
     statements = [
         _allow("Store", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], f"{known.store}/*"),
         _allow("Find", ["s3:ListBucket", "s3:GetBucketLocation"], known.store, known.records),
-        _allow("Look", ["s3:GetObject"], f"{known.records}/*"),
+        _allow("Look", ["s3:GetObject"], *(f"{known.records}/{one}" for one in looks)),
         _allow("Watch", ["s3:PutObject"], f"{known.records}/findings/*", f"{known.records}/labels/*"),
         _allow(
             "Run",
@@ -215,7 +159,7 @@ def deployer(known: Known) -> list[Statement]:
                 "sagemaker:StopTransformJob",
                 "sagemaker:AddTags",
             ],
-            *named("training-job", "transform-job"),
+            *(place.arn("sagemaker", f"{kind}/{place.prefix}-*") for kind in ("training-job", "transform-job")),
         )
         | _not_anothers(place),
         _allow(
@@ -235,9 +179,9 @@ def deployer(known: Known) -> list[Statement]:
                 "sagemaker:InvokeEndpoint",
                 "sagemaker:AddTags",
             ],
-            *named("model", "endpoint", "endpoint-config"),
+            *_released(place, only),
         )
-        | _not_anothers(place),
+        | _not_anothers(place, only),
         _allow(
             "Register",
             [
@@ -255,7 +199,7 @@ def deployer(known: Known) -> list[Statement]:
             ["logs:GetLogEvents", "logs:DescribeLogStreams"],
             place.arn("logs", "log-group:/aws/sagemaker/*"),
         ),
-        *_watching(place),
+        *_watching(place, only),
         *_scaling(place),
         _allow("Sign", ["kms:Sign", "kms:GetPublicKey"], known.signing),
         *_ledger(known),
@@ -275,11 +219,26 @@ def deployer(known: Known) -> list[Statement]:
     return statements
 
 
-def _watching(place: Place) -> list[Statement]:
+def _released(place: Place, only: Served | None) -> list[str]:
+    """Models, configurations and endpoints: of the stack, or of the one endpoint.
+
+    A scoring job's model is no endpoint's, and its name ends in what says so.
+    """
+    if only is None:
+        return [place.arn("sagemaker", f"{kind}/{place.prefix}-*") for kind in ("model", "endpoint", "endpoint-config")]
+    family = only.physical[:FAMILY]
+    return [
+        place.arn("sagemaker", f"endpoint/{only.physical}"),
+        *(place.arn("sagemaker", f"{kind}/{family}-*") for kind in ("model", "endpoint-config")),
+        place.arn("sagemaker", f"model/{place.prefix}-*{SCORING}"),
+    ]
+
+
+def _watching(place: Place, only: Served | None) -> list[Statement]:
     """Alarms about a release while it takes over, and the stack's own metrics."""
     alarms = ["cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:TagResource"]
     return [
-        _allow("Alarms", alarms, place.arn("cloudwatch", f"alarm:{place.prefix}-*")) | _not_anothers(place),
+        _allow("Alarms", alarms, place.arn("cloudwatch", f"alarm:{place.prefix}-*")) | _not_anothers(place, only),
         _allow("Measure", ["cloudwatch:PutMetricData"], "*")
         | {"Condition": {"StringEquals": {"cloudwatch:namespace": place.namespace}}},
     ]
@@ -362,13 +321,13 @@ def _interfaces(known: Known) -> list[Statement]:
     ]
 
 
-def _not_anothers(place: Place) -> Statement:
-    """Not what bears another stack's tags: of `prod`, what is `prod-eu`'s begins like its own.
+def _not_anothers(place: Place, only: Served | None = None) -> Statement:
+    """Not what bears another stack's tags, or another endpoint's: of `prod`, what is `prod-eu`'s begins like its own.
 
     What is only made, or is gone, bears none and is let through; so is what somebody made without tags. Source: Service
     Authorization Reference, SageMaker AI and CloudWatch, condition keys of resource types; "IfExists" in IAM's guide.
     """
-    own = {STACK_TAG: place.stack, PROJECT_TAG: place.project}
+    own = {STACK_TAG: place.stack, PROJECT_TAG: place.project} | ({ENDPOINT_TAG: only.name} if only else {})
     return {"Condition": {"StringEqualsIfExists": {f"aws:ResourceTag/{tag}": value for tag, value in own.items()}}}
 
 

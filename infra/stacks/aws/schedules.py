@@ -34,8 +34,8 @@ class Work:
     """What jobs need of the other parts: URL of the store, ARNs of roles and key, image, network."""
 
     store: pulumi.Output[str]
-    trainer: pulumi.Output[str]
-    scheduler: pulumi.Output[str]
+    trainer: pulumi.Input[str]
+    scheduler: pulumi.Input[str]
     key: pulumi.Input[str]
     images: pulumi.Input[str] | None
     subnets: list[pulumi.Input[str]]

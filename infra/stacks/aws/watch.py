@@ -9,7 +9,9 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from trivet.core.errors import ConfigError
 from trivet.core.findings import ENDPOINT, LEVELS, VERDICT, Level
+from trivet.infra.settings import Settings
 from trivet.infra.stacks.aws.context import EVENTS, Context, document, documented
 from trivet.infra.stacks.aws.endpoint import Shell
 from trivet.infra.stacks.aws.storage import Storage
@@ -19,8 +21,28 @@ _FINDING_S = 900  # long enough for a monitor that takes its time: a point bears
 _SILENT_HOURS = 48  # a monitor that runs once a day may be late; CloudWatch takes up to seven days
 
 
-def topic(context: Context, key: pulumi.Input[str]) -> aws.sns.Topic:
-    """The channel of alarms and budgets, and those who read it."""
+IDS = ("topic",)
+"""What names a topic that is used."""
+
+
+def check(settings: Settings) -> None:
+    """Refuse readers of a topic that is somebody else's.
+
+    :raises ConfigError: when there are some.
+    """
+    if settings.alerts.mode == "use" and settings.alert_emails:
+        raise ConfigError(
+            "trivet:alert_emails would change the topic that trivet:alerts names, which is not the stack's.",
+            "Leave one of them out.",
+        )
+
+
+def topic(context: Context, key: pulumi.Input[str]) -> pulumi.Input[str]:
+    """The ARN of the channel of alarms and budgets, and those who read it. Who may publish to one that is used, and who
+    reads it, is its owner's."""
+    settings = context.settings.alerts
+    if settings.mode == "use":
+        return settings.ids(*IDS)["topic"]
     made = aws.sns.Topic(
         "alerts",
         name=context.name("alerts", 256),
@@ -39,7 +61,7 @@ def topic(context: Context, key: pulumi.Input[str]) -> aws.sns.Topic:
         aws.sns.TopicSubscription(
             f"alerts-{number}", topic=made.arn, protocol="email", endpoint=email, opts=inside.options
         )
-    return made
+    return made.arn
 
 
 def _senders(context: Context, topic: str) -> list[dict[str, Any]]:

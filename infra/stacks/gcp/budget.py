@@ -8,8 +8,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from trivet.clouds.gcpnames import labels
-from trivet.core.leftovers import STACK_TAG
-from trivet.infra.stacks.context import ENDPOINT_TAG
+from trivet.core.leftovers import ENDPOINT_TAG, STACK_TAG
 from trivet.infra.stacks.gcp.alerts import Alerts
 from trivet.infra.stacks.gcp.context import Context
 

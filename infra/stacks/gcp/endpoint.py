@@ -15,8 +15,9 @@ import pulumi
 import pulumi_gcp as gcp
 
 from trivet.clouds.gcpnames import labels
+from trivet.core.leftovers import ENDPOINT_TAG
 from trivet.infra.settings import EndpointSettings
-from trivet.infra.stacks.context import ENDPOINT_TAG, TEAM_TAG
+from trivet.infra.stacks.context import TEAM_TAG
 from trivet.infra.stacks.gcp.alerts import Alerts, policy, threshold
 from trivet.infra.stacks.gcp.context import Context
 from trivet.infra.stacks.gcp.keys import Keys

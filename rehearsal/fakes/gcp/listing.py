@@ -59,7 +59,7 @@ that was made when the model was uploaded, and a free port in `AIP_HTTP_PORT`, w
 
 Cloud KMS makes keys that sign for real. Cloud Monitoring keeps time series by its rules; it evaluates no condition, so
 `Fake.alert` says when an alert of an alert policy opens and closes. Whoever looks for credentials in the environment
-finds an identity, for which the fake gives tokens, and the addresses of these services where gcloud looks for them.
+finds a user with a token, and the addresses of these services where gcloud looks for them.
 
 `Fake` also injects errors (throttled, denied, unavailable), lost and cut connections and delays, and lists every call
 with service, operation and resource.

@@ -1,5 +1,5 @@
-"""The one door of the fake: Cloud Storage by two APIs, Vertex AI, Cloud KMS, Cloud Monitoring, the tokens of service
-accounts, and ``/trivet-fake/`` to the control API."""
+"""The one door of the fake: Cloud Storage by two APIs, Vertex AI, Cloud KMS, Cloud Monitoring and what else
+has no SDK here, and ``/trivet-fake/`` to the control API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from trivet.rehearsal.fakes.calls import CallLog
 from trivet.rehearsal.fakes.faults import Faults
-from trivet.rehearsal.fakes.gcp import credentials, project
+from trivet.rehearsal.fakes.gcp import project
 from trivet.rehearsal.fakes.gcp.control import Control
 from trivet.rehearsal.fakes.gcp.faults import STORAGE, Call, Fault
 from trivet.rehearsal.fakes.gcp.iam import Iam
@@ -89,8 +89,6 @@ class Service:
 
     def _routed(self, request: Request) -> tuple[Call, Callable[[], Answer], Callable[[Refused], Answer]]:
         """What is asked for, how it is answered, and how it is refused."""
-        if request.path == credentials.TOKEN:
-            return Call("oauth2", "token", ""), lambda: credentials.token(request), credentials.render
         if request.path.startswith("/batch/storage/v1"):
             return Call(STORAGE, "batch", ""), lambda: _refuse("batches"), render_storage
         if request.path.startswith(_OF_JSON):

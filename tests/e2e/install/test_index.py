@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 each_installer = pytest.mark.parametrize("checkout", ["uv", "pip"], indirect=True)
 
 

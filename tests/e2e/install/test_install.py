@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 each_installer = pytest.mark.parametrize("checkout", ["uv", "pip"], indirect=True)
 NOWHERE = {"PIP_INDEX_URL": "https://127.0.0.1:1/simple/"}
 

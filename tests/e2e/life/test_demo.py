@@ -214,12 +214,21 @@ def test_models_in_words_and_as_documents(demo) -> None:
     assert "There is no models:/loan/7." in demo.checkout.trivet("models", "show", "loan/7", expect=3).stderr
 
 
+def test_the_dataset_is_known_by_its_name(demo) -> None:
+    [one] = demo.checkout.trivet("datasets", "list", "--json").json
+    assert one["dataset"]["snapshot"] == demo.report["run"]["snapshot"]
+    assert one["dataset"]["rows"] == demo.report["run"]["rows"]
+    told = demo.checkout.trivet("datasets", "show", one["dataset"]["name"]).stdout
+    for said in (one["dataset"]["snapshot"], one["dataset"]["licence"][:30], "protected", "target"):
+        assert said in told
+
+
 def test_the_ledger_tells_what_was_decided_and_by_whom(monitored) -> None:
     entries = monitored.checkout.ledger()
     kinds = [entry["kind"] for entry in entries]
-    assert kinds[:5] == ["run", "gate", "registered", "approval", "release"]
-    assert kinds[5:]
-    assert set(kinds[5:]) == {"records"}
+    assert kinds[:6] == ["dataset", "run", "gate", "registered", "approval", "release"]
+    assert kinds[6:]
+    assert set(kinds[6:]) == {"records"}
     by_kind = {entry["kind"]: entry for entry in entries}
     assert by_kind["gate"]["body"]["verdict"] == "inconclusive"
     assert by_kind["approval"]["actor"] == "policy:dev"

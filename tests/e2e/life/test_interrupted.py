@@ -177,8 +177,8 @@ def test_in_the_end_there_is_one_of_each(checkout, project) -> None:
     assert len(checkout.jobs()) == 1
     assert httpx.get(f"{report['endpoint']['url']}/v2/models/loan/ready").status_code == 200
     kinds = [entry["kind"] for entry in checkout.ledger()]
-    assert sorted(set(kinds)) == ["approval", "gate", "registered", "release", "run"]
-    assert len(kinds) == 5
+    assert sorted(set(kinds)) == ["approval", "dataset", "gate", "registered", "release", "run"]
+    assert len(kinds) == 6
     supervisors = [one for one in checkout.processes() if "trivet.platforms.local.supervisor" in one.info["cmdline"]]
     assert len(supervisors) == 1
     checkout.trivet("ledger", "verify")

@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Barrier
 from types import ModuleType
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,14 +24,14 @@ from hypothesis import strategies as st
 from trivet.core.canonical import digest, digest_json
 from trivet.governance.backends import COLUMNS
 from trivet.governance.backends.sqlite import SQLite
-from trivet.governance.ledger import GENESIS, Ledger
+from trivet.governance.ledger import GENESIS, Kind, Ledger
 from trivet.governance.verification import verify
 
 from .conftest import NOW
 from .folder_store import FolderStore, append_entries
 
 SCRIPT = Path(__file__).parents[3] / "tools" / "verify_ledger.py"
-KINDS = ("run", "gate", "registered", "approval", "release", "records", "scoring", "promoted")
+KINDS = get_args(Kind)
 REUSED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

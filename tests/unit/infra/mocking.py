@@ -1,12 +1,11 @@
-"""A cloud's stack under Pulumi's mocks, as a program of its own, since they leave event loops behind wherever they run.
-
-With ``STACK CONFIG PREVIEW`` it prints the stack's graph as JSON; without arguments it reads lines of
-``[PROJECT, STACK, CONFIG]`` and answers each with a graph.
-"""
+"""A cloud's stack under Pulumi's mocks: reads lines of JSON, arguments of :func:`answer`, and answers each in JSON."""
 
 from __future__ import annotations
 
+import contextvars
+import gc
 import json
+import os
 import sys
 from abc import abstractmethod
 from importlib import import_module
@@ -16,7 +15,6 @@ import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from pulumi.runtime.mocks import MockMonitor
 
-from trivet.core.errors import ConfigError
 from trivet.infra.export import export
 from trivet.infra.settings import Settings
 
@@ -66,22 +64,16 @@ class Monitor(MockMonitor):
         return answer
 
 
-class Refused(Exception):
-    """The stack cannot be made, and these resources were registered before that was told."""
+def answer(recorder: type[Recorder], project: str, stack: str, config: str, home: str, how: str) -> dict[str, Any]:
+    """The graph and the output of one stack, or why it was refused and what was registered before that.
 
-    def __init__(self, registered: list[str]) -> None:
-        super().__init__(f"{len(registered)} resources were registered")
-        self.registered = registered
-
-
-def build(recorder: type[Recorder], project: str, stack: str, config: str, *, preview: bool) -> dict[str, Any]:
-    """The graph and the output of one stack.
-
-    :raises Refused: by what was wrong in the config.
+    :param home: where the copy of the output goes.
+    :param how: ``up`` or ``preview``.
     """
+    os.environ["TRIVET_HOME"] = home
     mocks, output = recorder(json.loads(config)["region"]), {}
     monitor = Monitor(mocks)
-    pulumi.runtime.set_mocks(mocks, project=project, stack=stack, preview=preview, monitor=monitor)
+    pulumi.runtime.set_mocks(mocks, project=project, stack=stack, preview=how == "preview", monitor=monitor)
 
     @pulumi.runtime.test
     def body() -> Any:
@@ -91,32 +83,16 @@ def build(recorder: type[Recorder], project: str, stack: str, config: str, *, pr
 
     try:
         body()
-    except ConfigError as error:
-        raise Refused(sorted(mocks.resources)) from error
+    except ValueError as error:  # a ConfigError, or what Pulumi makes of one behind an output
+        return {"refused": str(error), "registered": sorted(mocks.resources)}
     graph = {"resources": mocks.resources, "outputs": mocks.outputs, "refers": monitor.refers, "output": output}
     graph["options"] = monitor.options
     return graph
 
 
-def serve(recorder: type[Recorder]) -> None:
-    """One graph for each line of project, stack and config."""
-    for line in sys.stdin:
-        project, stack, config = json.loads(line)
-        try:
-            answer = build(recorder, project, stack, config, preview=True)
-        except Refused as error:
-            answer = {"refused": str(error.__cause__), "registered": error.registered}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-
-
 def main(recorder: type[Recorder]) -> None:
-    if len(sys.argv) == 1:
-        serve(recorder)
-        return
-    stack, config, how = sys.argv[1:]
-    try:
-        sys.stdout.write(json.dumps(build(recorder, "trivet", stack, config, preview=how == "preview")))
-    except Refused as error:
-        sys.stdout.writelines(f"{name}\n" for name in error.registered)
-        raise
+    gc.disable()  # most of what is made are Pulumi's types, which stay
+    for line in sys.stdin:
+        alone = contextvars.copy_context()  # in which Pulumi keeps its root resource and its settings
+        sys.stdout.write(json.dumps(alone.run(answer, recorder, *json.loads(line))) + "\n")
+        sys.stdout.flush()

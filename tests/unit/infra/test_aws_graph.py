@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
+from contextlib import closing
 from fnmatch import fnmatchcase
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from trivet.core.errors import ConfigError
 from trivet.core.outputs import Outputs
+from trivet.infra.settings import Settings
+from trivet.infra.stacks.aws import Stack
 from trivet.infra.stacks.aws.grants import actions_of
 
-PROGRAM = Path(__file__).with_name("mocked_aws.py")
+from .graphs import Builder, builder, built
+
 TAGS = {"owner": "credit"}
 BASE = {
     "cloud": "aws",
     "environment": "prod",
     "region": "eu-central-1",
     "account": "123456789012",
-    "endpoints": json.dumps([{"name": "loan", "team": "credit", "budget": 100}, "fraud"]),
+    "endpoints": json.dumps([{"name": "loan", "team": "credit", "budget": 100, "repository": "credit/loan"}, "fraud"]),
     "alert_emails": '["ml@example.com"]',
     "repository": "acme/models",
     "budget": "1000",
@@ -37,9 +37,13 @@ USE = {
     "database": '{"url": "postgresql://db:5432/trivet", "resource_id": "db-1"}',
     "images": '{"url": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shared"}',
     "oidc": '{"arn": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"}',
+    "alerts": '{"topic": "arn:aws:sns:eu-central-1:123456789012:ours"}',
+    "alert_emails": "[]",
     "audit": "off",
     "catalog": "off",
 }
+PASSED = ("trainer", "server-loan", "server", "monitor", "workflow")
+GIVEN = ("trainer", "server", "monitor", "workflow", "scheduler", "deployer")
 NIGHTLY = '[{"name": "nightly", "at": "rate(1 day)"}]'
 UNKNOWN_PRICE = {"aws": {"instance_type": "ml.x9.large", "most_cost": 1}}
 UNPRICED = json.dumps([{"name": "nightly", "at": "rate(1 day)", "native": UNKNOWN_PRICE}])
@@ -53,23 +57,24 @@ PROFILES = {
     "scheduled": {"schedules": NIGHTLY},
     "use": USE,
 }
+BEYOND = {
+    "roles": {
+        "identity": json.dumps({one: f"arn:aws:iam::123456789012:role/{one}" for one in GIVEN}),
+        "endpoints": '["loan", "fraud"]',
+        "repository": None,
+        "schedules": NIGHTLY,
+    },
+}
+"""Profiles with endpoints of no team."""
 
 
-@cache
-def run(profile: str, how: str = "up") -> str:
-    config = json.dumps(BASE | PROFILES[profile])
-    command = [sys.executable, str(PROGRAM), profile, config, how]
-    environment = {**os.environ, "TRIVET_HOME": "/nonexistent"} if how == "preview" else dict(os.environ)
-    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("TRIVET_HOME", str(tmp_path_factory.getbasetemp() / "graph"))
+def run(profile: str) -> dict[str, Any]:
+    chosen = {name: value for name, value in (BASE | (PROFILES | BEYOND)[profile]).items() if value is not None}
+    return built(profile, chosen)
 
 
 def graph(profile: str) -> dict[str, dict[str, Any]]:
-    return json.loads(run(profile))["resources"]
+    return run(profile)["resources"]
 
 
 def of(profile: str, kind: str) -> dict[str, dict[str, Any]]:
@@ -78,7 +83,7 @@ def of(profile: str, kind: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_outputs_are_what_the_platform_reads(profile):
-    outputs = Outputs.parse(json.loads(run(profile))["output"], "The stack's output")
+    outputs = Outputs.parse(run(profile)["output"], "The stack's output")
     assert outputs.native.cloud == "aws" and list(outputs.endpoints) == ["loan", "fraud"]
     assert outputs.store.startswith("s3://") and outputs.endpoints["loan"].port == 443
     assert outputs.native.alarms["loan"] == (f"trivet-{profile}-loan-errors", f"trivet-{profile}-loan-latency")
@@ -86,13 +91,13 @@ def test_the_outputs_are_what_the_platform_reads(profile):
 
 
 def test_two_builds_are_the_same():
-    first = run("prod")
-    run.cache_clear()
-    assert json.loads(run("prod")) == json.loads(first)
+    with closing(Builder("aws")) as another:
+        assert another.build("prod", BASE | PROFILES["prod"]) == run("prod")
 
 
 def test_a_preview_makes_the_same_graph():
-    assert json.loads(run("prod", "preview"))["resources"].keys() == graph("prod").keys()
+    foreseen = builder("aws").build("prod", BASE | PROFILES["prod"], "preview", home="/nonexistent")
+    assert foreseen["resources"].keys() == graph("prod").keys()
 
 
 def test_what_is_used_or_off_is_not_made():
@@ -165,31 +170,27 @@ def test_dev_has_fewer_endpoints_of_services_in_one_zone_and_reaches_the_store_a
 @pytest.mark.parametrize(("region", "letters"), [("eu-central-1", "ab"), ("ap-northeast-1", "ac")])
 def test_subnets_lie_in_zones_that_the_account_has_and_stay_there(region, letters):
     """The first and the second zone, by the names that they always had; another later takes no subnet away."""
-    command = [sys.executable, str(PROGRAM), "zones", json.dumps(BASE | {"region": region}), "up"]
-    made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    made = built("zones", BASE | {"region": region})
     keys = [f"aws:ec2/subnet:Subnet::subnet-{place}" for place in "ab"]
     assert [made["resources"][key]["availabilityZone"] for key in keys] == [f"{region}{one}" for one in letters]
     assert all(made["options"][key]["ignoreChanges"] == ["availabilityZone"] for key in keys)
 
 
 def test_a_region_with_too_few_zones_for_the_account_is_named():
-    command = [sys.executable, str(PROGRAM), "zones", json.dumps(BASE | {"region": "ca-west-1"}), "preview"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode and "ca-west-1 has 1 zones that the account 123456789012 may use" in result.stderr
-    assert "name a network of yours in trivet:network" in result.stderr
+    refused = built("zones", BASE | {"region": "ca-west-1"}, "preview")["refused"]
+    assert "ca-west-1 has 1 zones that the account 123456789012 may use" in refused
+    assert "name a network of yours in trivet:network" in refused
 
 
 def test_config_may_name_the_services_itself():
-    command = [sys.executable, str(PROGRAM), "x", json.dumps(BASE | {"private_services": '["kms", "sts"]'}), "up"]
-    made = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["resources"]
+    made = built("x", BASE | {"private_services": '["kms", "sts"]'})["resources"]
     assert {name.split("::")[1] for name in made if "VpcEndpoint" in name} == {"s3", "kms", "sts"}
 
 
 @pytest.mark.parametrize("stack", ["gcp-prod", "azure", "Local.test", "gcp2"])
 def test_a_stack_named_after_another_cloud_is_refused(stack):
-    command = [sys.executable, str(PROGRAM), stack, json.dumps(BASE), "up"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode and "and its cloud is aws" in result.stderr and not result.stdout
+    answer = built(stack, BASE)
+    assert "and its cloud is aws" in answer["refused"] and answer["registered"] == []
 
 
 def test_nothing_is_open_to_the_world():
@@ -216,25 +217,87 @@ def test_roles_have_wildcards_only_where_aws_knows_nothing_narrower(profile):
                 assert set(actions) <= WILDCARDS.keys(), (name, one)
 
 
-def test_only_its_own_repository_and_environment_may_deploy():
-    trust = json.loads(of("prod", "Role")["deployer"]["assumeRolePolicy"])["Statement"][0]
+@pytest.mark.parametrize(("role", "repository"), [("deployer", "acme/models"), ("deployer-loan", "credit/loan")])
+def test_only_its_own_repository_and_environment_may_deploy(role, repository):
+    trust = json.loads(of("prod", "Role")[role]["assumeRolePolicy"])["Statement"][0]
     assert trust["Condition"]["StringEquals"] == {
-        "token.actions.githubusercontent.com:sub": "repo:acme/models:environment:prod",
+        "token.actions.githubusercontent.com:sub": f"repo:{repository}:environment:prod",
         "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
     }
 
 
+def test_an_endpoint_of_a_team_has_roles_of_its_own_and_hands_no_other_s():
+    roles = of("prod", "Role")
+    assert {name for name in roles if name.startswith(("server", "deployer"))} == {
+        *("server", "server-loan"),
+        *("deployer", "deployer-loan"),
+    }
+    for name in ("server-loan", "deployer-loan"):
+        assert roles[name]["tags"] == {"trivet:endpoint": "loan", "trivet:team": "credit"}
+    [passing] = [one for one in statements("prod")["deployer-loan-policy"] if one["Action"] == "iam:PassRole"]
+    assert not any(arn.endswith(":server") for arn in passing["Resource"])
+    assert any(arn.endswith(":server-loan") for arn in passing["Resource"])
+    native = run("prod")["output"]["native"]
+    assert {name: arn.rpartition(":")[2] for name, arn in native["server_roles"].items()} == {
+        "loan": "server-loan",
+        "fraud": "server",
+    }
+    assert native["deployer_roles"].keys() == {"loan"}
+
+
+def test_roles_and_a_topic_that_are_used_are_named_and_nothing_of_theirs_is_made():
+    kinds = Counter(one["type"].rsplit(":", 1)[-1] for one in graph("roles").values())
+    assert not kinds.keys() & {"Policy", "RolePolicyAttachment", "OpenIdConnectProvider"}
+    assert not any(name in of("roles", "Role") for name in GIVEN)
+    native = run("roles")["output"]["native"]
+    given = {one: f"arn:aws:iam::123456789012:role/{one}" for one in GIVEN}
+    assert {one: native[f"{one}_role"] for one in GIVEN if one != "server"} == {
+        one: arn for one, arn in given.items() if one != "server"
+    }
+    assert native["server_roles"] == dict.fromkeys(("loan", "fraud"), given["server"])
+    target = of("roles", "Schedule")["schedule-nightly"]["target"]
+    assert (target["roleArn"], json.loads(target["input"])["RoleArn"]) == (given["scheduler"], given["trainer"])
+    assert not {"Topic", "TopicPolicy", "TopicSubscription"} & {
+        one["type"].rsplit(":", 1)[-1] for one in graph("use").values()
+    }
+    topic = json.loads(USE["alerts"])["topic"]
+    assert run("use")["output"]["native"]["alerts"] == topic
+    assert of("use", "MetricAlarm")["errors-loan"]["alarmActions"] == [topic]
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"identity": BEYOND["roles"]["identity"]}, "loan asks for roles of its own, and trivet:identity names"),
+        (BEYOND["roles"] | {"repository": "acme/models"}, "trivet:repository asks for a role, and trivet:identity"),
+        ({"identity": '{"trainer": "arn:aws:iam::123456789012:role/trainer"}'}, "server is missing"),
+        ({"alerts": USE["alerts"]}, "alert_emails would change the topic that trivet:alerts names"),
+        ({"alerts": "off"}, "alerts cannot be 'off' on AWS"),
+    ],
+)
+def test_what_would_change_what_is_used_is_refused(config, told):
+    with pytest.raises(ConfigError, match=told):
+        Stack.check(Settings.of(BASE | config), "trivet-prod")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_no_policy_is_longer_than_iam_takes(profile):
+    """6,144 characters without white space; IAM user guide, "IAM and AWS STS quotas"."""
+    for name, one in of(profile, "Policy").items():
+        assert len(json.dumps(json.loads(one["policy"]), separators=(",", ":"))) <= 6144, name
+
+
 def test_roles_are_passed_to_sagemaker_alone():
-    for name in ("workflow-policy", "deployer-policy", "scheduler-policy"):
+    for name in ("workflow-policy", "deployer-policy", "deployer-loan-policy", "scheduler-policy"):
         [passing] = [one for one in statements("prod")[name] if one["Action"] == "iam:PassRole"]
         assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
-        assert all(arn.endswith((":trainer", ":server", ":monitor", ":workflow")) for arn in passing["Resource"])
+        assert all(arn.rpartition(":")[2] in PASSED for arn in passing["Resource"])
 
 
 def test_only_who_may_make_a_model_may_score_with_it():
     for name, rights in statements("prod").items():
         allowed = actions_of(rights)
-        assert ("sagemaker:CreateTransformJob" in allowed) == (name == "deployer-policy")
+        assert ("sagemaker:CreateTransformJob" in allowed) == (name in ("deployer-policy", "deployer-loan-policy"))
         if "sagemaker:CreateTransformJob" in allowed:
             assert {"sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:AddTags"} <= allowed
 
@@ -315,7 +378,6 @@ def test_names_fit_their_services():
     ],
 )
 def test_what_is_wrong_is_named_before_anything_is_made(config, message):
-    command = [sys.executable, str(PROGRAM), "x", json.dumps(BASE | config), "up"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode and message in result.stderr
-    assert result.stdout == "", "what was registered before that"
+    answer = built("x", BASE | config)
+    assert message in answer["refused"]
+    assert answer["registered"] == [], "what was registered before that"

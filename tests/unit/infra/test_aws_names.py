@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -21,10 +19,9 @@ from hypothesis import strategies as st
 
 from trivet.clouds.awsnames import NAMING
 
-from .graphs import DEFAULT
+from .graphs import DEFAULT, builder
 
 pytestmark = pytest.mark.slow
-PROGRAM = Path(__file__).with_name("mocked_aws.py")
 MODELLED = {
     "cloudtrail/trail:Trail.name": ("cloudtrail", "CreateTrail", "Name"),
     "cloudwatch/eventRule:EventRule.name": ("events", "PutRule", "Name"),
@@ -76,32 +73,8 @@ WORD = st.from_regex(r"\A[a-z]([a-z0-9]|-(?=[a-z0-9])){0,18}\Z")
 ENDPOINT = st.from_regex(r"\A[a-z0-9]([a-z0-9]|-(?=[a-z0-9])){0,62}\Z")
 
 
-class Graphs:
-    """One process that builds graph after graph, since to import Pulumi's AWS takes longer than all of them."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def build(self, project: str, stack: str, config: dict[str, str]) -> dict[str, Any]:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps([project, stack, json.dumps(config)]) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.close()
-        self._process.stdout.close()
-        assert self._process.wait(20) == 0
-
-
-@pytest.fixture(scope="module")
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graphs]:
-    made = Graphs()
-    yield made
-    made.close()
+def build(project: str, stack: str, config: dict[str, str]) -> dict[str, Any]:
+    return builder("aws").build(stack, config, "preview", project=project)
 
 
 @cache
@@ -163,11 +136,11 @@ REFERRING = ("s3/bucket", "ec2/", "rds/parameterGroup", "pulumi:", "trivet:")
 @example(project="a", stack="b", endpoints=["c"])
 @example(project="a" * 20, stack="b" * 19, endpoints=["c" * 63, "0"])
 @example(project="xn", stack="s3", endpoints=["x-y"])
-def test_every_name_is_one_that_its_service_takes(graphs: Graphs, project: str, stack: str, endpoints: list[str]):
+def test_every_name_is_one_that_its_service_takes(project: str, stack: str, endpoints: list[str]):
     schedules = json.dumps([{"name": "daily", "at": "rate(1 day)"}])
     config = DEFAULT | {"environment": "prod", "repository": "acme/models", "endpoints": json.dumps(endpoints)}
     config |= {"schedules": schedules}
-    graph = graphs.build(project, stack, config)
+    graph = build(project, stack, config)
     if "refused" in graph:  # only for what is said to be refused
         word = re.match(r"[a-z]*", stack)
         assert list(NAMING.wrong_prefix(f"{project}-{stack}")) or (word and word[0] in OTHERS)
@@ -193,12 +166,12 @@ OTHERS = ("gcp", "azure", "local")
         ("a" * 30, "b" * 10),
     ],
 )
-def test_what_some_service_would_refuse_is_refused_before(graphs: Graphs, project: str, stack: str):
-    assert "names would begin with" in graphs.build(project, stack, DEFAULT)["refused"].lower()
+def test_what_some_service_would_refuse_is_refused_before(project: str, stack: str):
+    assert "names would begin with" in build(project, stack, DEFAULT)["refused"].lower()
 
 
-def test_the_tables_do_catch_names(graphs: Graphs):
-    graph = graphs.build("lending", "dev", DEFAULT | {"environment": "prod"})
+def test_the_tables_do_catch_names():
+    graph = build("lending", "dev", DEFAULT | {"environment": "prod"})
     assert faults(graph) == []
     spoiled = {
         "aws:s3/bucket:Bucket::store": ("bucket", "Store"),

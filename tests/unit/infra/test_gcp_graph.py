@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +14,8 @@ from trivet.infra.stacks.gcp.endpoint import number
 from trivet.infra.stacks.gcp.grants import ACTS_AS, PERMISSIONS, RIGHTS
 from trivet.infra.stacks.gcp.network import forwarding_name
 
-PROGRAM = Path(__file__).with_name("mocked_gcp.py")
+from .graphs import built
+
 NIGHTLY = '[{"name": "nightly", "at": "cron(30 2 * * ? *)", "timezone": "Europe/Berlin"}]'
 BASE = {
     "cloud": "gcp",
@@ -59,10 +56,8 @@ SERVICES = {  # which API serves the types of a module
 }  # fmt: skip
 
 
-@cache
 def run(profile: str) -> dict[str, Any]:
-    command = [sys.executable, str(PROGRAM), profile, json.dumps(BASE | PROFILES[profile]), "up"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return built(profile, BASE | PROFILES[profile])
 
 
 def graph(profile: str) -> dict[str, dict[str, Any]]:
@@ -113,8 +108,7 @@ def test_records_are_kept_where_somebody_answers_for_them_and_locked_in_prod_alo
     assert of("regulated", "Bucket")["records"]["retentionPolicy"] == {"isLocked": True, "retentionPeriod": "315619200"}
     assert of("regulated", "ProjectBucketConfig")["trail"]["locked"] is True
     assert "retentionPolicy" not in of("prod", "Bucket")["records"]
-    command = [sys.executable, str(PROGRAM), "x", json.dumps(BASE | {"environment": "dev", "regulated": "true"}), "up"]
-    made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["resources"]
+    made = built("x", BASE | {"environment": "dev", "regulated": "true"})["resources"]
     assert made["gcp:storage/bucket:Bucket::records"]["retentionPolicy"]["isLocked"] is False
 
 
@@ -280,8 +274,7 @@ def test_quotas_and_the_store_of_metadata_are_asked_for_where_config_says_so():
 
 def test_names_fit_their_services():
     longest = {**BASE, "prefix": "a" * 20, "environment": "prod"}
-    command = [sys.executable, str(PROGRAM), "b" * 19, json.dumps(longest), "up"]
-    made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)["resources"]
+    made = built("b" * 19, longest)["resources"]
     kinds = {
         "Account": ("accountId", 30),
         "WorkloadIdentityPool": ("workloadIdentityPoolId", 32),
@@ -337,14 +330,10 @@ def test_a_time_is_said_as_cloud_scheduler_says_it(said, crontab_):
     ],
 )
 def test_what_is_wrong_is_named_before_anything_is_made(config, message):
-    command = [sys.executable, str(PROGRAM), "x", json.dumps(BASE | config), "up"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode and message in result.stderr
-    assert result.stdout == "", "what was registered before that"
+    answer = built("x", BASE | config)
+    assert message in answer["refused"] and not answer["registered"]
 
 
 def test_what_google_cloud_alone_takes_is_refused_elsewhere():
     aws = {**BASE, "cloud": "aws", "region": "eu-central-1", "account": "123456789012", "quotas": '{"x": 1}'}
-    command = [sys.executable, str(PROGRAM.with_name("mocked_aws.py")), "x", json.dumps(aws), "up"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode and "trivet:quotas is a setting of Google Cloud alone" in result.stderr
+    assert "trivet:quotas is a setting of Google Cloud alone" in built("x", aws)["refused"]

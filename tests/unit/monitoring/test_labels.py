@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from trivet.core.canonical import digest
 from trivet.core.errors import ConfigError
 from trivet.core.modelpackage import Profile
 from trivet.monitoring.capture import labelled, labels_since
@@ -22,7 +23,10 @@ def test_labels_of_a_file_join_their_predictions(
     place.write("prediction", 1, list(predictions_of(applications.iloc[:3], profile)))
     source = tmp_path / "outcomes.csv"
     source.write_text("id,label\nr1,approve\nr9,deny\n")
-    assert add_labels(source, place.records, NOW) == 2
+    brought = add_labels(source, place.records, NOW)
+    assert (brought.rows, brought.file) == (2, digest(source.read_bytes()))
+    assert {name for name, *_ in place.records.lines("label")} == {brought.segment}
+    assert digest(b"".join(line for *_, line in place.records.lines("label"))) == brought.digest
     assert [(one.id, found.label, found.time) for one, found in labelled(place.records)] == [("r1", "approve", NOW)]
     assert labels_since(place.records, START) == 2
 

@@ -89,6 +89,8 @@ def test_a_schedule_runs_what_was_said_over_what_is_there_at_its_time(
 
     with pytest.raises(NotFound, match="has no schedule 'hourly'; it has: nightly"):
         api.schedule(project, "hourly", command, outputs.stack, root=stack.root)
+    with pytest.raises(NotFound, match=r"project loan has no refersh\.py"):
+        api.schedule(project, "nightly", ("python", "refersh.py"), outputs.stack, root=stack.root)
     assert stack.up() == {}
     stack.driver.destroy()
     assert leftovers(stack) == ["logs describe_log_groups"]  # SageMaker's own, of all jobs of the region

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from trivet.core.errors import ConfigError
 from trivet.core.outputs import Outputs
+from trivet.rehearsal.fakes.aws import Fake
 
 from .conftest import Stack, changed
 from .test_stacks import leftovers
 
+pytestmark = pytest.mark.slow
+
+GUIDE = Path(__file__).parents[3] / "docs" / "aws-operator.md"
+FREE = {"sts:GetCallerIdentity"}  # "No permissions are required"; API reference of STS
 CONFIG = {
     "cloud": "aws",
     "environment": "dev",
@@ -33,11 +40,19 @@ pulumi.export("trivet", export(Stack(pulumi.get_stack(), settings.Settings.of(js
 """
 
 
+def allowed() -> set[str]:
+    """What the guide gives to whoever runs `pulumi up`."""
+    policies = re.findall(r"^```json\n(.*?)\n```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    statements = [one for policy in policies for one in json.loads(policy)["Statement"]]
+    return {action for one in statements for action in one["Action"]}
+
+
 def program(**config: str) -> str:
     return PROGRAM % json.dumps(CONFIG | config)
 
 
-def test_the_stack_is_made_found_the_same_and_leaves_nothing(stack: Stack):
+def test_the_stack_is_made_found_the_same_and_leaves_nothing(stack: Stack, fake: Fake):
+    fake.forget_calls()
     foreseen = stack.preview(program())
     made = stack.up()
     assert made == foreseen and made["create"] > 90
@@ -57,6 +72,9 @@ def test_the_stack_is_made_found_the_same_and_leaves_nothing(stack: Stack):
     stack.driver.refresh()
     assert stack.up() == {}
     assert stack.driver.destroy()["delete"] == made["create"]
+    asked = {f"{call['service']}:{call['operation']}" for call in fake.calls() if call["service"] != "s3"}
+    assert len(asked) > 60
+    assert sorted(asked - allowed() - FREE) == []
     assert stack.store.all() == [] and leftovers(stack) == []
 
 

@@ -123,7 +123,9 @@ def lent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[Lent]]:
 def outcomes(*tests: str) -> dict[str, str]:
     """What becomes of tests of `tests/conformance`, in a session of their own."""
     calls = Calls()
-    alone = ["-p", "no:xdist", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--no-header", "-q", "--tb=short"]
+    # What the collector finds is the outer session's to tell: to look after each takes longer than the test.
+    without = ("cacheprovider", "faulthandler", "threadexception", "unraisableexception")
+    alone = ["--disable-plugin-autoload", *(f"-pno:{one}" for one in without), "--no-header", "-q", "--tb=short"]
     pytest.main([*alone, *(f"{CONFORMANCE}/{test}" for test in tests)], plugins=[calls])
     return calls.outcomes
 

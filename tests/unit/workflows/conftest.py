@@ -27,7 +27,7 @@ class Two:
         self.root = root
         self._opened = opened
         self.one, self.other = (
-            opened.enter_context(LocalRig(root, name, environment, regulated=name == regulated))
+            opened.enter_context(LocalRig(root, name, environment, regulated=name == regulated, registry=True))
             for name, environment in (("one", one), ("other", other))
         )
 

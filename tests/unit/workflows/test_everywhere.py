@@ -34,6 +34,8 @@ from trivet.workflows.release import judged_key
 
 from .conftest import Two
 
+pytestmark = pytest.mark.slow
+
 Stacks = Callable[..., Two]
 BOTH = ("one", "other")
 

@@ -29,6 +29,8 @@ from trivet.workflows.watch import verify_ledger
 
 from .conftest import Two
 
+pytestmark = pytest.mark.slow
+
 Stacks = Callable[..., Two]
 
 

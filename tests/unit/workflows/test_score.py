@@ -31,6 +31,8 @@ from trivet.workflows.actors import current_actor
 from trivet.workflows.bench import workbench
 from trivet.workflows.watch import verify_ledger
 
+pytestmark = pytest.mark.slow
+
 TABLE = 'who,income,amount\nann,50,100\nbob,much,100\n"c\nd",80,20\neve,1,2,3\n'
 
 

@@ -73,6 +73,15 @@ def test_another_stack_is_told_what_it_is(root: Path, loan: ProjectFiles) -> Non
     assert read_config(root, "audit")["trivet:regulated"] == "true"
 
 
+def test_a_stack_that_nobody_made_is_called_by_the_names_of_those_that_there_are(root: Path) -> None:
+    with pytest.raises(ConfigError, match=r"stack audti has no config here; no other does either\. .*--config cloud="):
+        configure(root, "audti")
+    configure(root, "audit", config={"cloud": "local", "environment": "prod", "region": "local"})
+    with pytest.raises(ConfigError, match="stack audti has no config here; those that do are audit"):
+        configure(root, "audti")
+    assert [path.name for path in root.glob("Pulumi.*.yaml")] == ["Pulumi.audit.yaml"]
+
+
 @pytest.mark.parametrize("endpoints", ["loan", "{}", '["Not Good"]', '["a", "a"]', "[{}]", "[1]"])
 def test_endpoints_that_are_none_are_refused_and_nothing_is_written(
     root: Path, loan: ProjectFiles, endpoints: str

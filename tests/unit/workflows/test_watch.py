@@ -121,11 +121,17 @@ def test_what_was_served_is_watched_sealed_and_verified(
     verified = verify_ledger(bench)
     objects = stack.s3.objects(stack.bucket)
     assert verified.segments == sum(key.startswith(("predictions/", "labels/")) for key in objects) >= 2
-    assert verified.entries == verified.anchored == 1
+    assert verified.entries == verified.anchored == 2
+    [brought] = bench.ledger.entries("labels")
+    assert (brought.subject, brought.body["rows"]) == ("outcomes.csv", 1)
+    [sealed] = bench.ledger.entries("records")
+    assert (brought.body["segment"], brought.body["digest"]) in {
+        (one["name"], one["digest"]) for one in sealed.body["segments"]
+    }
     monitor(bench)
-    assert verify_ledger(bench).entries == 1  # nothing was recorded since
+    assert verify_ledger(bench).entries == 2  # nothing was recorded since
     assert not any(path.is_file() for path in (stack.rig.home / "records").rglob("*"))
-    assert status(bench).ledger.startswith("1 entries")
+    assert status(bench).ledger.startswith("2 entries")
 
 
 def test_what_is_served_without_an_approval_alarms_until_somebody_approves_it(

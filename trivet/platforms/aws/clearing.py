@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from trivet.clouds.awsnames import SCORING
 from trivet.core.leftovers import PROJECT_TAG, STACK_TAG
 from trivet.core.outputs import AwsNative, Outputs
 from trivet.core.platform import Endpoints
 from trivet.platforms.aws.attempts import KINDS, Kind
 from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.errors import told, unless_gone
-from trivet.platforms.aws.scoring import ENDING
 
 
 def clear(clients: Clients, outputs: Outputs, native: AwsNative, endpoints: Endpoints) -> None:
@@ -42,7 +42,7 @@ def _stop(sagemaker: Any, kind: Kind, outputs: Outputs, prefix: str) -> None:
 
 def _forget_models(sagemaker: Any, outputs: Outputs, prefix: str) -> None:
     """Delete the models that jobs of batch scoring had; those of endpoints went with them."""
-    pages = sagemaker.get_paginator("list_models").paginate(NameContains=ENDING)
+    pages = sagemaker.get_paginator("list_models").paginate(NameContains=SCORING)
     for one in [one for page in pages for one in page["Models"]]:
         name = one["ModelName"]
         if name.startswith(f"{prefix}-") and _is_of(outputs, sagemaker, one["ModelArn"]):

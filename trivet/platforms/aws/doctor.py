@@ -43,7 +43,7 @@ def examine(clients: Clients, outputs: Outputs, native: AwsNative) -> Iterator[C
         **{name: lambda url=url: _bucket(clients("s3"), url) for name, url in _buckets(outputs)},
         **{
             f"role {role.rpartition('/')[2]}": lambda role=role: _role(clients("iam"), role)
-            for role in (native.trainer_role, native.server_role)
+            for role in (native.trainer_role, *native.server_roles.values())
         },
         **{f"image for {use}": lambda use=use: _image(clients("ecr"), native, use) for use in (TRAINING, SERVING)},
         **{

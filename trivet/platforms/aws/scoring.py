@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from trivet.clouds.awsinstances import has_local_disks
+from trivet.clouds.awsnames import SCORING
 from trivet.core.canonical import digest_json
 from trivet.core.outputs import AwsNative, Outputs
 from trivet.core.specs import ScoringSpec
@@ -17,7 +18,6 @@ from trivet.platforms.aws.variants import DIGITS, MOST_NAME, model_of, packed
 from trivet.platforms.packed import packed_key
 
 PRESET = "sagemaker-batch"
-ENDING = "-scoring"
 LIMIT = "TRIVET_BATCH_SECONDS"
 PAYLOAD_MB = 1  # of rows in a request; their answers are several times as large
 ANSWER_SECONDS, RETRIES = 600, 1  # by which a job may pass its limit: what runs out of time may be asked again
@@ -34,9 +34,9 @@ def scoring_model(spec: ScoringSpec, outputs: Outputs, native: AwsNative) -> Req
     request["PrimaryContainer"] = packed(request["PrimaryContainer"], packed_key(release.digest), outputs)
     request["EnableNetworkIsolation"] = True
     own = digest_json(request)[7 : 7 + DIGITS]
-    most = MOST_NAME - DIGITS - len(ENDING) - 1
+    most = MOST_NAME - DIGITS - len(SCORING) - 1
     named_tags = tags(outputs, model=release.model, model_version=str(release.version))
-    return request | {"ModelName": f"{native.prefix[:most]}-{own}{ENDING}", "Tags": named_tags}
+    return request | {"ModelName": f"{native.prefix[:most]}-{own}{SCORING}", "Tags": named_tags}
 
 
 def transform(spec: ScoringSpec, form: str, seconds: int, name: str, outputs: Outputs, native: AwsNative) -> Request:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from trivet.clouds.awsinstances import has_local_disks
+from trivet.clouds.awsnames import FAMILY
 from trivet.core.canonical import digest_json
 from trivet.core.errors import ForeignRelease
 from trivet.core.modelpackage import package_key
@@ -108,7 +109,7 @@ def named(shell: EndpointShell, content: Request) -> str:
 
 def family(shell: EndpointShell) -> str:
     """What the names of an endpoint's models and configurations begin with, and no other endpoint's do."""
-    short = shell.name[: MOST_NAME - 2 * DIGITS]
+    short = shell.name[:FAMILY]
     own = "" if short == shell.name else f"{digest_json(shell.name)[7:17]}-"
     return f"{short}-{own}"
 
@@ -120,7 +121,7 @@ def _model(spec: EndpointSpec, release: Release, shell: EndpointShell, outputs: 
         MODE: spec.records,
         "AWS_REGION": outputs.region,
     }
-    request = model_of(release, native.server_role, spec.native.aws.image, environment, outputs, native)
+    request = model_of(release, native.server_roles[spec.name], spec.native.aws.image, environment, outputs, native)
     named_tags = tags(outputs, endpoint=spec.name, model=release.model, model_version=str(release.version))
     return request | {"ModelName": named(shell, request), "Tags": named_tags}
 

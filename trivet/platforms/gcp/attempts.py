@@ -19,7 +19,7 @@ from trivet.core.faults import point
 from trivet.core.platform import Store
 from trivet.core.refs import JobRef
 from trivet.core.specs import JobState
-from trivet.platforms.gcp.clients import Clients
+from trivet.platforms.gcp.clients import Again, Clients
 from trivet.platforms.gcp.ensuring import ensure
 from trivet.platforms.gcp.errors import is_missing, told
 from trivet.platforms.gcp.served import plain
@@ -149,7 +149,7 @@ class Attempts:
     def _cancel(self, ref: JobRef, job: str) -> None:
         with told(f"Cancelling job {ref.id}"):
             try:
-                self._clients.post("aiplatform", f"v1/{job}:cancel", {})
+                self._clients.post("aiplatform", f"v1/{job}:cancel", {}, Again.ALWAYS)
             except GoogleAPICallError:
                 now = self._clients.get("aiplatform", f"v1/{job}")
                 if STATES.get(now["state"]) is JobState.RUNNING and now["state"] != "JOB_STATE_CANCELLING":

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import google.auth
-from google.api_core.exceptions import GoogleAPICallError, from_http_response
+from google.api_core.exceptions import GoogleAPICallError, RetryError, from_http_response
 from google.api_core.retry import Retry
 from google.auth.credentials import Credentials
 from google.auth.transport.requests import AuthorizedSession
@@ -161,7 +161,10 @@ class Clients:
             maximum=LONGEST,
             timeout=GIVE_UP,
         )
-        return retried(once)()
+        try:
+            return retried(once)()
+        except RetryError as error:  # it was tried for long enough: what counts is why it failed
+            raise error.cause from None
 
     @property
     def _session(self) -> AuthorizedSession:

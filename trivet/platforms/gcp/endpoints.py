@@ -11,7 +11,7 @@ from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError
 
-from trivet.core.errors import ConfigError, ForeignRelease, NotFound, NotReady, PlatformError, TrivetError
+from trivet.core.errors import ConfigError, ForeignRelease, Locked, NotFound, NotReady, PlatformError, TrivetError
 from trivet.core.faults import point
 from trivet.core.outputs import EndpointShell
 from trivet.core.platform import Endpoints
@@ -19,7 +19,7 @@ from trivet.core.specs import EndpointNative, EndpointSpec, EndpointState, Endpo
 from trivet.platforms.gcp.clients import Again
 from trivet.platforms.gcp.deployed import Deployed, Plan, plan_of, split_of
 from trivet.platforms.gcp.ensuring import ensure
-from trivet.platforms.gcp.errors import is_missing, refusal, said, told
+from trivet.platforms.gcp.errors import is_missing, said, told
 from trivet.platforms.gcp.hosted import Hosted, deployed_on, taken_over
 from trivet.platforms.gcp.keeping import Keeping
 from trivet.platforms.gcp.labels import whose
@@ -50,12 +50,13 @@ class GcpEndpoints(Part, Endpoints):
             self._deploy(hosted, plan, spec.native.gcp.startup.total_seconds())
             point("endpoint.deployed")
             alarm = "" if split_of(now) == split_of(plan) else self._take_over(hosted, plan, before, spec)
-        except (GoogleAPICallError, TrivetError) as error:
-            raise self._taken_back(hosted, plan, before, error) from error
+        except TrivetError as error:
+            self._take_back(hosted, plan, before, error)
+            raise
         if alarm:
-            raise self._taken_back(hosted, plan, before, NotReady(f"The alarm {alarm} went off."))
+            self._take_back(hosted, plan, before, NotReady(f"The alarm {alarm} went off."))
         point("endpoint.shifted")
-        self._settle(spec.name, hosted, plan, now)
+        self._settle(spec.name, hosted, plan)
         return self.state(spec.name)
 
     def state(self, name: str) -> EndpointState:
@@ -148,10 +149,11 @@ class GcpEndpoints(Part, Endpoints):
                 self._deploy(hosted, paused, max(_startup(self._described(one)["containerSpec"]) for one in paused))
                 point("endpoint.resuming")
                 hosted.split(split_of(paused))
-            except (GoogleAPICallError, TrivetError) as error:
-                raise self._taken_back(hosted, paused, {}, error) from error
+            except TrivetError as error:
+                self._take_back(hosted, paused, {}, error)
+                raise
             keeping.want(paused)
-        keeping.over()
+        keeping.over(paused)
         return self.state(name)
 
     def logs(self, name: str) -> Iterator[str]:
@@ -174,23 +176,28 @@ class GcpEndpoints(Part, Endpoints):
         watch = Watch(self._clients, self._native.alarms.get(spec.name, ()) if old else ())
         return shift(old, after, spec.native.gcp, hosted.split, watch)
 
-    def _settle(self, name: str, hosted: Hosted, plan: Plan, before: Plan) -> None:
+    def _settle(self, name: str, hosted: Hosted, plan: Plan) -> None:
         """After the traffic has gone over: read it back, take off what served before, and keep no note of the way."""
-        there = hosted.deployed()
-        if split_of(there) != split_of(plan):
-            wanted = {one.id for one in plan}
-            hosted.undeploy(one.id for one in there if one.id in wanted and not one.share)
-            raise taken_over(name)
-        keeping = self._keeping(name)
-        keeping.want(plan)
+        there, keeping = hosted.deployed(), self._keeping(name)
         wanted = {one.id for one in plan}
-        hosted.undeploy(one.id for one in before if one.id not in wanted)
+        try:
+            if split_of(there) != split_of(plan):
+                raise taken_over(name)
+            keeping.want(plan)
+            kept = wanted.union(keeping.begun())  # what somebody else deploys just now
+            hosted.undeploy(one.id for one in there if one.id not in kept)
+        except Locked:
+            hosted.undeploy(one.id for one in hosted.deployed() if one.id in wanted and not one.share)
+            raise
         point("endpoint.undeployed")
-        keeping.over()
+        keeping.over(plan)
         self._tidy(name, frozenset(one.model for one in plan))
 
-    def _taken_back(self, hosted: Hosted, plan: Plan, before: Mapping[str, int], why: Exception) -> TrivetError:
-        """Have serve again what served before, and nothing of what was no good; returns why, as an error of ours."""
+    def _take_back(self, hosted: Hosted, plan: Plan, before: Mapping[str, int], why: TrivetError) -> None:
+        """Have serve again what served before, and nothing of what was no good.
+
+        :raises NotReady: saying so, where that was the release's own fault.
+        """
         wrote = last_error(self._clients, of_endpoint(hosted.at.rpartition("/")[2]))
         there = {one.id: one.share for one in hosted.deployed()}
         known = {*before, *(one.id for one in plan)}
@@ -199,16 +206,11 @@ class GcpEndpoints(Part, Endpoints):
         if now != back and now.keys() <= known:  # else somebody else's release serves
             hosted.split(back)
         hosted.undeploy(one.id for one in plan if one.id in there and one.id not in before)
-        sentence = f"{said(why)}." if isinstance(why, GoogleAPICallError) else str(why)
-        reason = f"{sentence}{f' The server: {wrote}' if wrote else ''}"
-        self._keeping(hosted.name).fail(reason)
-        what = f"The endpoint {hosted.name}"
-        if isinstance(why, GoogleAPICallError) and why.response is not None:
-            return refusal(what, why)
-        if isinstance(why, TrivetError) and not isinstance(why, NotReady):
-            return why
-        went = "went back to what it served before" if any(before.values()) else "did not become ready"
-        return NotReady(f"{what} {went}: {reason}", "Read its log.")
+        reason = f"{why.message}{f' The server: {wrote}' if wrote else ''}"
+        self._keeping(hosted.name).fail(plan, reason)
+        if isinstance(why, NotReady):
+            went = "went back to what it served before" if any(before.values()) else "did not become ready"
+            raise NotReady(f"The endpoint {hosted.name} {went}: {reason}", "Read its log.") from (why.__cause__ or why)
 
     def _empty(self, hosted: Hosted) -> None:
         there = hosted.deployed()

@@ -86,7 +86,7 @@ def told(what: str) -> Iterator[None]:
     try:
         yield
     except GoogleAPICallError as error:
-        raise refusal(what, error) from error
+        raise _of(what, error) from error
     except (DefaultCredentialsError, MutualTLSChannelError) as error:
         raise ConfigError(f"{what}: there are no credentials for Google Cloud ({_line(error)}).", LOG_IN) from error
     except (*UNREACHABLE, Unreadable) as error:
@@ -99,7 +99,7 @@ def told(what: str) -> Iterator[None]:
         raise ConfigError(f"{what}: Google Cloud does not accept the credentials ({_line(error)}).", LOG_IN) from error
 
 
-def refusal(what: str, error: GoogleAPICallError) -> TrivetError:
+def _of(what: str, error: GoogleAPICallError) -> TrivetError:
     """What was refused, as one sentence about ``what``."""
     sentence, code = f"{what}: {said(error)}.", int(error.code or SERVER_ERROR)
     if any(words in said(error).lower() for words in QUOTA):

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from google.api_core.exceptions import GoogleAPICallError
 
-from trivet.core.errors import Locked, NotFound
+from trivet.core.errors import Locked, NotFound, NotReady
 from trivet.core.waiting import wait_for
 from trivet.platforms.gcp.clients import Again, Clients
 from trivet.platforms.gcp.deployed import Deployed, Plan
 from trivet.platforms.gcp.ensuring import unless_gone
-from trivet.platforms.gcp.errors import is_changing, is_missing, is_taken, told
+from trivet.platforms.gcp.errors import is_changing, is_missing, is_taken, said, told
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Hosted:
     def deploy(self, one: Deployed, account: str, startup: float) -> None:
         """Deploy a model without any traffic, and wait until it serves.
 
-        :raises GoogleAPICallError: when it does not.
+        :raises NotReady: when it does not, with Vertex AI's reason.
         """
         body = {"deployedModel": one.request(account)}
 
@@ -72,15 +72,24 @@ class Hosted:
                     raise
                 return None
 
-        operation = self._insisted(begin)
-        if operation is not None:
-            self._clients.ended(operation, f"Endpoint {self.name}", startup + ENOUGH_S)
+        with told(f"Endpoint {self.name}"):
+            operation = self._insisted(begin)
+            if operation is not None:
+                self._deployed(operation, startup + ENOUGH_S)
         wait_for(
             lambda: one.id in {now.id for now in self.deployed()} or None,
             f"The release on endpoint {self.name}",
             # Somebody else has begun this, or our own call, whose answer was lost.
             seconds=startup + (ENOUGH_S if operation is not None else 0),
         )
+
+    def _deployed(self, operation: dict[str, Any], seconds: float) -> None:
+        try:
+            self._clients.ended(operation, f"The release on endpoint {self.name}", seconds)
+        except GoogleAPICallError as error:
+            if error.response is not None:  # we could not ask what became of it
+                raise
+            raise NotReady(f"{said(error)}.") from error
 
     def rescale(self, one: Deployed) -> None:
         """Have a deployed model scale otherwise."""
@@ -108,10 +117,18 @@ class Hosted:
                 raise taken_over(self.name) from error
 
     def undeploy(self, ids: Iterable[str]) -> None:
-        """Take off what gets no traffic; what is gone already is gone."""
+        """Take off what gets no traffic; what is gone already is gone.
+
+        :raises Locked: when somebody has given it some meanwhile.
+        """
         for one in ids:
             with told(f"Endpoint {self.name}"):
-                unless_gone(lambda one=one: self._insisted(lambda: self._undeploy(one)))
+                try:
+                    unless_gone(lambda one=one: self._insisted(lambda: self._undeploy(one)))
+                except GoogleAPICallError as error:
+                    if one in {now.id for now in self.deployed() if now.share}:
+                        raise taken_over(self.name) from error
+                    raise
 
     def _undeploy(self, one: str) -> None:
         body = {"deployedModelId": one}

@@ -72,19 +72,21 @@ class Keeping:
         self._store.put(self._begun, Begun(ids=ids, before=dict(split)).canonical())
         return dict(split)
 
-    def begun(self) -> bool:
-        """Whether a release is under way, or was left so."""
-        return self._read(self._begun, Begun) is not None
+    def begun(self) -> tuple[str, ...]:
+        """Of what a release is that is under way, or was left so; empty where none is."""
+        found = self._read(self._begun, Begun)
+        return found.ids if found else ()
 
-    def over(self) -> None:
+    def over(self, plan: Plan) -> None:
         """The release serves."""
-        for key in (self._begun, self._failed, self._paused):
+        self._end(plan)
+        for key in (self._failed, self._paused):
             self._store.delete(key)
 
-    def fail(self, reason: str) -> None:
+    def fail(self, plan: Plan, reason: str) -> None:
         """The release was taken back."""
         self._store.put(self._failed, Failed(reason=reason).canonical())
-        self._store.delete(self._begun)
+        self._end(plan)
 
     def failed(self) -> str:
         """Why the last release was taken back; empty where it was not."""
@@ -95,6 +97,10 @@ class Keeping:
         """Nothing is wanted any more."""
         for key in (self._begun, self._failed, self._paused, self._wanted):
             self._store.delete(key)
+
+    def _end(self, plan: Plan) -> None:
+        if self.begun() == tuple(one.id for one in plan):  # else another one was begun since
+            self._store.delete(self._begun)
 
     def _read(self, key: str, kind: type[D]) -> D | None:
         try:

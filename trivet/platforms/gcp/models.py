@@ -25,7 +25,7 @@ from trivet.core.platform import Models, Store
 from trivet.core.refs import ModelRef
 from trivet.core.signing import Signer
 from trivet.core.specs import Approval, ModelVersion
-from trivet.platforms.gcp.clients import Clients
+from trivet.platforms.gcp.clients import Again, Clients
 from trivet.platforms.gcp.ensuring import ensure
 from trivet.platforms.gcp.errors import is_missing, is_taken, told
 from trivet.platforms.gcp.labels import ENDPOINT, labels, whose
@@ -123,7 +123,7 @@ class GcpModels(Models):
             if _SHOWN.fullmatch(alias):
                 with told(f"Model {version}"):
                     path = f"v1/{self._at(version.name, version.version)}:mergeVersionAliases"
-                    self._clients.post("aiplatform", path, {"versionAliases": [alias]})
+                    self._clients.post("aiplatform", path, {"versionAliases": [alias]}, Again.ALWAYS)
         return self._version(made)
 
     def _make(self, name: str, number: int, package: str) -> Mapping[str, Any]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import itertools
 import os
-import tarfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,25 +11,23 @@ import pytest
 from botocore.config import Config
 from botocore.retries.standard import ExponentialBackoff
 
+from tests.unit.platforms.cases import empty, ended, job, new_name, spec_of, version_of
+from trivet.clouds.awsnames import SCORING
 from trivet.core.platform import Platform
-from trivet.core.refs import JobRef
-from trivet.core.specs import EndpointSpec, JobSpec, JobState, ModelVersion, Release
-from trivet.core.waiting import wait_for
 from trivet.governance.backends import backend_at
 from trivet.governance.ledger import ANCHORS, Ledger
 from trivet.monitoring.segments import records_at
 from trivet.platforms.aws import clients, hosted, session
-from trivet.platforms.aws.scoring import ENDING
-from trivet.rehearsal.rigs.aws import ENDPOINTS, AwsRig
-from trivet.rehearsal.rigs.package import make_package
+from trivet.rehearsal.rigs.aws import AwsRig
 from trivet.workflows.actors import current_actor
 from trivet.workflows.bench import Bench
 
-from .console import BAD, Console
+from .console import Console
+
+__all__ = ["empty", "ended", "job", "new_name", "spec_of", "version_of"]
 
 ATTEMPTS = 3
 LAGGING = ("TrainingJob", "Model", "EndpointConfig", "Endpoint")
-PATIENCE = 60.0  # seconds
 SPEED = 600.0  # a minute in which a release is watched passes in a tenth of a second
 
 
@@ -76,7 +71,7 @@ def fair(rig: AwsRig) -> Iterator[None]:
     rig.fake.clear_faults()
     for kind in LAGGING:
         rig.fake.lag(kind, 0)
-    for one in rig.client("sagemaker").list_models(NameContains=ENDING)["Models"]:
+    for one in rig.client("sagemaker").list_models(NameContains=SCORING)["Models"]:
         rig.client("sagemaker").delete_model(ModelName=one["ModelName"])
 
 
@@ -97,81 +92,6 @@ def bench(platform: Platform, tmp_path: Path) -> Iterator[Bench]:
         platform.store.delete(key)
 
 
-@pytest.fixture(scope="session")
-def new_name() -> Callable[[], str]:
-    numbers = itertools.count()
-    return lambda: f"name-{next(numbers)}"
-
-
-@pytest.fixture(scope="session")
-def version_of(rig: AwsRig, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], ModelVersion]:
-    """The registered version by a number: the same number gives the same one."""
-    known: dict[int, ModelVersion] = {}
-
-    def make(number: int) -> ModelVersion:
-        if number not in known:
-            folder = tmp_path_factory.mktemp("package") / "package"
-            # Version 9 is one that no server becomes ready with.
-            make_package(folder, intercept=number / 10, golden_error=0.1 if number == BAD else 0.0)
-            known[number] = rig.platform.models.register("loan", folder, author="ada", tags={})
-        return known[number]
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def spec_of(version_of: Callable[[int], ModelVersion]) -> Callable[..., EndpointSpec]:
-    """The wanted state in which versions by their numbers share the traffic."""
-
-    def make(
-        *numbers: int, traffic: tuple[int, ...] = (100,), name: str = ENDPOINTS[0], **fields: object
-    ) -> EndpointSpec:
-        versions = [version_of(number) for number in numbers]
-        releases = [
-            Release(model=one.name, version=one.version, digest=one.digest, traffic=share)
-            for one, share in zip(versions, traffic, strict=True)
-        ]
-        return EndpointSpec.model_validate({"name": name, "releases": releases, **fields})
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def job(rig: AwsRig, new_name: Callable[[], str]) -> Callable[..., JobSpec]:
-    """A job that runs ``main.py`` with the given text."""
-
-    def make(main: str = "pass", **fields: object) -> JobSpec:
-        name = new_name()
-        rig.platform.store.put(f"source/{name}.tar.gz", _pack(main))
-        given = {"name": name, "source": f"source/{name}.tar.gz", "command": ("python", "main.py")}
-        return JobSpec.model_validate({**given, "output": f"outputs/{name}", **fields})
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def ended(rig: AwsRig) -> Callable[[JobRef], JobState]:
-    """Wait for a job's end."""
-
-    def wait(ref: JobRef) -> JobState:
-        def probe() -> JobState | None:
-            state = rig.platform.jobs.state(ref)
-            return None if state is JobState.RUNNING else state
-
-        return wait_for(probe, f"The end of {ref.id}", seconds=PATIENCE, longest=0.2)
-
-    return wait
-
-
-@pytest.fixture
-def empty(rig: AwsRig) -> Iterator[str]:
-    """The name of an endpoint that serves nothing, and nothing again after the test."""
-    rig.platform.endpoints.delete(ENDPOINTS[0])
-    yield ENDPOINTS[0]
-    rig.fake.clear_faults()
-    rig.platform.endpoints.delete(ENDPOINTS[0])
-
-
 @pytest.fixture
 def held(rig: AwsRig) -> Callable[[], dict[str, list[str]]]:
     """The names of what SageMaker holds of endpoints, by kind."""
@@ -187,15 +107,6 @@ def held(rig: AwsRig) -> Callable[[], dict[str, list[str]]]:
         }
 
     return names
-
-
-def _pack(main: str) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        member = tarfile.TarInfo("main.py")
-        member.size = len(main.encode())
-        archive.addfile(member, io.BytesIO(main.encode()))
-    return buffer.getvalue()
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from tests.unit.platforms.cases import BAD
 from trivet.core.specs import AwsEndpoint, EndpointNative, EndpointSpec
 from trivet.core.waiting import wait_for
 from trivet.rehearsal.rigs.aws import AwsRig
 
-BAD = 9  # a version that no server becomes ready with
+__all__ = ["BAD"]
+
 SpecOf = Callable[..., EndpointSpec]
 Held = Callable[[], dict[str, list[str]]]
 TENSOR = {"shape": [1, 1], "datatype": "FP32", "data": [50.0]}

@@ -22,7 +22,7 @@ from trivet.workflows.promote import promote
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Bench]:
     """A stack of this machine."""
-    with LocalRig(tmp_path / "here", "here") as rig, workbench(rig.root, "here") as bench:
+    with LocalRig(tmp_path / "here", "here", registry=True) as rig, workbench(rig.root, "here") as bench:
         yield bench
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from trivet.core.errors import NotReady
-from trivet.core.leftovers import PROJECT_TAG, STACK_TAG
+from trivet.core.leftovers import ENDPOINT_TAG, PROJECT_TAG, STACK_TAG
 from trivet.core.refs import JobRef
 from trivet.core.specs import (
     Approval,
@@ -27,6 +27,7 @@ from trivet.core.specs import (
 )
 from trivet.core.waiting import wait_for
 from trivet.infra.stacks.aws import grants
+from trivet.infra.stacks.aws.parts import Known, Place, Served, Statement
 from trivet.rehearsal.rigs.aws import ACCOUNT, ENDPOINTS, PREFIX, REGION, STACK, AwsRig
 from trivet.rehearsal.rigs.package import make_package
 
@@ -37,6 +38,13 @@ ASKED_BESIDE = {
     "cloudwatch:TagResource": "with every PutMetricAlarm that has tags",
 }
 """Rights that AWS asks for beside the call's own, and which therefore no call shows."""
+RELEASED = {"EndpointConfig": "endpoint-config", "Endpoint": "endpoint", "Model": "model"}
+"""Kinds of what is released, by the ends of operations, and as ARNs say them."""
+NAMING = {
+    *(f"{verb}{kind}" for verb in ("Describe", "Delete") for kind in ("TrainingJob", "TransformJob", *RELEASED)),
+    *("CreateTrainingJob", "CreateTransformJob", "CreateEndpoint"),
+}
+"""Operations whose calls are listed with the name of what they are about."""
 S3 = {
     **dict.fromkeys(("ListObjects", "ListObjectsV2", "HeadBucket"), "ListBucket"),
     "HeadObject": "GetObject",
@@ -46,7 +54,21 @@ S3 = {
 }
 """Operations of S3 whose right has another name; Service Authorization Reference, "Amazon S3"."""
 
+SERVER = f"-server-{ENDPOINTS[0]}"
+ONLY = Served(ENDPOINTS[0], f"{PREFIX}-{ENDPOINTS[0]}")
+
 Call = dict[str, str]
+Rights = Callable[[Known], list[Statement]]
+
+
+def server(known: Known) -> list[Statement]:
+    """What the servers of the first endpoint may."""
+    return grants.server(known, ENDPOINTS[0])
+
+
+def deployer_of_one(known: Known) -> list[Statement]:
+    """What the first endpoint's own repository may."""
+    return grants.deployer(known, ONLY)
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +150,9 @@ def _endpoints(rig: AwsRig, platform: Any, specs: dict[int, EndpointSpec]) -> No
 
 
 @pytest.fixture(scope="module")
-def known(rig: AwsRig) -> grants.Known:
+def known(rig: AwsRig) -> Known:
     """The ARNs of what a stack like the rig's has."""
-    place = grants.Place("aws", ACCOUNT, REGION, PREFIX, f"Trivet/{PREFIX}", STACK, "rehearsal")
+    place = Place("aws", ACCOUNT, REGION, PREFIX, f"Trivet/{PREFIX}", STACK, "rehearsal")
     group = rig.outputs.models
     fields = {
         "store": f"arn:aws:s3:::{PREFIX}-store",
@@ -144,9 +166,7 @@ def known(rig: AwsRig) -> grants.Known:
         "security_group": None,
         "database": f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:db-1/trivet",
     }
-    return grants.Known(
-        place=place, **{name: fields.get(name) for name in grants.Known.__dataclass_fields__ if name != "place"}
-    )
+    return Known(place=place, **{name: fields.get(name) for name in Known.__dataclass_fields__ if name != "place"})
 
 
 def action(call: Call) -> str:
@@ -159,27 +179,25 @@ def by(calls: list[Call], principal: str) -> list[Call]:
     return [one for one in calls if one["principal"].endswith(principal)]
 
 
-def test_the_deployer_may_do_what_the_verbs_ask(calls: list[Call], known: grants.Known) -> None:
+def test_the_deployer_may_do_what_the_verbs_ask(calls: list[Call], known: Known) -> None:
     used = {action(one) for one in by(calls, OWN)}
     assert "sagemaker:CreateTrainingJob" in used
     assert "s3:PutObject" in used
     assert used - FREE <= grants.actions_of(grants.deployer(known))
 
 
-@pytest.mark.parametrize(("role", "rights"), [("trainer", grants.trainer), ("server", grants.server)])
-def test_a_container_may_do_what_it_asks(
-    calls: list[Call], known: grants.Known, role: str, rights: Callable[[grants.Known], list[dict[str, Any]]]
-) -> None:
-    used = {action(one) for one in by(calls, f"-{role}")}
+@pytest.mark.parametrize(("role", "rights"), [("-trainer", grants.trainer), (SERVER, server)])
+def test_a_container_may_do_what_it_asks(calls: list[Call], known: Known, role: str, rights: Rights) -> None:
+    used = {action(one) for one in by(calls, role)}
     assert used >= {"s3:PutObject"}
     assert used <= grants.actions_of(rights(known))
 
 
 @pytest.mark.parametrize(
-    ("principal", "rights"), [(OWN, grants.deployer), ("-trainer", grants.trainer), ("-server", grants.server)]
+    ("principal", "rights"), [(OWN, grants.deployer), ("-trainer", grants.trainer), (SERVER, server)]
 )
 def test_every_object_lies_where_its_caller_may_reach_it(
-    calls: list[Call], known: grants.Known, principal: str, rights: Callable[[grants.Known], list[dict[str, Any]]]
+    calls: list[Call], known: Known, principal: str, rights: Rights
 ) -> None:
     statements = rights(known)
     for one in by(calls, principal):
@@ -194,31 +212,45 @@ def test_every_object_lies_where_its_caller_may_reach_it(
         assert allowed, f"{action(one)} of {arn}"
 
 
-def test_the_deployer_may_do_nothing_in_these_services_that_no_verb_asks(
-    calls: list[Call], known: grants.Known
+def test_a_deployer_of_one_endpoint_may_do_what_the_verbs_ask_there_and_nothing_of_another(
+    calls: list[Call], known: Known
 ) -> None:
+    used = {action(one) for one in by(calls, OWN)}
+    statements = deployer_of_one(known)
+    assert used - FREE <= grants.actions_of(statements)
+    for one in by(calls, OWN):
+        kind = next((word for word in RELEASED if one["operation"].endswith(word)), None)
+        if kind and one["operation"] in NAMING:
+            arn = known.place.arn("sagemaker", f"{RELEASED[kind]}/{one['resource']}")
+            assert allows(statements, action(one), arn, {}), f"{action(one)} of {arn}"
+    other = known.place.arn("sagemaker", f"endpoint/{PREFIX}-{ENDPOINTS[1]}")
+    assert not allows(statements, "sagemaker:UpdateEndpoint", other, {})
+    longer = known.place.arn("sagemaker", f"model/{PREFIX}-{ENDPOINTS[0]}-eu-123456789012")
+    assert not allows(statements, "sagemaker:DeleteModel", longer, {ENDPOINT_TAG: f"{ENDPOINTS[0]}-eu"})
+    assert allows(statements, "sagemaker:DeleteModel", longer, {ENDPOINT_TAG: ENDPOINTS[0]})
+    theirs = f"{known.records}/predictions/{ENDPOINTS[1]}/2026/one.jsonl"
+    assert not allows(statements, "s3:GetObject", theirs, {})
+    assert not allows(server(known), "s3:PutObject", theirs, {})
+    assert allows(statements, "s3:GetObject", theirs.replace(ENDPOINTS[1], ENDPOINTS[0]), {})
+
+
+def test_the_deployer_may_do_nothing_in_these_services_that_no_verb_asks(calls: list[Call], known: Known) -> None:
     used = {action(one) for one in by(calls, OWN)}
     services = ("sagemaker:", "application-autoscaling:", "cloudwatch:", "logs:")
     allowed = {one for one in grants.actions_of(grants.deployer(known)) if one.startswith(services)}
     assert allowed - used == ASKED_BESIDE.keys()
 
 
-def test_only_who_writes_the_ledger_may_log_in_to_its_database(known: grants.Known) -> None:
-    roles = (grants.trainer, grants.server, grants.monitor, grants.workflow, grants.scheduler, grants.deployer)
+def test_only_who_writes_the_ledger_may_log_in_to_its_database(known: Known) -> None:
+    roles = (grants.trainer, server, grants.monitor, grants.workflow, grants.scheduler, grants.deployer)
     may = {role.__name__ for role in roles if "rds-db:connect" in grants.actions_of(role(known))}
     assert may == {"monitor", "deployer"}
 
 
 def test_what_the_runtime_names_has_the_stacks_prefix(calls: list[Call]) -> None:
     """Roles may touch what begins with it."""
-    kinds = ("TrainingJob", "TransformJob", "Model", "EndpointConfig", "Endpoint")
-    naming = {f"{verb}{kind}" for verb in ("Describe", "Delete") for kind in kinds} | {
-        "CreateTrainingJob",
-        "CreateTransformJob",
-        "CreateEndpoint",
-    }
-    found = [one["resource"] for one in by(calls, OWN) if one["operation"] in naming]
-    assert len(found) > len(naming)
+    found = [one["resource"] for one in by(calls, OWN) if one["operation"] in NAMING]
+    assert len(found) > len(NAMING)
     assert [name for name in found if not name.startswith(f"{PREFIX}-")] == []
 
 
@@ -237,7 +269,7 @@ def allows(statements: list[dict[str, Any]], wanted: str, arn: str, tags: dict[s
 
 
 @pytest.mark.parametrize("kind", ["endpoint", "endpoint-config", "model", "training-job", "transform-job", "alarm"])
-def test_what_is_anothers_is_refused_though_its_name_begins_like_ours(known: grants.Known, kind: str) -> None:
+def test_what_is_anothers_is_refused_though_its_name_begins_like_ours(known: Known, kind: str) -> None:
     service, between = ("cloudwatch", ":") if kind == "alarm" else ("sagemaker", "/")
     word = "".join(part.capitalize() for part in kind.split("-"))
     verbs = ("Stop",) if kind.endswith("job") else ("Delete",)

@@ -41,7 +41,7 @@ def seen(rig: AwsRig, version_of, spec_of, job, ended, tmp_path_factory: pytest.
         "package": package,
         "job": f"{PREFIX}-{ref.id}-1",
         "endpoint": f"{PREFIX}-{ENDPOINTS[0]}",
-        "role": f"arn:aws:iam::{ACCOUNT}:role/{PREFIX}-server",
+        "role": f"arn:aws:iam::{ACCOUNT}:role/{PREFIX}-server-{ENDPOINTS[0]}",
         "request": request,
     }
     found = by_the_sdk(rig, case, tmp_path_factory.mktemp("sdk"))

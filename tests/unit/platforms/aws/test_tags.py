@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from trivet.core.leftovers import PROJECT_TAG, STACK_TAG
+from trivet.core.leftovers import ENDPOINT_TAG, PROJECT_TAG, STACK_TAG
 from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.specs import AwsEndpoint, EndpointNative, EndpointSpec, JobSpec, JobState, ScoringSpec
 from trivet.infra.stacks.aws.budget import bearing
-from trivet.infra.stacks.context import ENDPOINT_TAG
 from trivet.platforms.aws.tags import tags, tags_of
 from trivet.rehearsal.rigs.aws import ENDPOINTS, AwsRig
 

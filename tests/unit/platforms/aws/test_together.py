@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from trivet.clouds.awsnames import SCORING
 from trivet.core.errors import Locked, NotReady, TrivetError
 from trivet.core.outputs import Outputs
 from trivet.core.platform import Platform
@@ -16,7 +17,6 @@ from trivet.core.refs import JobRef
 from trivet.core.specs import EndpointSpec, EndpointStatus, JobSpec, JobState, ScoringSpec
 from trivet.core.waiting import wait_for
 from trivet.platforms.aws import jobs
-from trivet.platforms.aws.scoring import ENDING
 from trivet.platforms.container import ContainerTask
 from trivet.rehearsal.rigs.aws import PREFIX, AwsRig
 from trivet.rehearsal.rigs.package import make_package
@@ -208,7 +208,7 @@ def _of(platform: Platform, outputs: Outputs) -> Any:
 
 def _models(sagemaker: Any) -> list[str]:
     """Names of what batches score by."""
-    return sorted(one["ModelName"] for one in sagemaker.list_models(NameContains=ENDING)["Models"])
+    return sorted(one["ModelName"] for one in sagemaker.list_models(NameContains=SCORING)["Models"])
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The whole life on the fake of AWS, by the command line, where nothing but loopback can be reached."""
+"""The whole life on each cloud's fake, by the command line, where nothing but loopback can be reached."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from trivet.rehearsal.stages import OURS, STAGES
 
 pytestmark = pytest.mark.slow
 
@@ -29,11 +31,17 @@ STEPS = [
     "Destroy everything",
 ]
 
+ASKED = {
+    "aws": ({"sagemaker": 50, "s3": 100}, "fake (moto "),
+    "gcp": ({"aiplatform": 50, "storage": 100, "cloudkms": 5}, "fake (messages of google-cloud-aiplatform "),
+}
+"""Operations of which services there are more than so many, and on what it ran."""
+
 
 def alone(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command where only loopback is."""
-    passed = {name: value for name, value in os.environ.items() if not name.startswith(("TRIVET_", "PULUMI_", "AWS_"))}
-    return subprocess.run([*ALONE, *command], cwd=folder, env=passed, capture_output=True, text=True, timeout=300)
+    passed = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return subprocess.run([*ALONE, *command], cwd=folder, env=passed, capture_output=True, text=True, timeout=600)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,11 +53,18 @@ def _closed(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="module")
-def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
+def all_rehearsed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict], Path]:
+    """The reports by cloud, and what was kept."""
     folder = tmp_path_factory.mktemp("rehearsal")
-    ran = alone(TRIVET, "rehearse", "aws", "--json", "--keep", str(folder / "kept"), folder=folder)
+    ran = alone(TRIVET, "rehearse", "all", "--json", "--keep", str(folder / "kept"), folder=folder)
     assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout), folder / "kept"
+    return {one["cloud"]: one["report"] for one in json.loads(ran.stdout)}, folder / "kept"
+
+
+@pytest.fixture(params=STAGES)
+def rehearsed(request: pytest.FixtureRequest, all_rehearsed: tuple[dict[str, dict], Path]) -> tuple[dict, Path]:
+    reports, kept = all_rehearsed
+    return reports[request.param], kept / request.param
 
 
 def test_every_step_shows_what_it_should(rehearsed: tuple[dict, Path]) -> None:
@@ -64,8 +79,9 @@ def test_every_step_shows_what_it_should(rehearsed: tuple[dict, Path]) -> None:
 
 def test_the_report_says_on_what_and_how_much_was_asked(rehearsed: tuple[dict, Path]) -> None:
     report, _ = rehearsed
-    assert report["operations"]["sagemaker"] > 50 and report["operations"]["s3"] > 100
-    assert report["evidence"].startswith("fake (moto ")
+    asked, evidence = ASKED[report["cloud"]]
+    assert all(report["operations"][service] > most for service, most in asked.items())
+    assert report["evidence"].startswith(evidence)
     assert "IAM" in report["proves_not"]
 
 

@@ -1,0 +1,313 @@
+"""Releases on Vertex AI: who takes over, how, what takes it back, and what others do meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.platforms.cases import BAD
+from trivet.core.errors import ConfigError, ForeignRelease, Locked, NotReady
+from trivet.core.platform import Platform
+from trivet.core.specs import EndpointNative, EndpointSpec, EndpointStatus, GcpAccelerator, GcpEndpoint, ModelVersion
+from trivet.core.waiting import wait_for
+from trivet.platforms.gcp.deployed import mixed
+from trivet.platforms.gcp.leftovers import KEPT
+from trivet.platforms.gcp.rollout import steps
+from trivet.rehearsal.rigs.gcp import GcpRig
+
+SpecOf = Callable[..., EndpointSpec]
+Deployed = Callable[[], dict[str, int]]
+
+
+def native(**fields: Any) -> EndpointNative:
+    return EndpointNative(gcp=GcpEndpoint(**fields))
+
+
+def alarm_of(rig: GcpRig, name: str) -> str:
+    return rig.platform.outputs.native.alarms[name][0]  # type: ignore[union-attr]  Google Cloud's
+
+
+@pytest.fixture
+def raw(rig: GcpRig, empty: str) -> Callable[[], Any]:
+    shell = rig.outputs.endpoints[empty].name
+    return lambda: rig.clients.get("aiplatform", f"v1/{rig.clients.parent}/endpoints/{shell}")
+
+
+@pytest.fixture
+def models(rig: GcpRig, empty: str) -> Callable[[], list[str]]:
+    """Ids of the models that Vertex AI has for the endpoint."""
+    begin = f"{rig.outputs.endpoints[empty].name}-"
+
+    def look() -> list[str]:
+        pages = rig.clients.pages("aiplatform", f"v1/{rig.clients.parent}/models", "models")
+        return [name for one in pages if (name := one["name"].rpartition("/")[2]).startswith(begin)]
+
+    return look
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "percent", "wanted"),
+    [
+        ({"1": 100}, {"2": 100}, 10, {"2": 10, "1": 90}),
+        ({"1": 100}, {"2": 100}, 100, {"2": 100}),
+        ({"1": 67, "2": 33}, {"3": 100}, 33, {"3": 33, "1": 45, "2": 22}),
+        ({"1": 50, "2": 50}, {"1": 50, "3": 50}, 50, {"1": 50, "2": 25, "3": 25}),
+    ],
+)
+def test_a_split_on_its_way_is_whole(
+    before: dict[str, int], after: dict[str, int], percent: int, wanted: dict[str, int]
+) -> None:
+    assert mixed(before, after, percent) == wanted
+    assert sum(mixed(before, after, percent).values()) == 100
+
+
+@pytest.mark.parametrize(
+    ("how", "wanted"),
+    [
+        ({}, [100]),
+        ({"rollout": "canary", "step": 5}, [5, 100]),
+        ({"rollout": "linear", "step": 30}, [30, 60, 90, 100]),
+        ({"rollout": "linear", "step": 50}, [50, 100]),
+    ],
+)
+def test_steps(how: dict[str, Any], wanted: list[int]) -> None:
+    assert steps(GcpEndpoint(**how)) == wanted
+    assert GcpEndpoint(**how).steps == len(wanted)
+
+
+def test_a_linear_release_takes_over_step_by_step(
+    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, raw: Callable[[], Any]
+) -> None:
+    platform.endpoints.apply(spec_of(1))
+    [old] = [one["id"] for one in raw()["deployedModels"]]
+    seen: list[int] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.01):
+            share = raw().get("trafficSplit", {}).get(old, 0)
+            if not seen or seen[-1] != share:
+                seen.append(share)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        careful = native(rollout="linear", step=25, bake=timedelta(seconds=0.4))
+        state = platform.endpoints.apply(spec_of(2, native=careful))
+    finally:
+        over.set()
+        watcher.join()
+    assert state.releases == spec_of(2).releases
+    assert seen == sorted(seen, reverse=True)
+    assert {75, 50, 25} <= set(seen)
+
+
+def test_an_alarm_takes_a_canary_back(
+    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, deployed: Deployed
+) -> None:
+    platform.endpoints.apply(spec_of(1))
+    before = deployed()
+    careful = spec_of(2, native=native(rollout="canary", step=10, bake=timedelta(minutes=10)))
+    with ThreadPoolExecutor() as pool:
+        release = pool.submit(platform.endpoints.apply, careful)
+        wait_for(lambda: sorted(deployed().values()) == [10, 90] or None, "The canary", seconds=30, longest=0.1)
+        rig.fake.alert(alarm_of(rig, empty))
+        with pytest.raises(NotReady, match=f"went back to what it served before: The alarm {alarm_of(rig, empty)}"):
+            release.result(30)
+    assert deployed() == before
+    state = platform.endpoints.state(empty)
+    assert (state.status, state.releases) == (EndpointStatus.READY, spec_of(1).releases)
+    assert "alarm" in state.reason
+
+
+def test_an_alarm_that_was_open_before_blocks_no_release_that_mends_it(
+    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str
+) -> None:
+    platform.endpoints.apply(spec_of(1))
+    rig.fake.alert(alarm_of(rig, empty))
+    careful = native(rollout="canary", step=10, bake=timedelta(seconds=0.3))
+    assert platform.endpoints.apply(spec_of(2, native=careful)).releases == spec_of(2).releases
+
+
+def test_an_alarm_of_another_endpoint_takes_nothing_back(
+    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, deployed: Deployed
+) -> None:
+    platform.endpoints.apply(spec_of(1))
+    careful = spec_of(2, native=native(rollout="canary", step=10, bake=timedelta(seconds=1)))
+    with ThreadPoolExecutor() as pool:
+        release = pool.submit(platform.endpoints.apply, careful)
+        wait_for(lambda: len(deployed()) == 2 or None, "The canary", seconds=30, longest=0.1)
+        rig.fake.alert(alarm_of(rig, "second"))
+        assert release.result(30).releases == careful.releases
+
+
+def test_a_release_that_cannot_serve_costs_no_request(
+    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, deployed: Deployed
+) -> None:
+    platform.endpoints.apply(spec_of(1))
+    before = deployed()
+    with pytest.raises(NotReady, match="golden"):
+        platform.endpoints.apply(spec_of(BAD, native=native(rollout="canary", bake=timedelta(minutes=1))))
+    assert deployed() == before
+
+
+def test_machines_and_bounds_stay_where_nothing_is_said(
+    platform: Platform, spec_of: SpecOf, empty: str, raw: Callable[[], Any]
+) -> None:
+    accelerator = GcpAccelerator(kind="NVIDIA_TESLA_T4", count=2)
+    chosen = native(machine_type="n1-standard-8", accelerator=accelerator, cpu_target=40)
+    platform.endpoints.apply(spec_of(1, minimum_instances=2, maximum_instances=4, native=chosen))
+    for other in (spec_of(2), spec_of(1, 2, traffic=(70, 30))):
+        platform.endpoints.apply(other)
+        for one in raw()["deployedModels"]:
+            resources = one["dedicatedResources"]
+            assert resources["machineSpec"] == {
+                "machineType": "n1-standard-8",
+                "acceleratorType": "NVIDIA_TESLA_T4",
+                "acceleratorCount": 2,
+            }
+            assert (resources["minReplicaCount"], resources["maxReplicaCount"]) == (2, 4)
+            assert [one["target"] for one in resources["autoscalingMetricSpecs"]] == [40]
+
+
+def test_other_bounds_change_what_is_deployed_and_deploy_nothing(
+    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, raw: Callable[[], Any]
+) -> None:
+    platform.endpoints.apply(spec_of(1))
+    [before] = raw()["deployedModels"]
+    rig.fake.forget_calls()
+    platform.endpoints.apply(spec_of(1, maximum_instances=3))
+    [after] = raw()["deployedModels"]
+    assert after["id"] == before["id"]
+    assert after["dedicatedResources"]["maxReplicaCount"] == 3
+    operations = [one["operation"] for one in rig.fake.calls()]
+    assert "MutateDeployedModel" in operations
+    assert not {"DeployModel", "UpdateEndpoint"} & set(operations)
+    held = platform.endpoints.held(empty)
+    assert held is not None
+    assert (held.minimum_instances, held.maximum_instances, held.native.gcp.cpu_target) == (1, 3, 60)
+    rig.fake.forget_calls()
+    platform.endpoints.apply(held)
+    assert not {"DeployModel", "UpdateEndpoint", "MutateDeployedModel", "UploadModel"} & {
+        one["operation"] for one in rig.fake.calls()
+    }
+
+
+def test_a_release_named_twice_is_refused(platform: Platform, spec_of: SpecOf, empty: str) -> None:
+    with pytest.raises(ConfigError, match="named twice"):
+        platform.endpoints.apply(spec_of(1, 1, traffic=(50, 50)))
+    assert platform.endpoints.state(empty).status is EndpointStatus.EMPTY
+
+
+def test_the_last_models_stay_and_deleting_leaves_none(
+    platform: Platform, spec_of: SpecOf, empty: str, models: Callable[[], list[str]]
+) -> None:
+    for number in range(1, KEPT + 4):
+        platform.endpoints.apply(spec_of(number))
+    assert len(models()) == KEPT + 1
+    platform.endpoints.delete(empty)
+    assert models() == []
+
+
+def test_two_who_apply_the_same_at_once_both_get_it(
+    rig: GcpRig, spec_of: SpecOf, empty: str, deployed: Deployed
+) -> None:
+    spec = spec_of(1)
+    with ThreadPoolExecutor() as pool, rig.reconnect() as one, rig.reconnect() as two:
+        both = list(pool.map(lambda platform: platform.endpoints.apply(spec).releases, (one, two)))
+    assert both == [spec.releases, spec.releases]
+    assert list(deployed().values()) == [100]
+
+
+def test_of_two_who_apply_different_releases_one_serves_and_the_other_is_told(
+    rig: GcpRig, spec_of: SpecOf, empty: str, deployed: Deployed
+) -> None:
+    specs = (spec_of(1), spec_of(2))
+    together = threading.Barrier(2)
+
+    def apply(platform: Platform, spec: EndpointSpec) -> object:
+        together.wait()
+        try:
+            return platform.endpoints.apply(spec).releases
+        except (Locked, NotReady) as error:
+            return error
+
+    with ThreadPoolExecutor() as pool, rig.reconnect() as one, rig.reconnect() as two:
+        told = list(pool.map(apply, (one, two), specs))
+        served = one.endpoints.state(empty).releases
+    assert served in [spec.releases for spec in specs]
+    assert served in told
+    assert list(deployed().values()) == [100]
+
+
+@pytest.fixture
+def foreign(rig: GcpRig, empty: str, version_of: Callable[[int], ModelVersion]) -> Iterator[str]:
+    """A model that somebody uploaded by hand, and deployed on the endpoint with all of the traffic."""
+    version, clients = version_of(1), rig.clients
+    body = {
+        "displayName": "by hand",
+        "artifactUri": f"{rig.outputs.store}/{version.key}",
+        "containerSpec": {
+            "imageUri": f"{rig.outputs.native.images}/serving:by-hand",  # type: ignore[union-attr]
+            "args": ["serve"],
+            "env": [{"name": "TRIVET_SIGNED", "value": "false"}],
+        },
+    }
+    made = clients.post("aiplatform", f"v1/{clients.parent}/models:upload", {"model": body})
+    name = clients.ended(made, "A model")["model"]
+    endpoint = f"v1/{clients.parent}/endpoints/{rig.outputs.endpoints[empty].name}"
+    resources = {"machineSpec": {"machineType": "n1-standard-2"}, "minReplicaCount": 1}
+    deploy = {"deployedModel": {"model": name, "dedicatedResources": resources}, "trafficSplit": {"0": 100}}
+    clients.ended(clients.post("aiplatform", f"{endpoint}:deployModel", deploy), "A release")
+    yield name
+    rig.platform.endpoints.delete(empty)
+    clients.ended(clients.delete("aiplatform", f"v1/{name}"), "A model")
+
+
+def test_what_others_have_deployed_is_told_and_can_be_deployed_over(
+    platform: Platform, spec_of: SpecOf, empty: str, foreign: str, deployed: Deployed
+) -> None:
+    with pytest.raises(ForeignRelease, match="was not made by Trivet"):
+        platform.endpoints.state(empty)
+    with pytest.raises(ForeignRelease):
+        platform.endpoints.held(empty)
+    assert platform.endpoints.apply(spec_of(2)).releases == spec_of(2).releases
+    assert list(deployed().values()) == [100]
+
+
+def test_shares_that_somebody_changed_are_read_back_and_set_right(
+    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, raw: Callable[[], Any]
+) -> None:
+    spec = spec_of(1, 2, traffic=(60, 40))
+    platform.endpoints.apply(spec)
+    there = raw()
+    turned = {one: 100 - share for one, share in there["trafficSplit"].items()}
+    path = f"v1/{rig.clients.parent}/endpoints/{there['name'].rpartition('/')[2]}"
+    rig.clients.patch("aiplatform", path, {"name": there["name"], "trafficSplit": turned}, "trafficSplit")
+    assert [one.traffic for one in platform.endpoints.state(empty).releases] == [40, 60]
+    assert platform.endpoints.apply(spec).releases == spec.releases
+
+
+def test_a_pause_keeps_shares_and_machines(platform: Platform, spec_of: SpecOf, empty: str, deployed: Deployed) -> None:
+    chosen = native(machine_type="n1-standard-4")
+    spec = spec_of(1, 2, traffic=(70, 30), maximum_instances=3, native=chosen)
+    platform.endpoints.apply(spec)
+    before = platform.endpoints.held(empty)
+    assert platform.endpoints.pause(empty).status is EndpointStatus.STOPPED
+    assert deployed() == {}
+    assert platform.endpoints.resume(empty).releases == spec.releases
+    assert platform.endpoints.held(empty) == before
+
+
+def test_a_release_over_a_pause_takes_its_machines(platform: Platform, spec_of: SpecOf, empty: str) -> None:
+    platform.endpoints.apply(spec_of(1, maximum_instances=3, native=native(machine_type="n1-standard-4")))
+    platform.endpoints.pause(empty)
+    platform.endpoints.apply(spec_of(2))
+    held = platform.endpoints.held(empty)
+    assert held is not None
+    assert (held.maximum_instances, held.native.gcp.machine_type) == (3, "n1-standard-4")

@@ -1,0 +1,118 @@
+"""Jobs on Vertex AI: attempts, interruptions, checkpoints, what a container is told, and what its cloud said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from trivet.core.errors import JobFailed, NotFound
+from trivet.core.platform import Platform
+from trivet.core.refs import JobRef
+from trivet.core.specs import GcpJob, JobNative, JobSpec, JobState, ScoringSpec
+from trivet.core.waiting import wait_for
+from trivet.rehearsal.rigs.gcp import GcpRig
+
+Job = Callable[..., JobSpec]
+Ended = Callable[[JobRef], JobState]
+RESUMING = """
+import os, pathlib, time
+mark = pathlib.Path(os.environ["TRIVET_CHECKPOINTS"], "mark")
+if mark.exists():
+    pathlib.Path(os.environ["TRIVET_OUTPUT"], "found").write_text(mark.read_text())
+else:
+    mark.write_text("kept")
+    print("kept", flush=True)
+    time.sleep(600)
+"""
+
+
+def described(rig: GcpRig, ref: JobRef) -> Any:
+    jobs: Any = rig.platform.jobs
+    return jobs.newest(ref).described
+
+
+def test_an_interrupted_job_begins_again_with_what_it_kept(
+    rig: GcpRig, platform: Platform, job: Job, ended: Ended
+) -> None:
+    spec = job(RESUMING, native=JobNative(gcp=GcpJob(spot=True)))
+    ref = platform.jobs.submit(spec)
+    wait_for(lambda: "kept" in list(platform.jobs.logs(ref)) or None, "The checkpoint", seconds=30, longest=0.1)
+    rig.fake.interrupt(described(rig, ref)["name"].rpartition("/")[2])
+    assert ended(ref) is JobState.SUCCEEDED
+    assert platform.store.get(f"{spec.output}/found") == b"kept"
+
+
+def test_the_request_says_all_that_was_chosen(rig: GcpRig, platform: Platform, job: Job, ended: Ended) -> None:
+    chosen = {"kind": "NVIDIA_TESLA_T4", "count": 2}
+    machines = GcpJob.model_validate(
+        {"machine_type": "n1-standard-8", "accelerator": chosen, "disk_gb": 200, "spot": True, "patience": "PT2H"}
+    )
+    ref = platform.jobs.submit(job(native=JobNative(gcp=machines), timeout=timedelta(minutes=3)))
+    assert ended(ref) is JobState.SUCCEEDED
+    found, native = described(rig, ref), rig.outputs.native
+    [pool] = found["jobSpec"]["workerPoolSpecs"]
+    assert pool["machineSpec"] == {
+        "machineType": "n1-standard-8",
+        "acceleratorType": "NVIDIA_TESLA_T4",
+        "acceleratorCount": 2,
+    }
+    assert pool["diskSpec"]["bootDiskSizeGb"] == 200
+    assert found["jobSpec"]["scheduling"] == {"timeout": "180s", "strategy": "SPOT", "maxWaitDuration": "7200s"}
+    assert found["jobSpec"]["serviceAccount"] == native.trainer  # type: ignore[union-attr]  Google Cloud's
+    assert found["encryptionSpec"]["kmsKeyName"] == native.key  # type: ignore[union-attr]
+    assert found["labels"].items() >= {"trivet-stack": "gcp-rehearsal", "cost-centre": "7"}.items()
+
+
+def test_two_who_submit_the_same_at_once_start_one_job_that_counts(rig: GcpRig, job: Job, ended: Ended) -> None:
+    spec = job("print('ran')")
+    with ThreadPoolExecutor() as pool, rig.reconnect() as one, rig.reconnect() as two:
+        assert list(pool.map(lambda platform: platform.jobs.submit(spec), (one, two))) == [JobRef(spec.name)] * 2
+    assert ended(JobRef(spec.name)) is JobState.SUCCEEDED
+    assert list(rig.platform.jobs.logs(JobRef(spec.name))) == ["ran"]
+
+
+def test_a_job_that_somebody_deleted_has_failed_and_may_be_run_again(
+    rig: GcpRig, platform: Platform, job: Job, ended: Ended
+) -> None:
+    spec = job()
+    ref = platform.jobs.submit(spec)
+    assert ended(ref) is JobState.SUCCEEDED
+    rig.clients.ended(rig.clients.delete("aiplatform", f"v1/{described(rig, ref)['name']}"), "A job")
+    assert platform.jobs.state(ref) is JobState.FAILED
+    assert list(platform.jobs.logs(ref)) == ["Vertex AI: Somebody deleted it."]
+    assert platform.jobs.submit(spec) == ref
+    assert ended(ref) is JobState.SUCCEEDED
+
+
+def test_a_failed_job_tells_its_own_reason_and_vertex_ai_s(platform: Platform, job: Job, ended: Ended) -> None:
+    ref = platform.jobs.submit(job("raise SystemExit(3)"))
+    assert ended(ref) is JobState.FAILED
+    *_, ours, theirs = platform.jobs.logs(ref)
+    assert ours == str(JobFailed("The command ended with exit code 3.", "Its log says why."))
+    assert theirs.startswith("Vertex AI: The replica workerpool0-0 exited with a non-zero status of")
+
+
+def test_a_job_of_another_stack_is_not_found(rig: GcpRig, platform: Platform) -> None:
+    with pytest.raises(NotFound, match="never submitted"):
+        platform.jobs.state(JobRef("nobody-s"))
+
+
+def test_scoring_goes_on_after_the_last_whole_file_on_another_machine(
+    rig: GcpRig, platform: Platform, spec_of: Callable[..., Any], ended: Ended, new_name: Callable[[], str]
+) -> None:
+    name, [release] = new_name(), spec_of(1).releases
+    platform.store.put(f"scoring/{name}/a.csv", b"1,2\n")
+    platform.store.put(f"scoring/{name}/b.csv", b"1,2\n" * 600_000)
+    spec = ScoringSpec(name=name, release=release, input=f"scoring/{name}", output=f"outputs/{name}")
+    ref = platform.jobs.score(spec)
+    done = f"scoring/{name}/a.csv: 1 rows done, 0 with an error"
+    wait_for(lambda: done in list(platform.jobs.logs(ref)) or None, "The first file", seconds=60, longest=0.05)
+    platform.store.put(f"scoring/{name}/b.csv", b"1,2\n")
+    rig.fake.interrupt(described(rig, ref)["name"].rpartition("/")[2])
+    assert ended(ref) is JobState.SUCCEEDED
+    assert list(platform.jobs.logs(ref)).count(done) == 1
+    assert len(platform.store.get(f"outputs/{name}/b.csv.out").splitlines()) == 1
