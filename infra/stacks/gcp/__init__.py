@@ -77,6 +77,8 @@ class Stack(StackComponent):
             if component.mode == "use":
                 component.ids(*required)
         check_modes(settings, MODES, "Google Cloud")
+        keys.check(settings)
+        network.check(settings)
         images.check(settings)
         database.check(settings)
         training.check(settings)

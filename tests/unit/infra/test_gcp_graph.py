@@ -30,8 +30,13 @@ BASE = {
 }
 OFF = dict.fromkeys(("network", "database", "images", "oidc", "audit", "catalog", "batch"), "off")
 KEY = "projects/shared/locations/europe-west3/keyRings/r/cryptoKeys/1"
+NETWORK = {
+    "network": "projects/lending-models/global/networks/shared",
+    "subnet": "projects/lending-models/regions/europe-west3/subnetworks/shared",
+    "attachment": "projects/lending-models/regions/europe-west3/networkAttachments/shared",
+}
 USE = {
-    "network": json.dumps({name: f"projects/shared/{name}-1" for name in ("network", "subnet", "attachment")}),
+    "network": json.dumps(NETWORK),
     "key": json.dumps({"id": KEY}),
     "database": '{"url": "postgresql://db:5432/trivet"}',
     "images": '{"url": "europe-west3-docker.pkg.dev/shared/models"}',
@@ -65,11 +70,12 @@ def graph(profile: str) -> dict[str, dict[str, Any]]:
 
 
 def of(profile: str, kind: str) -> dict[str, dict[str, Any]]:
-    return {name.split("::")[1]: one for name, one in graph(profile).items() if one["type"].rsplit(":", 1)[-1] == kind}
+    """By name; the type is that of the key, as some resources have an input that is called type."""
+    return {key.split("::")[1]: one for key, one in graph(profile).items() if f":{kind}::" in key}
 
 
 def kinds(profile: str) -> set[str]:
-    return {one["type"].rsplit(":", 1)[-1] for one in graph(profile).values()}
+    return {key.split("::")[0].rsplit(":", 1)[-1] for key in graph(profile)}
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -131,6 +137,12 @@ def test_each_service_that_encrypts_has_one_leave_and_no_other_has():
     assert not [one for one in of("use", "CryptoKeyIAMMember").values() if "Encrypter" in one["role"]]
 
 
+def test_what_is_used_is_open_to_services_that_are_there():
+    agents = {one["service"].partition(".")[0] for one in of("use", "ServiceIdentity").values()}
+    assert agents == {"aiplatform", "pubsub"}, "so that the owner of the key can let them in"
+    assert {"attaching", "peering"} <= of("use", "IAMMember").keys()
+
+
 def test_nothing_is_open_to_the_world():
     rules = of("prod", "Firewall")
     assert all(one["sourceRanges"] == ["0.0.0.0/0"] for one in [rules["deny-in"]]) and "allows" not in rules["deny-in"]
@@ -163,7 +175,7 @@ def test_no_account_has_more_than_its_own_roles(profile):
     for kind in ("IAMMember", "BucketIAMMember", "RepositoryIamMember"):
         for name, one in of(profile, kind).items():
             ours = one["role"].startswith("projects/lending-models/roles/")
-            assert ours or name in {"logs-delivery", "deployer-from-github"} or name.split("-as-")[0] in ACTS_AS, name
+            assert ours or name in {"logs-delivery", "deployer-from-github", "peering"} or name.split("-as-")[0] in ACTS_AS, name
     for one in of(profile, "IAMCustomRole").values():
         assert one["permissions"] and not any("*" in each or "setIamPolicy" in each for each in one["permissions"])
 
@@ -318,6 +330,14 @@ def test_a_time_is_said_as_cloud_scheduler_says_it(said, crontab_):
         ({"private_services": '["kms"]'}, "trivet:private_services is a setting of AWS alone"),
         ({"network": '{"network": "n"}'}, "attachment is missing, subnet is missing"),
         ({"network": "off"}, "database needs a network"),
+        (
+            {"key": json.dumps({"id": KEY.replace("west3", "west1")})},
+            "is not projects/P/locations/europe-west3/keyRings",
+        ),
+        (
+            {"network": json.dumps(NETWORK | {"network": "n"})},
+            "'n' in trivet:network is not projects/P/global/networks",
+        ),
         ({"key": "off"}, "trivet:key cannot be 'off' on Google Cloud: choose create or use"),
         ({"images": '{"url": "ghcr.io/lending/models"}'}, "no repository of Artifact Registry"),
         ({"schedules": NIGHTLY, "images": "off"}, "so the schedule 'nightly' has no image"),
