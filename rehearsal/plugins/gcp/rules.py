@@ -173,7 +173,7 @@ def check(account: Account, short: str, inputs: Properties) -> None:
     :param short: the type, such as ``storage:Bucket``.
     :raises TrivetError: for the first rule that it breaks.
     """
-    for rule in (_named, _labelled, _leave, _described, _members, _preferred):
+    for rule in (_named, _leave, _described, _members, _preferred):
         for error in rule(account, short, inputs):
             raise error
 
@@ -207,12 +207,14 @@ def _named(account: Account, short: str, inputs: Properties) -> Iterator[Excepti
         yield ConfigError(f"{said!r} and the project have more than 98 characters together.")
 
 
-def _labelled(account: Account, short: str, inputs: Properties) -> Iterator[Exception]:
-    """Google Cloud, Requirements for labels."""
-    said = {**account.labels, **(inputs.get("labels") or inputs.get("userLabels") or {})}
-    bad = [key for key, value in said.items() if not (_KEY.fullmatch(key) and _VALUE.fullmatch(str(value)))]
+def check_labels(labels: Mapping[str, Any]) -> None:
+    """Hold all labels of an object to Google Cloud, Requirements for labels.
+
+    :raises ConfigError: for those that are none.
+    """
+    bad = [key for key, value in labels.items() if not (_KEY.fullmatch(key) and _VALUE.fullmatch(str(value)))]
     if bad:
-        yield ConfigError(
+        raise ConfigError(
             f"{', '.join(map(repr, bad))} is no label: a key has 1 to 63 small letters, digits, hyphens and "
             "underscores, a letter first, and so has a value, but for the letter (Requirements for labels)."
         )

@@ -175,7 +175,9 @@ def test_no_account_has_more_than_its_own_roles(profile):
     for kind in ("IAMMember", "BucketIAMMember", "RepositoryIamMember"):
         for name, one in of(profile, kind).items():
             ours = one["role"].startswith("projects/lending-models/roles/")
-            assert ours or name in {"logs-delivery", "deployer-from-github", "peering"} or name.split("-as-")[0] in ACTS_AS, name
+            assert (
+                ours or name in {"logs-delivery", "deployer-from-github", "peering"} or name.split("-as-")[0] in ACTS_AS
+            ), name
     for one in of(profile, "IAMCustomRole").values():
         assert one["permissions"] and not any("*" in each or "setIamPolicy" in each for each in one["permissions"])
 

@@ -29,6 +29,7 @@ CONFIG = {
     "tags": '{"cost-center": "17"}',
     "database": "create",
 }
+AUDIT = "gcp:projects/iAMAuditConfig:IAMAuditConfig"
 PROGRAM = """
 from trivet.infra import settings
 from trivet.infra.export import export
@@ -58,8 +59,9 @@ def cloud(google: Fake, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Asked:
 
 
 def left(stack: Stack) -> list[str]:
-    """What is in the store but names that Google does not give again."""
-    return [f"{one.token} {one.id}" for one in stack.store.all() if not one.token.startswith(BURNT)]
+    """What is in the store but names that Google does not give again, and which services of the project log."""
+    kept = (BURNT, AUDIT)
+    return [f"{one.token} {one.id}" for one in stack.store.all() if not one.token.startswith(kept)]
 
 
 def lying(cloud: Asked) -> list[str]:
@@ -91,6 +93,8 @@ def test_the_stack_is_made_found_the_same_and_leaves_only_what_google_keeps(stac
     # What is enabled stays so, and is let go of all the same.
     assert stack.driver.destroy()["delete"] == made["create"]
     assert left(stack) == [] and lying(cloud) == []
+    logging = {one.inputs["service"].partition(".")[0] for one in stack.store.all() if one.token == AUDIT}
+    assert logging == {"aiplatform", "cloudkms", "storage"}, "another stack's, too"
     versions = cloud.ask("GET", f"/v1/{outputs.native.key}/cryptoKeyVersions")["cryptoKeyVersions"]
     assert {one["state"] for one in versions} == {"DESTROY_SCHEDULED"}
 
