@@ -247,6 +247,7 @@ class Settings(Document):
         if cloud.naming:
             yield from cloud.naming.wrong_account(self.account)
             yield from cloud.naming.wrong_parts([*names, *scheduled])
+            yield from cloud.naming.wrong_tags(self.tags)
         if self.region not in cloud.regions:
             near = get_close_matches(self.region, cloud.regions, n=1)
             choice = f"did you mean {near[0]}?" if near else f"choose one of: {', '.join(cloud.regions)}"

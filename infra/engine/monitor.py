@@ -78,6 +78,7 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
         self._registered = threading.Event()
         self._may_end = threading.Event()
         self._aliases: dict[str, tuple[str, ...]] = {}
+        self._parents: dict[str, resource_pb2.RegisterResourceRequest] = {}
 
     def GetDeploymentInfo(self, request: Any, context: grpc.ServicerContext) -> resource_pb2.DeploymentInfo:
         """Announce what this engine implements."""
@@ -96,7 +97,7 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
         with self.serving(context):
             urn = make_urn(self._stack, self._project, request.parent, request.type, request.name)
             self._report.hide(from_struct(request.object))  # a transform may fail and tell it
-            request = self._transforms.resource(request, urn)
+            request = self._inheriting(self._transforms.resource(request, urn), urn)
             _refuse_unknown(request, OPTIONS)
             self._warn_of_nested(request)
             if request.remote:
@@ -227,6 +228,22 @@ class Monitor(Service, resource_pb2_grpc.ResourceMonitorServicer):
     def let_go(self) -> None:
         """Let the program end."""
         self._may_end.set()
+
+    def _inheriting(
+        self, request: resource_pb2.RegisterResourceRequest, urn: str
+    ) -> resource_pb2.RegisterResourceRequest:
+        """What a resource does not say for itself of its end is as its parent's: no SDK does that for all three.
+
+        Source: Pulumi's documentation of the options ``protect`` and ``retainOnDelete``, which "inherit this value from
+        the parent resource"; the engine hands down ``deletedWith`` likewise.
+        """
+        if parent := self._parents.get(request.parent):
+            for option in ("protect", "retainOnDelete"):
+                if not request.HasField(option) and parent.HasField(option):
+                    setattr(request, option, getattr(parent, option))
+            request.deletedWith = request.deletedWith or parent.deletedWith
+        self._parents[urn] = request
+        return request
 
     def _warn_of_nested(self, request: resource_pb2.RegisterResourceRequest) -> None:
         for path in request.additionalSecretOutputs:

@@ -8,6 +8,7 @@ from trivet.infra.holds import RELEASE, Hold, hold
 from trivet.infra.listing import Listed
 
 _DAY_S = 24 * 3600
+_UNWANTED = "delete them with `gcloud sql backups delete`, when they may go"
 _DEFAULT_WINDOW_S = 30 * _DAY_S  # of a key that says nothing
 
 
@@ -34,7 +35,10 @@ def _database(resource: Listed) -> Iterator[Hold]:
     if resource.flag("deletionProtection") or settings.get("deletionProtectionEnabled") is True:
         yield hold(resource, "Cloud SQL protects it from deletion", f"`{RELEASE}`", blocks=True)
     if settings.get("retainBackupsOnDelete") is True:
-        yield hold(resource, "its backups stay for their time", "delete them in Cloud SQL, when they may go")
+        yield hold(resource, "its automated backups stay for their time", _UNWANTED)
+    last = settings.get("finalBackupConfig") or {}
+    if last.get("enabled") is True:
+        yield hold(resource, f"a last backup is made, and stays for {int(last['retentionDays'])} days", _UNWANTED)
     yield hold(resource, "its name is not given again for a week", "nothing to do; the next one has another")
 
 
@@ -44,7 +48,8 @@ def _key(resource: Listed) -> Iterator[Hold]:
     yield hold(
         resource,
         f"its versions are destroyed {days} days later, cost nothing until then, and its name stays for ever",
-        f"nothing to do; `gcloud kms keys versions restore 1 --key {resource.identity}` saves one within that time",
+        f"nothing to do; `gcloud kms keys versions list --key {resource.identity}` names them, and `gcloud kms keys "
+        f"versions restore VERSION --key {resource.identity}` saves one within that time: each that encrypted",
     )
 
 

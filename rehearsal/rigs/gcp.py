@@ -138,6 +138,8 @@ def _native(key: str) -> GcpNative:
         key=key,
         images=f"{LOCATION}-docker.pkg.dev/{PROJECT}/{PREFIX}",
         attachment=None,
+        network=None,
+        zones=(),
         alerts=f"projects/{PROJECT}/topics/{PREFIX}-alerts",
         alarms={name: (f"{PREFIX}-{name}-errors", f"{PREFIX}-{name}-latency") for name in ENDPOINTS},
         schedules=SCHEDULES,

@@ -39,6 +39,11 @@ SCHEDULES = json.dumps(
 )
 REGULATED = {"regulated": "true"}
 OWNING = {"aws": {"owns_job_logs": "true"}, "gcp": {"owns_metadata": "true"}}
+NETWORK = {
+    "network": "projects/lending-models/global/networks/shared",
+    "subnet": "projects/lending-models/regions/europe-west3/subnetworks/shared",
+    "attachment": "projects/lending-models/regions/europe-west3/networkAttachments/shared",
+}
 USED = {
     "aws": {
         "network": '{"vpc": "vpc-1", "subnets": ["subnet-1", "subnet-2"], "security_group": "sg-1"}',
@@ -48,7 +53,7 @@ USED = {
         "oidc": json.dumps({"arn": PROVIDER}),
     },
     "gcp": {
-        "network": json.dumps({name: f"projects/shared/{name}-1" for name in ("network", "subnet", "attachment")}),
+        "network": json.dumps(NETWORK),
         "key": '{"id": "projects/shared/locations/europe-west3/keyRings/r/cryptoKeys/1"}',
         "database": '{"url": "postgresql://db:5432/trivet"}',
         "images": '{"url": "europe-west3-docker.pkg.dev/shared/models"}',

@@ -50,6 +50,86 @@ OF_GCP = faults(
     ("a bucket that may be opened", setting("Bucket", "store", publicAccessPrevention="inherited")),
     ("a bucket with access lists", setting("Bucket", "records", uniformBucketLevelAccess=False)),
     ("a bucket that anybody may read", setting("BucketIAMMember", "logs-delivery", member="allUsers")),
+    (
+        "a bucket that a binding gives everybody",
+        adding(
+            "gcp:storage/bucketIAMBinding:BucketIAMBinding",
+            "open",
+            bucket="b",
+            role="roles/storage.objectViewer",
+            members=["serviceAccount:a@b.iam.gserviceaccount.com", "allUsers"],
+        ),
+    ),
+    (
+        "objects that an access list gives everybody",
+        adding(
+            "gcp:storage/defaultObjectAccessControl:DefaultObjectAccessControl",
+            "open",
+            bucket="b",
+            role="READER",
+            entity="allUsers",
+        ),
+    ),
+    (
+        "a project that a binding gives away",
+        adding(
+            "gcp:projects/iAMBinding:IAMBinding",
+            "open",
+            project="lending-models",
+            role="roles/owner",
+            members=["allUsers"],
+        ),
+    ),
+    (
+        "a key that a binding gives everybody",
+        adding(
+            "gcp:kms/cryptoKeyIAMBinding:CryptoKeyIAMBinding",
+            "open",
+            cryptoKeyId="k",
+            role="roles/cloudkms.cryptoKeyDecrypter",
+            members=["allAuthenticatedUsers"],
+        ),
+    ),
+    (
+        "a ring of keys for anybody",
+        adding(
+            "gcp:kms/keyRingIAMMember:KeyRingIAMMember",
+            "open",
+            keyRingId="r",
+            role="roles/cloudkms.cryptoKeyDecrypter",
+            member="allUsers",
+        ),
+    ),
+    (
+        "a role that signs as others",
+        setting("IAMCustomRole", "role-runner", permissions=["iam.serviceAccounts.signJwt"]),
+    ),
+    (
+        "a role that others delegate to",
+        setting("IAMCustomRole", "role-runner", permissions=["iam.serviceAccounts.implicitDelegation"]),
+    ),
+    (
+        "a role that may open buckets",
+        setting("IAMCustomRole", "role-runner", permissions=["storage.buckets.setIamPolicy"]),
+    ),
+    (
+        "a machine with a public address",
+        adding(
+            "gcp:compute/instance:Instance", "look", machineType="e2-small", networkInterfaces=[{"accessConfigs": [{}]}]
+        ),
+    ),
+    (
+        "a firewall open to a part of the internet",
+        adding(
+            "gcp:compute/firewall:Firewall",
+            "part",
+            network="network",
+            direction="EGRESS",
+            destinationRanges=["8.0.0.0/8"],
+            allows=[{"protocol": "tcp"}],
+            logConfig={"metadata": "INCLUDE_ALL_METADATA"},
+        ),
+    ),
     ("a bucket without versions", setting("Bucket", "store", versioning={"enabled": False})),
     ("a bucket with a key of Google's", setting("Bucket", "records", encryption=None)),
     ("a bucket whose readers nobody sees", setting("Bucket", "records", logging=None)),

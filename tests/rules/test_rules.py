@@ -207,6 +207,14 @@ def test_the_tags_that_rules_ask_for_are_those_that_the_stack_gives():
     assert account.OWN_TAGS == (STACK_TAG, ENVIRONMENT_TAG, MANAGED_TAG)
 
 
+def test_labels_are_looked_for_as_google_cloud_has_them():
+    bearing = {"trivet-stack": "a", "trivet-environment": "prod", "trivet-managed-by": "pulumi", "cost-center": "17"}
+    provider = Resource("pulumi:providers:gcp", "gcp", {"project": "p", "defaultLabels": json.dumps(bearing)})
+    for asked, found in (("Cost Center", []), ("Owner", ["the default labels lack owner"])):
+        wrong = violations(RULES, [provider], Setting("prod", required_tags=(asked,)))
+        assert [one.message for one in wrong if one.rule.id == "gcp-labels"] == found
+
+
 def test_rules_need_nothing_but_the_standard_library():
     script = (
         "import sys; sys.path.append(sys.argv[1]); import trivet.governance.rules; "

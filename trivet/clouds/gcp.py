@@ -66,8 +66,8 @@ GCP = Cloud(
             Capability.ACCELERATORS: Claim(Support.NATIVE, "machine types with GPUs, or GPUs attached"),
             Capability.PRIVATE_NETWORK: Claim(
                 Support.NATIVE,
-                "jobs reach the stack's network by a network attachment; an endpoint is asked at the private address "
-                "of Google's APIs",
+                "jobs are in the stack's network by a network attachment, and reach Google's APIs and the internet by "
+                "Google's own; an endpoint is a shared public one, asked from the network at Google's private address",
             ),
         }
     ),

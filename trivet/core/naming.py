@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -27,12 +27,15 @@ class Naming:
     :param prefix: of what all names of a stack begin with.
     :param longest_prefix: in characters.
     :param part: of what follows the prefix, such as an endpoint's name.
+    :param tag: of the key of a tag, and :param written: how such a key is written where it is not taken as it is.
     """
 
     account: Rule
     prefix: Rule
     longest_prefix: int
     part: Rule
+    tag: Rule = Rule(r".+", "at least one character")
+    written: Callable[[str], str] = str
 
     def wrong_account(self, account: str | None) -> Iterator[str]:
         """What is wrong with the account, if something is."""
@@ -53,3 +56,13 @@ class Naming:
         for name in names:
             if not self.part.holds(name):
                 yield f"{name!r} is no name here: use {self.part.words}"
+
+    def wrong_tags(self, tags: Iterable[str]) -> Iterator[str]:
+        """What is wrong with each of these keys, and which would become one."""
+        known: dict[str, str] = {}
+        for tag in tags:
+            if not self.tag.holds(tag):
+                yield f"{tag!r} in trivet:tags is no tag here: use {self.tag.words}"
+            if other := known.get(self.written(tag)):
+                yield f"{other!r} and {tag!r} in trivet:tags would both be written {self.written(tag)!r} here"
+            known[self.written(tag)] = tag

@@ -86,6 +86,8 @@ class GcpNative(Document):
     key: str = Field(description="`projects/P/locations/R/keyRings/RING/cryptoKeys/KEY`, of all that is stored.")
     images: str | None = Field(description="`R-docker.pkg.dev/P/REPOSITORY`; none where it is off.")
     attachment: str | None = Field(description="The network attachment of jobs; none where the network is off.")
+    network: str | None = Field(description="`projects/P/global/networks/NETWORK`, in which jobs look up `zones`.")
+    zones: tuple[str, ...] = Field(description="Private zones of the network that jobs see, each with its last dot.")
     alerts: str = Field(description="`projects/P/topics/TOPIC`.")
     alarms: dict[str, tuple[str, ...]] = Field(
         description="Display names of alert policies, by endpoint: what a release is rolled back by."

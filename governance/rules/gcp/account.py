@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from trivet.clouds.gcpnames import label
 from trivet.governance.rules.base import Graph, Resource, Setting, opened, rule, stack_rule
 
 PROVIDER = "pulumi:providers:gcp"
@@ -17,7 +18,7 @@ OWN_LABELS = ("trivet-stack", "trivet-environment", "trivet-managed-by")
 def labels(resource: Resource, setting: Setting) -> Iterator[str]:
     """Labels are the provider's default ones, so that no resource that takes any can be without."""
     present = opened(resource.inputs.get("defaultLabels"))
-    if missing := [name for name in (*OWN_LABELS, *map(str.lower, setting.required_tags)) if not present.get(name)]:
+    if missing := [name for name in (*OWN_LABELS, *map(label, setting.required_tags)) if not present.get(name)]:
         yield f"the default labels lack {', '.join(missing)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trivet.governance.rules.base import Resource, Setting, rule
-from trivet.governance.rules.gcp.identity import ANYBODY
+from trivet.governance.rules.gcp.identity import strangers
 
 ENDPOINT = "gcp:vertex/aiEndpoint:AiEndpoint"
 KEPT = (
@@ -15,7 +15,10 @@ KEPT = (
     "gcp:vertex/aiMetadataStore:AiMetadataStore",
     "gcp:vertex/aiTensorboard:AiTensorboard",
 )
-MEMBER = "gcp:vertex/aiEndpointIamMember:AiEndpointIamMember"
+MEMBERS = (
+    "gcp:vertex/aiEndpointIamMember:AiEndpointIamMember",
+    "gcp:vertex/aiEndpointIamBinding:AiEndpointIamBinding",
+)
 NOTEBOOK = "gcp:workbench/instance:Instance"
 
 
@@ -25,10 +28,10 @@ def encrypted(resource: Resource, _: Setting) -> Iterator[str]:
         yield "its key is Google's"
 
 
-@rule("gai-members", "No endpoint answers anybody", "Google, Vertex AI access control", "critical", MEMBER)
+@rule("gai-members", "No endpoint answers anybody", "Google, Vertex AI access control", "critical", *MEMBERS)
 def members(resource: Resource, _: Setting) -> Iterator[str]:
-    if resource.inputs.get("member") in ANYBODY:
-        yield f"{resource.inputs['member']} may ask it"
+    if found := strangers(resource):
+        yield f"{found} may ask it"
 
 
 @rule("gai-notebook", "No notebook is on the internet", "Google, VAI-CO-4.1; Checkov CKV2_GCP_28", "high", NOTEBOOK)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trivet.governance.rules.base import Resource, Setting, rule
-from trivet.governance.rules.gcp.identity import ANYBODY
+from trivet.governance.rules.gcp.identity import strangers
 
 REPOSITORY = "gcp:artifactregistry/repository:Repository"
-MEMBER = "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember"
+MEMBERS = (
+    "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember",
+    "gcp:artifactregistry/repositoryIamBinding:RepositoryIamBinding",
+)
 
 
 @rule("gar-immutable", "Tags of images do not move", "Google, Artifact Registry, immutable tags", "high", REPOSITORY)
@@ -29,7 +32,7 @@ def scanned(resource: Resource, _: Setting) -> Iterator[str]:
         yield "nobody scans its images"
 
 
-@rule("gar-members", "No image is anybody's", "Checkov CKV_GCP_101", "critical", MEMBER)
+@rule("gar-members", "No image is anybody's", "Checkov CKV_GCP_101", "critical", *MEMBERS)
 def members(resource: Resource, _: Setting) -> Iterator[str]:
-    if resource.inputs.get("member") in ANYBODY:
-        yield f"{resource.inputs['member']} may pull it"
+    if found := strangers(resource):
+        yield f"{found} may pull it"

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trivet.governance.rules.base import Resource, Setting, rule
-from trivet.governance.rules.gcp.identity import ANYBODY
+from trivet.governance.rules.gcp.identity import strangers
 
 KEY = "gcp:kms/cryptoKey:CryptoKey"
-MEMBER = "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember"
+MEMBERS = (
+    "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember",
+    "gcp:kms/cryptoKeyIAMBinding:CryptoKeyIAMBinding",
+    "gcp:kms/keyRingIAMMember:KeyRingIAMMember",
+    "gcp:kms/keyRingIAMBinding:KeyRingIAMBinding",
+)
 _ROTATION_S, _LEAST_S, _BINDING_S = 90 * 86_400, 86_400, 30 * 86_400
 
 
@@ -36,10 +41,10 @@ def hardware(resource: Resource, setting: Setting) -> Iterator[str]:
         yield f"it is {level or 'SOFTWARE'}"
 
 
-@rule("gkms-members", "No key is for anybody", "CIS GCP 5.0 1.10", "critical", MEMBER)
+@rule("gkms-members", "No key is for anybody", "CIS GCP 5.0 1.10", "critical", *MEMBERS)
 def members(resource: Resource, _: Setting) -> Iterator[str]:
-    if resource.inputs.get("member") in ANYBODY:
-        yield f"{resource.inputs['member']} may use it"
+    if found := strangers(resource):
+        yield f"{found} may use it"
 
 
 def _seconds(period: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from trivet.governance.rules.base import Graph, Resource, Setting, among_rule, rule
 
@@ -11,7 +12,16 @@ SUBNET = "gcp:compute/subnetwork:Subnetwork"
 FIREWALL = "gcp:compute/firewall:Firewall"
 POLICY = "gcp:dns/policy:Policy"
 _GATES = ("gcp:compute/routerNat:RouterNat", "gcp:compute/route:Route", "gcp:compute/vPNTunnel:VPNTunnel")
-_WIDEST = 8  # bits of a private range
+MACHINES = ("gcp:compute/instance:Instance", "gcp:compute/instanceTemplate:InstanceTemplate")
+_WITHIN = [
+    ip_network(one)
+    for one in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"),
+        "199.36.153.4/30",  # restricted.googleapis.com
+        "199.36.153.8/30",  # private.googleapis.com
+    )
+]
+"""Ranges that are not the internet's: RFC 1918, RFC 6598, RFC 4193; Virtual Private Cloud, Private Google Access."""
 
 
 @rule("gvpc-own", "A network is none of Google's making", "CIS GCP 5.0 3.1", "high", NETWORK)
@@ -65,5 +75,22 @@ def gates(_resource: Resource, _: Setting) -> Iterator[str]:
     yield "it leads out of the network"
 
 
+@rule("gvpc-machines", "No machine has an address of the internet's", "CIS GCP 5.0 4.9", "high", *MACHINES)
+def machines(resource: Resource, _: Setting) -> Iterator[str]:
+    interfaces = resource.inputs.get("networkInterfaces") or []
+    if any("accessConfigs" in one or "ipv6AccessConfigs" in one for one in interfaces):
+        yield "it has a public address"
+
+
 def _is_wide(range_: str) -> bool:
-    return int(range_.partition("/")[2] or 32) < _WIDEST
+    """Whether some of it is the internet's; ``ip_network.is_private`` calls 0.0.0.0/0 private on some Pythons."""
+    asked = ip_network(range_, strict=False)
+    return not any(_holds(one, asked) for one in _WITHIN)
+
+
+def _holds(outer: IPv4Network | IPv6Network, inner: IPv4Network | IPv6Network) -> bool:
+    return (
+        outer.version == inner.version
+        and outer[0] <= inner[0]  # pyright: ignore[reportOperatorIssue]  of one version
+        and inner[-1] <= outer[-1]  # pyright: ignore[reportOperatorIssue]
+    )

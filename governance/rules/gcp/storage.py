@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trivet.governance.rules.base import Graph, Resource, Setting, among_rule, rule, stack_rule
-from trivet.governance.rules.gcp.identity import ANYBODY
+from trivet.governance.rules.gcp.identity import strangers
 
 BUCKET = "gcp:storage/bucket:Bucket"
-MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
+MEMBERS = (
+    "gcp:storage/bucketIAMMember:BucketIAMMember",
+    "gcp:storage/bucketIAMBinding:BucketIAMBinding",
+    "gcp:storage/bucketAccessControl:BucketAccessControl",
+    "gcp:storage/defaultObjectAccessControl:DefaultObjectAccessControl",
+    "gcp:storage/objectAccessControl:ObjectAccessControl",
+)
 DATASET = "gcp:bigquery/dataset:Dataset"
 
 
@@ -24,15 +30,16 @@ def uniform(resource: Resource, _: Setting) -> Iterator[str]:
         yield "an object may have an access list of its own"
 
 
-@rule("gcs-members", "No bucket is anybody's", "CIS GCP 5.0 5.1", "critical", MEMBER)
+@rule("gcs-members", "No bucket is anybody's", "CIS GCP 5.0 5.1", "critical", *MEMBERS)
 def members(resource: Resource, _: Setting) -> Iterator[str]:
-    if resource.inputs.get("member") in ANYBODY:
-        yield f"{resource.inputs['member']} may do {resource.inputs.get('role')}"
+    if found := strangers(resource):
+        yield f"{found} may do {resource.inputs.get('role')}"
 
 
 @rule("gcs-versioned", "Buckets keep versions", "Checkov CKV_GCP_78", "high", BUCKET)
 def versioned(resource: Resource, _: Setting) -> Iterator[str]:
-    if (resource.inputs.get("versioning") or {}).get("enabled") is not True:
+    """But not one whose objects nobody can write over: Cloud Storage takes no versions beside a retention policy."""
+    if not resource.has("retentionPolicy") and (resource.inputs.get("versioning") or {}).get("enabled") is not True:
         yield "its objects have no versions"
 
 

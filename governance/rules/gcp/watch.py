@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trivet.governance.rules.base import Graph, Resource, Setting, rule, stack_rule
-from trivet.governance.rules.gcp.identity import ANYBODY
+from trivet.governance.rules.gcp.identity import strangers
 
 LOGS = "gcp:logging/projectBucketConfig:ProjectBucketConfig"
 AUDIT = "gcp:projects/iAMAuditConfig:IAMAuditConfig"
 TOPIC = "gcp:pubsub/topic:Topic"
-MEMBER = "gcp:pubsub/topicIAMMember:TopicIAMMember"
+MEMBERS = ("gcp:pubsub/topicIAMMember:TopicIAMMember", "gcp:pubsub/topicIAMBinding:TopicIAMBinding")
 ALERT = "gcp:monitoring/alertPolicy:AlertPolicy"
 BUCKET = "gcp:storage/bucket:Bucket"
 _YEAR_DAYS, _REGULATED_DAYS = 365, 3650
@@ -57,10 +57,10 @@ def topics(resource: Resource, _: Setting) -> Iterator[str]:
         yield "its key is Google's"
 
 
-@rule("gtopic-members", "No topic is anybody's", "Checkov CKV_GCP_99", "high", MEMBER)
+@rule("gtopic-members", "No topic is anybody's", "Checkov CKV_GCP_99", "high", *MEMBERS)
 def members(resource: Resource, _: Setting) -> Iterator[str]:
-    if resource.inputs.get("member") in ANYBODY:
-        yield f"{resource.inputs['member']} may {resource.inputs.get('role')}"
+    if found := strangers(resource):
+        yield f"{found} may {resource.inputs.get('role')}"
 
 
 @rule("galert-heard", "Every alert tells somebody", "Google Well-Architected, Operational excellence", "medium", ALERT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,8 +10,9 @@ import pulumi
 import pulumi_gcp as gcp
 
 from trivet.clouds.gcpnames import labels
+from trivet.core.errors import ConfigError
 from trivet.infra.names import fitted, prefix
-from trivet.infra.settings import Settings
+from trivet.infra.settings import HOW, Settings
 from trivet.infra.stacks.context import StackContext, tags_of
 
 _AGENTS = {
@@ -20,6 +22,16 @@ _AGENTS = {
     "sqladmin": "gcp-sa-cloud-sql",
 }
 """Services whose agent is made when it is asked for, and what its name ends in: IAM, "Service agents"."""
+
+
+def check_id(setting: str, said: object, form: str) -> None:
+    """Refuse the id of what is used where it is of another kind or in another region; an output is not known yet.
+
+    :param form: what it has to be, with words in capitals for what may be anything.
+    :raises ConfigError: saying that.
+    """
+    if isinstance(said, str) and not re.fullmatch(re.sub(r"\b[A-Z]+\b", "[^/]+", form), said):
+        raise ConfigError(f"{said!r} in trivet:{setting} is not {form}.", HOW)
 
 
 @dataclass(frozen=True)

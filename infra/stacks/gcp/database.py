@@ -24,6 +24,7 @@ _TIERS = {1: "db-f1-micro", 2: "db-custom-2-7680"}
 _GIB, _MOST_GIB = 10, 200
 _LONGEST = 80  # characters of an instance's name: 98 with the project's, whose id has 30 at most, less the colon
 _MOST_LOG_DAYS = 7  # for which point-in-time recovery keeps the logs of an instance of this edition
+_LAST_DAYS = 365  # the most for which Cloud SQL keeps a final backup: gcloud sql instances delete
 _FLAGS = {
     "cloudsql.iam_authentication": "on",
     "cloudsql.enable_pgaudit": "on",
@@ -49,6 +50,11 @@ class Database:
 
     url: pulumi.Input[str]
     instance: gcp.sql.DatabaseInstance | None = None
+
+    @property
+    def zones(self) -> list[pulumi.Output[str]]:
+        """Private zones of the network in which it is found."""
+        return [self.instance.dns_name] if self.instance else []
 
 
 def check(settings: Settings) -> None:
@@ -108,6 +114,11 @@ def _instance(context: Context, keys: Keys) -> gcp.sql.DatabaseInstance:
             disk_autoresize_limit=_MOST_GIB,
             deletion_protection_enabled=profile.protects,
             retain_backups_on_delete=profile.last_backup,
+            final_backup_config=(
+                gcp.sql.DatabaseInstanceSettingsFinalBackupConfigArgs(enabled=True, retention_days=_LAST_DAYS)
+                if profile.last_backup
+                else None
+            ),
             ip_configuration=gcp.sql.DatabaseInstanceSettingsIpConfigurationArgs(
                 ipv4_enabled=False,
                 ssl_mode="ENCRYPTED_ONLY",  # with an IAM log-in, whose token is the password

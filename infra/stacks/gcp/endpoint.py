@@ -1,4 +1,9 @@
-"""Endpoint shells: an endpoint of Vertex AI without a model, and its alert policies; the runtime deploys to it."""
+"""Endpoint shells: an endpoint of Vertex AI without a model, and its alert policies; the runtime deploys to it.
+
+They are shared public endpoints, which answer whoever IAM lets. One of Private Service Connect would be asked within
+the network alone, but its service attachment is "only populated if the endpoint is deployed" (Vertex AI,
+PrivateServiceConnectConfig), so that no stack can lead the network to it before the runtime has deployed a model.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ nothing; a key that something kept still needs is kept whole, and a later stack 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -15,7 +16,7 @@ import pulumi_gcp as gcp
 from trivet.infra.names import fitted
 from trivet.infra.settings import Settings
 from trivet.infra.stacks.context import is_needed_later
-from trivet.infra.stacks.gcp.context import Context
+from trivet.infra.stacks.gcp.context import Context, check_id
 
 IDS = ("id",)
 """What names a key that is used."""
@@ -57,17 +58,28 @@ class Keys:
         return [self.allows[service]] if service in self.allows else []
 
 
+def check(settings: Settings) -> None:
+    """:raises ConfigError: for a used key that is none, or lies in another region than what it is to encrypt."""
+    if settings.key.mode == "use":
+        form = f"projects/P/locations/{settings.region}/keyRings/RING/cryptoKeys/KEY"
+        check_id("key", settings.key.ids(*IDS)["id"], form)
+
+
 def create(context: Context) -> Keys:
-    """Make both keys; the one for data is used where one is there."""
+    """Make both keys; the one for data is used where one is there.
+
+    The services' agents are made in both cases: a key that is used can be opened to nobody who is not there.
+    """
     settings = context.settings.key
     ring = gcp.kms.KeyRing(context.name("keys"), location=context.region, opts=context.holding())
     signing = _signing_key(context, ring)
     allows: dict[str, pulumi.Resource] = {}
+    members = _members(context)
     if settings.mode == "use":
         data: pulumi.Input[str] = settings.ids(*IDS)["id"]
     else:
         key = _data_key(context, ring)
-        data, allows = key.id, _allowed(context, key)
+        data, allows = key.id, _allowed(context, key, members)
     version = gcp.kms.get_kms_crypto_key_version_output(crypto_key=signing.id, opts=context.asking(signing))
     return Keys(
         data=data,
@@ -109,13 +121,18 @@ def _template(context: Context, algorithm: str) -> gcp.kms.CryptoKeyVersionTempl
     )
 
 
-def _allowed(context: Context, key: gcp.kms.CryptoKey) -> dict[str, pulumi.Resource]:
-    """One leave for each service that encrypts for the stack, and for nobody else."""
+def _allowed(
+    context: Context, key: gcp.kms.CryptoKey, members: Mapping[str, pulumi.Output[str]]
+) -> dict[str, pulumi.Resource]:
+    """One leave for each service that encrypts for the stack, and for nobody else.
+
+    Where the key outlives the stack these do, too, as its children: what is kept could not be read without them.
+    """
     return {
         service: gcp.kms.CryptoKeyIAMMember(
             f"key-{service}", crypto_key_id=key.id, role=_USES, member=member, opts=context.under(key).options
         )
-        for service, member in _members(context).items()
+        for service, member in members.items()
     }
 
 

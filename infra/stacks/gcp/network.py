@@ -9,7 +9,8 @@ from hashlib import sha256
 import pulumi
 import pulumi_gcp as gcp
 
-from trivet.infra.stacks.gcp.context import Context
+from trivet.infra.settings import Settings
+from trivet.infra.stacks.gcp.context import Context, check_id
 from trivet.infra.stacks.gcp.grants import custom_role
 from trivet.infra.stacks.gcp.keys import Keys
 
@@ -28,6 +29,8 @@ _ATTACHING = (
     "compute.regionOperations.get",
 )
 """What Vertex AI does to an attachment when a job comes: lets its own side of the connection in."""
+_PEER = "roles/dns.peer"
+"""Without it a job does not see the network's private zones: Vertex AI, PscInterfaceConfig.dns_peering_configs."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,26 @@ class Network:
     attachment: pulumi.Input[str]
 
 
+def check(settings: Settings) -> None:
+    """:raises ConfigError: for a used network whose parts are none, or are in another region."""
+    if settings.network.mode == "use":
+        ids, here = settings.network.ids(*IDS), f"projects/P/regions/{settings.region}"
+        check_id("network", ids["network"], "projects/P/global/networks/NETWORK")
+        check_id("network", ids["subnet"], f"{here}/subnetworks/SUBNET")
+        check_id("network", ids["attachment"], f"{here}/networkAttachments/ATTACHMENT")
+
+
 def create(context: Context, keys: Keys) -> Network | None:
     """Make the network, or use one; none where it is off, which only ``dev`` should be."""
     settings = context.settings.network
     if settings.mode == "off":
         return None
     if settings.mode == "use":
-        return Network(**settings.ids(*IDS))
+        used = Network(**settings.ids(*IDS))
+        # Rights in another's project are that one's to give: docs/gcp.md names them.
+        if str(used.attachment).startswith(f"projects/{context.project}/"):
+            _leave(context, keys)
+        return used
     network = gcp.compute.Network(
         "network",
         name=context.name("network"),
@@ -169,10 +185,6 @@ def record(
 
 def _attachment(context: Context, keys: Keys, subnet: gcp.compute.Subnetwork) -> pulumi.Output[str]:
     """By which jobs reach the subnet; Vertex AI itself writes into it whom it lets in."""
-    role = custom_role(context, keys, "attaching", _ATTACHING)
-    leave = gcp.projects.IAMMember(
-        "attaching", project=context.project, role=role.name, member=context.agent("aiplatform"), opts=context.options
-    )
     return gcp.compute.NetworkAttachment(
         "attachment",
         name=context.name("attachment"),
@@ -180,9 +192,20 @@ def _attachment(context: Context, keys: Keys, subnet: gcp.compute.Subnetwork) ->
         connection_preference="ACCEPT_MANUAL",
         subnetworks=[subnet.id],
         opts=pulumi.ResourceOptions.merge(
-            context.after(leave), pulumi.ResourceOptions(ignore_changes=["producerAcceptLists"])
+            context.after(*_leave(context, keys)), pulumi.ResourceOptions(ignore_changes=["producerAcceptLists"])
         ),
     ).id
+
+
+def _leave(context: Context, keys: Keys) -> list[pulumi.Resource]:
+    """What lets Vertex AI bring jobs into the network, and see its names."""
+    role = custom_role(context, keys, "attaching", _ATTACHING)
+    return [
+        gcp.projects.IAMMember(
+            what, project=context.project, role=given, member=context.agent("aiplatform"), opts=context.options
+        )
+        for what, given in (("attaching", role.name), ("peering", _PEER))
+    ]
 
 
 def forwarding_name(prefix: str) -> str:

@@ -18,6 +18,7 @@ import pulumi_gcp as gcp
 from trivet.clouds.gcpnames import labels
 from trivet.core.errors import ConfigError
 from trivet.infra.clock import crontab
+from trivet.infra.names import fitted
 from trivet.infra.settings import ScheduleSettings, Settings
 from trivet.infra.stacks.gcp.alerts import Alerts, logged, policy
 from trivet.infra.stacks.gcp.context import Context
@@ -29,7 +30,6 @@ from trivet.platforms.jobplaces import VERTEX
 from trivet.platforms.scheduled import task_key
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-_LATEST_S, _RETRIES = 3600, 3
 _ANSWER_S = 60
 _LONGEST_DISPLAY = 128  # characters of a job's display name
 
@@ -44,6 +44,8 @@ class Work:
     key: pulumi.Input[str]
     images: pulumi.Input[str] | None
     attachment: pulumi.Input[str] | None
+    network: pulumi.Input[str] | None
+    zones: list[pulumi.Output[str]]
     leave: list[pulumi.Resource]
 
 
@@ -75,9 +77,8 @@ def create(context: Context, work: Work, alerts: Alerts) -> None:
             schedule=crontab(one.at),
             time_zone=one.timezone,
             attempt_deadline=f"{_ANSWER_S}s",
-            retry_config=gcp.cloudscheduler.JobRetryConfigArgs(
-                retry_count=_RETRIES, max_retry_duration=f"{_LATEST_S}s"
-            ),
+            # A request names no job: one whose answer was lost would start a second. What was not begun is told.
+            retry_config=gcp.cloudscheduler.JobRetryConfigArgs(retry_count=0),
             http_target=gcp.cloudscheduler.JobHttpTargetArgs(
                 uri=f"https://{context.region}-aiplatform.googleapis.com/v1/{context.here('customJobs')}",
                 http_method="POST",
@@ -107,19 +108,21 @@ def _request(context: Context, settings: ScheduleSettings, work: Work) -> pulumi
     owner = (pulumi.get_project(), pulumi.get_stack(), context.settings.environment)
     own = labels_of(*owner, labels(context.settings.tags), schedule=settings.name)
 
-    def written(store: str, account: str, key: str, image: str, attachment: str | None) -> str:
+    def written(image: str, **around: Any) -> str:
         request = job_request(
-            Surroundings(store, account, key, attachment),
-            context.name(settings.name, _LONGEST_DISPLAY),
+            Surroundings(**around),
+            # With a space, which the name of an attempt of another job has not: that is looked for by its name.
+            fitted(f"schedule {context.name(settings.name)}", _LONGEST_DISPLAY),
             settings.name,
             machines,
             image=image,
             seconds=max(1, ceil(settings.timeout.total_seconds())),
-            environment={STORE: store, TASK: task_key(settings.name), RUN: f"${VERTEX}"},
+            environment={STORE: around["store"], TASK: task_key(settings.name), RUN: f"${VERTEX}"},
             labels=own,
         )
         return base64.b64encode(json.dumps(request).encode()).decode()
 
     image = machines.image or pulumi.Output.concat(work.images or "", "/", name(TRAINING))
     found: dict[str, Any] = {"store": work.store, "account": work.trainer, "key": work.key, "image": image}
-    return pulumi.Output.all(**found, attachment=work.attachment).apply(lambda known: written(**known))
+    where = {"attachment": work.attachment, "network": work.network, "zones": pulumi.Output.all(*work.zones)}
+    return pulumi.Output.all(**found, **where).apply(lambda known: written(**known))

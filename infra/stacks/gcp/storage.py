@@ -28,7 +28,7 @@ class Storage:
 
 
 def create(context: Context, keys: Keys) -> Storage:
-    """Make the buckets: versioned, encrypted with the stack's key, closed to the world, their readers logged."""
+    """Make the buckets: versioned or retained, encrypted with our key, closed to the world, their readers logged."""
     logs = _bucket(context, keys, LOGS)
     delivery = gcp.storage.BucketIAMMember(
         "logs-delivery",
@@ -57,7 +57,8 @@ def _bucket(
     """A bucket with everything that guards it.
 
     :param logged: where its readers are noted, and what lets that be written.
-    :param retained: whether nobody can delete an object before its time; in ``prod`` that cannot be undone.
+    :param retained: whether nobody can delete an object before its time; in ``prod`` that cannot be undone. Cloud
+        Storage takes no versions beside that, and needs none: nothing can be written over either.
     """
     settings = context.settings
     options = keys.holding(context, "storage")
@@ -69,7 +70,7 @@ def _bucket(
         location=context.region.upper(),
         uniform_bucket_level_access=True,
         public_access_prevention="enforced",
-        versioning=gcp.storage.BucketVersioningArgs(enabled=True),
+        versioning=gcp.storage.BucketVersioningArgs(enabled=not retained),
         encryption=gcp.storage.BucketEncryptionArgs(default_kms_key_name=keys.data),
         soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=_SOFT_S),
         logging=(

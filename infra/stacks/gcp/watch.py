@@ -115,6 +115,9 @@ def _data(filter_: str, aligner: str, reducer: str) -> dict[str, Any]:
 def trail(context: Context, keys: Keys, storage: Storage) -> None:
     """Who read or wrote which object, who used which key, who called which endpoint; and what jobs and servers said.
 
+    Which services log who read and wrote is the project's own setting, one for each service, whoever makes it: it stays
+    when the stack goes, as another stack, or whoever set up the project, may rely on it.
+
     Both go to a bucket of logs of the stack's own, beside what the project keeps for everybody.
     """
     if context.settings.audit.mode != "create":
@@ -126,7 +129,7 @@ def trail(context: Context, keys: Keys, storage: Storage) -> None:
             project=context.project,
             service=f"{service}.googleapis.com",
             audit_log_configs=[kind(log_type=one) for one in ("ADMIN_READ", "DATA_READ", "DATA_WRITE")],
-            opts=context.options,
+            opts=context.keeping(context.options, keeps=True),
         )
     settings = context.settings
     bucket = gcp.logging.ProjectBucketConfig(

@@ -29,6 +29,10 @@ _STORAGE = {
         "ref Buckets: insert, 409 conflict; types UploadModelRequest.model_id, CreateEndpointRequest.endpoint_id",
     ),
     "bucket-empty": Constraint("Only an empty bucket is deleted.", "ref Buckets: delete; XML API, BucketNotEmpty"),
+    "retained-or-versioned": Constraint(
+        "A bucket has a retention policy or keeps versions, and not both.",
+        "SonarSource, rule RSPEC-6412; terraform-example-foundation, pull request 898: mutually exclusive",
+    ),
     "properties-known": Constraint(
         "A bucket's or an object's description has no properties but those of the resource.",
         "ref Buckets and Objects, Resource representations",

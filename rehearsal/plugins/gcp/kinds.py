@@ -23,10 +23,12 @@ class Google(Stored):
 
     :param protected: whether it cannot be deleted until the program says so.
     :param numeric: whether its name is a number.
+    :param overwrites: whether making what is there already changes it, as a part of a project's IAM policy does.
     """
 
     protected: bool = False
     numeric: bool = False
+    overwrites: bool = False
 
     def choose_name(self, name: str, separator: str, end: str) -> str:
         """See :class:`Kind`; Google Cloud takes lower case only."""
@@ -79,8 +81,11 @@ class Google(Stored):
         :raises TrivetError: for what Google Cloud would refuse of it.
         """
         rules.check(account, self.short, inputs)
+        rules.check_labels(self.derived(account, inputs).get("effectiveLabels", {}))
+        identity = self._text(self.identity, self.bag(account, inputs))
+        if self.overwrites and account.store.find(self.token, identity):
+            return identity, self.update(account, identity, {}, inputs)
         if rules.is_kept(self.short):
-            identity = self._text(self.identity, self.bag(account, inputs))
             rules.refuse_burnt(account, self.token, self.short, identity)
         return super().create(account, urn, inputs)
 
@@ -108,6 +113,7 @@ def google(
     needs: tuple[str, ...] = (),
     protected: bool = False,
     numeric: bool = False,
+    overwrites: bool = False,
     kind: type[Google] = Google,
     **served: Any,
 ) -> Google:
@@ -130,6 +136,7 @@ def google(
         needs=needs,
         protected=protected,
         numeric=numeric,
+        overwrites=overwrites,
         **served,
     )
 

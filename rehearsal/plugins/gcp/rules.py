@@ -137,6 +137,7 @@ KEPT_NAMES = {
     "iam:WorkloadIdentityPool": "IAM, Delete a pool: its ID is not used again for 30 days",
     "projects:IAMCustomRole": "IAM, Deleting a custom role: its ID is not used again for 37 days",
     "sql:DatabaseInstance": "Cloud SQL, Delete instances: the name is not used again for a week",
+    "cloudquota:SQuotaPreference": "Cloud Quotas API v1, quotaPreferences: it has no delete",
     "logging:ProjectBucketConfig": "Cloud Logging, Delete a bucket: it is pending deletion for 7 days",
 }
 """Types whose deleted objects keep their names, and where that is said."""
@@ -162,6 +163,7 @@ AGENTS: dict[str, tuple[str, str]] = {
 }
 """By type: where its key is named, and as whom the service uses it; each service's guide "Customer-managed keys"."""
 _USES = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+_KEY, _VALUE = re.compile(r"[a-z][a-z0-9_-]{0,62}"), re.compile(r"[a-z0-9_-]{0,63}")
 _OWN = re.compile(r'metric\.type\s*=\s*"(custom\.googleapis\.com/[^"]+)"')
 
 Check = Callable[[Account, str, Properties], Iterator[Exception]]
@@ -173,7 +175,7 @@ def check(account: Account, short: str, inputs: Properties) -> None:
     :param short: the type, such as ``storage:Bucket``.
     :raises TrivetError: for the first rule that it breaks.
     """
-    for rule in (_named, _leave, _measured, _described, _members):
+    for rule in (_named, _leave, _measured, _described, _members, _preferred):
         for error in rule(account, short, inputs):
             raise error
 
@@ -205,6 +207,19 @@ def _named(account: Account, short: str, inputs: Properties) -> Iterator[Excepti
         yield ConfigError(f"{said!r} is no name of a {short}: it needs {rule.words} ({rule.source}).")
     if short == "sql:DatabaseInstance" and len(f"{account.facts['project']}:{said}") > 98:
         yield ConfigError(f"{said!r} and the project have more than 98 characters together.")
+
+
+def check_labels(labels: Mapping[str, Any]) -> None:
+    """Hold all labels of an object to Google Cloud, Requirements for labels.
+
+    :raises ConfigError: for those that are none.
+    """
+    bad = [key for key, value in labels.items() if not (_KEY.fullmatch(key) and _VALUE.fullmatch(str(value)))]
+    if bad:
+        raise ConfigError(
+            f"{', '.join(map(repr, bad))} is no label: a key has 1 to 63 small letters, digits, hyphens and "
+            "underscores, a letter first, and so has a value, but for the letter (Requirements for labels)."
+        )
 
 
 def _leave(account: Account, short: str, inputs: Properties) -> Iterator[Exception]:
@@ -247,6 +262,18 @@ def _members(account: Account, short: str, inputs: Properties) -> Iterator[Excep
     email = member.removeprefix("serviceAccount:")
     if not account.store.exists("gcp", f"projects/{project}/serviceAccounts/{email}"):
         yield NotFound(f"Service account {email} does not exist.", "Make it first, and depend on it.")
+
+
+def _preferred(account: Account, short: str, inputs: Properties) -> Iterator[Exception]:
+    """There is one preference for a quota and its dimensions: Cloud Quotas API, QuotaPreference."""
+    if short != "cloudquota:SQuotaPreference":
+        return
+    same = ("parent", "service", "quotaId", "dimensions")
+    for other in account.store.all():
+        if not other.token.endswith("SQuotaPreference") or other.inputs.get("name") == inputs.get("name"):
+            continue
+        if all(other.inputs.get(one) == inputs.get(one) for one in same):
+            yield Taken(f"{other.id} is there for {inputs.get('quotaId')} already.")
 
 
 def _at(value: Any, path: str) -> Any:

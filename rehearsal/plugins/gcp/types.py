@@ -51,7 +51,7 @@ _ALL = [
     ),
     google("projects:IAMMember", "{project}/{role}/{member}", _MEMBER),
     google("projects:IAMCustomRole", "projects/{project}/roles/{roleId}", outputs={"name": "{id}"}),
-    google("projects:IAMAuditConfig", "{project}/audit_config/{service}"),
+    google("projects:IAMAuditConfig", "{project}/audit_config/{service}", overwrites=True),
     google(
         "serviceaccount:Account",
         f"projects/{{project}}/serviceAccounts/{_EMAIL}",

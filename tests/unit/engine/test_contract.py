@@ -9,6 +9,7 @@ from trivet.core.errors import TrivetError
 A = {"name": "a", "props": {"content": "1"}}
 B = {"name": "b", "props": {"content": "2"}, "takes": ["a"]}
 C = {"name": "c", "props": {"content": "3"}, "after": ["b"]}
+NOT_KEPT = {"retain_on_delete": False}
 
 
 def with_(item: dict, props: dict | None = None, **options: object) -> dict:
@@ -102,6 +103,22 @@ def test_retained_resources_stay(world):
     world.driver.destroy()
 
     assert world.files() == {"a.a": "1"}
+
+
+def test_how_a_resource_ends_is_as_its_parent_s_unless_it_says_so(world):
+    group = {"name": "g", "group": True, "options": {"retain_on_delete": True}}
+    kept = {"name": "kept", "parent": "g"}
+    world.graph(group, kept, {"name": "below", "parent": "kept"}, with_({"name": "gone", "parent": "kept"}, **NOT_KEPT))
+    world.up()
+
+    world.driver.destroy()
+
+    assert world.files() == {"kept.a": "", "below.a": ""}
+    world.graph(with_(A, protect=True), {"name": "z", "parent": "a"})
+    world.up()
+    world.graph(with_(A, protect=True))
+    with pytest.raises(TrivetError, match="protect"):
+        world.up()
 
 
 def test_ignored_changes(world):

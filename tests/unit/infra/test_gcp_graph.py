@@ -34,8 +34,13 @@ BASE = {
 }
 OFF = dict.fromkeys(("network", "database", "images", "oidc", "audit", "catalog", "batch"), "off")
 KEY = "projects/shared/locations/europe-west3/keyRings/r/cryptoKeys/1"
+NETWORK = {
+    "network": "projects/lending-models/global/networks/shared",
+    "subnet": "projects/lending-models/regions/europe-west3/subnetworks/shared",
+    "attachment": "projects/lending-models/regions/europe-west3/networkAttachments/shared",
+}
 USE = {
-    "network": json.dumps({name: f"projects/shared/{name}-1" for name in ("network", "subnet", "attachment")}),
+    "network": json.dumps(NETWORK),
     "key": json.dumps({"id": KEY}),
     "database": '{"url": "postgresql://db:5432/trivet"}',
     "images": '{"url": "europe-west3-docker.pkg.dev/shared/models"}',
@@ -69,8 +74,8 @@ def graph(profile: str) -> dict[str, dict[str, Any]]:
 
 
 def of(profile: str, kind: str) -> dict[str, dict[str, Any]]:
-    found = {tuple(key.split("::")): one for key, one in graph(profile).items()}
-    return {name: one for (type_, name), one in found.items() if type_.rsplit(":", 1)[-1] == kind}
+    """By name; the type is that of the key, as some resources have an input that is called type."""
+    return {key.split("::")[1]: one for key, one in graph(profile).items() if f":{kind}::" in key}
 
 
 def kinds(profile: str) -> set[str]:
@@ -103,7 +108,9 @@ def test_buckets_are_closed_versioned_and_encrypted(profile):
     assert of(profile, "Bucket").keys() == {"store", "records", "logs"}
     for name, bucket in of(profile, "Bucket").items():
         assert bucket["uniformBucketLevelAccess"] is True and bucket["publicAccessPrevention"] == "enforced"
-        assert bucket["versioning"] == {"enabled": True} and bucket["encryption"] == {"defaultKmsKeyName": key}
+        assert bucket["versioning"] == {"enabled": "retentionPolicy" not in bucket} and bucket["encryption"] == {
+            "defaultKmsKeyName": key
+        }
         assert ("logging" in bucket) == (name != "logs")
 
 
@@ -134,6 +141,12 @@ def test_each_service_that_encrypts_has_one_leave_and_no_other_has():
     assert not [one for one in of("use", "CryptoKeyIAMMember").values() if "Encrypter" in one["role"]]
 
 
+def test_what_is_used_is_open_to_services_that_are_there():
+    agents = {one["service"].partition(".")[0] for one in of("use", "ServiceIdentity").values()}
+    assert agents == {"aiplatform", "pubsub"}, "so that the owner of the key can let them in"
+    assert {"attaching", "peering"} <= of("use", "IAMMember").keys()
+
+
 def test_nothing_is_open_to_the_world():
     rules = of("prod", "Firewall")
     assert all(one["sourceRanges"] == ["0.0.0.0/0"] for one in [rules["deny-in"]]) and "allows" not in rules["deny-in"]
@@ -152,6 +165,7 @@ def test_the_database_is_private_encrypted_and_has_no_password_of_ours():
     assert settings["ipConfiguration"]["ipv4Enabled"] is False
     assert settings["ipConfiguration"]["sslMode"] == "ENCRYPTED_ONLY"
     assert settings["backupConfiguration"]["backupRetentionSettings"]["retainedBackups"] == 35
+    assert settings["finalBackupConfig"] == {"enabled": True, "retentionDays": 365}
     assert settings["availabilityType"] == "REGIONAL" and instance["deletionProtection"] is True
     assert {"rootPassword", "password"}.isdisjoint(instance) and instance["encryptionKeyName"]
     users = {one["name"] for one in of("prod", "User").values()}
@@ -169,7 +183,9 @@ def test_no_account_has_more_than_its_own_roles(profile):
     for kind in ("IAMMember", "BucketIAMMember", "RepositoryIamMember"):
         for name, one in of(profile, kind).items():
             ours = one["role"].startswith("projects/lending-models/roles/")
-            assert ours or name in {"logs-delivery", "deployer-from-github"} or name.split("-as-")[0] in ACTS_AS, name
+            assert (
+                ours or name in {"logs-delivery", "deployer-from-github", "peering"} or name.split("-as-")[0] in ACTS_AS
+            ), name
     for one in of(profile, "IAMCustomRole").values():
         assert one["permissions"] and not any("*" in each or "setIamPolicy" in each for each in one["permissions"])
 
@@ -226,6 +242,24 @@ def test_a_schedule_asks_vertex_ai_for_a_job_as_the_scheduler():
     assert asked["labels"]["trivet-schedule"] == "nightly" and not of("prod", "Job")
 
 
+def test_no_run_of_a_schedule_is_begun_twice_or_taken_for_an_attempt_of_a_job():
+    job = of("scheduled", "Job")["schedule-nightly"]
+    assert job["retryConfig"] == {"retryCount": 0}
+    # Names of jobs are parts of a path, so that none of their attempts is called like that.
+    assert " " in json.loads(base64.b64decode(job["httpTarget"]["body"]))["displayName"]
+
+
+def test_jobs_see_the_zone_in_which_the_database_is():
+    asked = json.loads(base64.b64decode(of("scheduled", "Job")["schedule-nightly"]["httpTarget"]["body"]))
+    native, zone = run("scheduled")["output"]["native"], of("scheduled", "ManagedZone")["database"]["dnsName"]
+    where = {"targetProject": "lending-models", "targetNetwork": "trivet-scheduled-network"}
+    assert asked["jobSpec"]["pscInterfaceConfig"] == {
+        "networkAttachment": native["attachment"], "dnsPeeringConfigs": [{"domain": zone, **where}]
+    }  # fmt: skip
+    assert native["zones"] == [zone] and run("use")["output"]["native"]["zones"] == []
+    assert of("scheduled", "IAMMember")["peering"]["role"] == "roles/dns.peer"
+
+
 def test_vertex_ai_takes_the_job_that_a_schedule_asks_for():
     """Held to the SDK's own message, member by member."""
     from google.cloud.aiplatform_v1 import CustomJob
@@ -260,7 +294,8 @@ def test_every_condition_says_what_cloud_monitoring_asks_for(profile):
 
 
 def test_quotas_and_the_store_of_metadata_are_asked_for_where_config_says_so():
-    quota = of("regulated", "SQuotaPreference")["quota-0"]
+    quota = of("regulated", "SQuotaPreference")["quota-CustomModelTrainingCPUs"]
+    assert quota["name"] == "custommodeltrainingcpus-europe-west3", "the same for every stack: Google keeps one"
     assert quota["quotaConfig"] == {"preferredValue": "64"} and quota["dimensions"] == {"region": "europe-west3"}
     assert of("regulated", "AiMetadataStore")["metadata"]["name"] == "default"
     assert not kinds("prod") & {"SQuotaPreference", "AiMetadataStore"}
@@ -312,12 +347,23 @@ def test_a_time_is_said_as_cloud_scheduler_says_it(said, crontab_):
         ({"private_services": '["kms"]'}, "trivet:private_services is a setting of AWS alone"),
         ({"network": '{"network": "n"}'}, "attachment is missing, subnet is missing"),
         ({"network": "off"}, "database needs a network"),
+        (
+            {"key": json.dumps({"id": KEY.replace("west3", "west1")})},
+            "is not projects/P/locations/europe-west3/keyRings",
+        ),
+        (
+            {"network": json.dumps(NETWORK | {"network": "n"})},
+            "'n' in trivet:network is not projects/P/global/networks",
+        ),
         ({"key": "off"}, "trivet:key cannot be 'off' on Google Cloud: choose create or use"),
         ({"images": '{"url": "ghcr.io/lending/models"}'}, "no repository of Artifact Registry"),
         ({"schedules": NIGHTLY, "images": "off"}, "so the schedule 'nightly' has no image"),
         ({"schedules": '[{"name": "last", "at": "cron(0 8 L * ? *)"}]'}, "no years and no L, W or #"),
         ({"quotas": '{"CustomModelTrainingCPUs": 64}', "alert_emails": "[]"}, "trivet:alert_emails names none"),
         ({"prefix": "google"}, "not goog"),
+        ({"prefix": "my-google"}, "no google within"),
+        ({"tags": '{"2024-team": "a"}'}, "'2024-team' in trivet:tags is no tag here"),
+        ({"tags": '{"Cost Center": "a", "cost-center": "b"}'}, "would both be written 'cost-center' here"),
     ],
 )
 def test_what_is_wrong_is_named_before_anything_is_made(config, message):

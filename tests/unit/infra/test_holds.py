@@ -26,6 +26,20 @@ REPOSITORY, SECRET = "aws:ecr/repository:Repository", "aws:secretsmanager/secret
     ("kind", "inputs", "expected"),
     [
         (BUCKET, {}, [("it may hold objects", True)]),
+        (
+            "gcp:sql/databaseInstance:DatabaseInstance",
+            {
+                "settings": {
+                    "retainBackupsOnDelete": True,
+                    "finalBackupConfig": {"enabled": True, "retentionDays": 365},
+                }
+            },
+            [
+                ("its automated backups stay for their time", False),
+                ("a last backup is made, and stays for 365 days", False),
+                ("its name is not given again for a week", False),
+            ],
+        ),
         (BUCKET, {"forceDestroy": True}, []),
         (
             BUCKET,

@@ -29,6 +29,7 @@ CONFIG = {
     "tags": '{"cost-center": "17"}',
     "database": "create",
 }
+AUDIT = "gcp:projects/iAMAuditConfig:IAMAuditConfig"
 PROGRAM = """
 from trivet.infra import settings
 from trivet.infra.export import export
@@ -58,8 +59,9 @@ def cloud(google: Fake, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Asked:
 
 
 def left(stack: Stack) -> list[str]:
-    """What is in the store but names that Google does not give again."""
-    return [f"{one.token} {one.id}" for one in stack.store.all() if not one.token.startswith(BURNT)]
+    """What is in the store but names that Google does not give again, and which services of the project log."""
+    kept = (BURNT, AUDIT)
+    return [f"{one.token} {one.id}" for one in stack.store.all() if not one.token.startswith(kept)]
 
 
 def lying(cloud: Asked) -> list[str]:
@@ -91,8 +93,27 @@ def test_the_stack_is_made_found_the_same_and_leaves_only_what_google_keeps(stac
     # What is enabled stays so, and is let go of all the same.
     assert stack.driver.destroy()["delete"] == made["create"]
     assert left(stack) == [] and lying(cloud) == []
+    logging = {one.inputs["service"].partition(".")[0] for one in stack.store.all() if one.token == AUDIT}
+    assert logging == {"aiplatform", "cloudkms", "storage"}, "another stack's, too"
     versions = cloud.ask("GET", f"/v1/{outputs.native.key}/cryptoKeyVersions")["cryptoKeyVersions"]
     assert {one["state"] for one in versions} == {"DESTROY_SCHEDULED"}
+
+
+def test_a_quota_stays_as_it_was_asked_for_when_the_stack_goes(stack: Stack, cloud: Asked):
+    stack.up(program(quotas='{"CustomModelTrainingCPUs": 64}'))
+    stack.driver.destroy()
+    here = "projects/rehearsal-project/locations/global/quotaPreferences/custommodeltrainingcpus-europe-west3"
+    assert [one for one in left(stack) if one.endswith(here)]
+
+
+def test_where_records_outlive_the_stack_so_do_their_key_and_the_leave_to_use_it(stack: Stack, cloud: Asked):
+    stack.up(program(regulated="true", protect="false"))
+    key = stack.outputs()["trivet"]["native"]["key"]
+    stack.driver.destroy()
+    kept = [one for one in left(stack) if "CryptoKeyIAMMember" in one and key in one]
+    assert [one for one in kept if "gs-project-accounts" in one], kept
+    versions = cloud.ask("GET", f"/v1/{key}/cryptoKeyVersions")["cryptoKeyVersions"]
+    assert {one["state"] for one in versions} == {"ENABLED"}
 
 
 def test_the_stack_can_be_made_again_where_it_was(stack: Stack, cloud: Asked):
@@ -152,6 +173,15 @@ gcp.monitoring.AlertPolicy("silent", display_name="silent", combiner="OR", condi
     "condition_absent": {"duration": "120s", "filter": '%smetric.type = "custom.googleapis.com/trivet/x/verdict"'},
 }])
 """
+QUOTAS = """
+import pulumi_gcp as gcp
+said = {"parent": "projects/lending", "service": "compute.googleapis.com", "quota_id": "CPUS"}
+asked = {"quota_config": {"preferred_value": "64"}, "dimensions": {"region": "europe-west3"}}
+mine = gcp.cloudquota.SQuotaPreference("mine", name="mine", **said, **asked)
+gcp.cloudquota.SQuotaPreference(
+    "other", name="other", **said, **asked, opts=pulumi.ResourceOptions(depends_on=[mine])
+)
+"""
 RULE = """
 import pulumi_gcp as gcp
 net = gcp.compute.Network("net", auto_create_subnetworks=False)
@@ -166,6 +196,8 @@ gcp.compute.GlobalForwardingRule("apis", name="to-google", target="all-apis", ne
         (POLICY % 'resource.type = "global" AND ', "Cannot find metric"),
         (POLICY % "", 'must specify a restriction on "resource.type"'),
         (RULE, "1 to 20 small letters and digits"),
+        (QUOTAS, "mine is there for CPUS already"),
+        ("import pulumi_gcp as gcp\ngcp.pubsub.Topic('t', labels={'2024-team': 'a'})", "'2024-team' is no label"),
         ("import pulumi_gcp as gcp\ngcp.serviceaccount.Account('a', account_id='short')", "6 to 30 small letters"),
         (
             "import pulumi_gcp as gcp\ngcp.iam.WorkloadIdentityPool('a', workload_identity_pool_id='gcp-pool')",

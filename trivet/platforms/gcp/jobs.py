@@ -63,7 +63,9 @@ class GcpJobs(Part, Jobs):
     @property
     def _around(self) -> Surroundings:
         native = self._native
-        return Surroundings(self._outputs.store, native.trainer, native.key, native.attachment)
+        return Surroundings(
+            self._outputs.store, native.trainer, native.key, native.attachment, native.network, native.zones
+        )
 
     def _training(self, spec: JobSpec, name: str) -> dict[str, Any]:
         """The request of a job, once its task lies in the store; its container fetches its inputs itself."""

@@ -12,12 +12,17 @@ Request = dict[str, Any]
 
 
 class Surroundings(NamedTuple):
-    """Where a stack's jobs run: URL of the store, service account, names of the key and the network attachment."""
+    """Where a stack's jobs run: URL of the store, service account, names of the key and the network attachment.
+
+    :param network: `projects/P/global/networks/NETWORK`, whose private :param zones: jobs see.
+    """
 
     store: str
     account: str
     key: str
     attachment: str | None
+    network: str | None = None
+    zones: Sequence[str] = ()
 
 
 def job_request(
@@ -57,13 +62,23 @@ def job_request(
         "baseOutputDirectory": {"outputUriPrefix": f"{around.store}/checkpoints/{folder}"},
     }
     if around.attachment:
-        spec["pscInterfaceConfig"] = {"networkAttachment": around.attachment}
+        spec["pscInterfaceConfig"] = _interface(around)
     return {
         "displayName": name,
         "jobSpec": spec,
         "labels": dict(labels),
         "encryptionSpec": {"kmsKeyName": around.key},
     }
+
+
+def _interface(around: Surroundings) -> Request:
+    """The way into the stack's network; without the peering its private zones are not seen: PscInterfaceConfig."""
+    interface: Request = {"networkAttachment": around.attachment}
+    if around.network and around.zones:
+        _, project, *_, network = around.network.split("/")
+        seen = {"targetProject": project, "targetNetwork": network}
+        interface["dnsPeeringConfigs"] = [{"domain": zone, **seen} for zone in around.zones]
+    return interface
 
 
 def variables(environment: Mapping[str, str]) -> list[Request]:

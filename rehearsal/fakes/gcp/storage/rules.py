@@ -6,7 +6,9 @@ import base64
 import hashlib
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import google_crc32c
 
@@ -34,6 +36,13 @@ def check_bucket_name(constraints: Constraints, name: str) -> None:
         and not _is_address(name)
     )
     constraints.demand("bucket-names", good, invalid(f"Invalid bucket name: '{name}'", "InvalidBucketName"))
+
+
+def check_retained(constraints: Constraints, bucket: Mapping[str, Any]) -> None:
+    """:raises Refused: for a bucket that is to keep versions of what cannot be written over."""
+    both = bool(bucket.get("retentionPolicy")) and bool((bucket.get("versioning") or {}).get("enabled"))
+    said = "Object versioning cannot be enabled on a bucket with a retention policy."
+    constraints.demand("retained-or-versioned", not both, invalid(said))
 
 
 def check_object_name(constraints: Constraints, name: str) -> None:

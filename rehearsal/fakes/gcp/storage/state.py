@@ -17,6 +17,7 @@ from trivet.rehearsal.fakes.gcp.storage.rules import (
     check_bucket_name,
     check_metadata,
     check_object_name,
+    check_retained,
     crc32c_of,
     invalid,
     md5_of,
@@ -106,6 +107,7 @@ class Storage:
     def make(self, name: str, project: str, properties: dict[str, Any]) -> Bucket:
         """:raises Refused: for a bad name, and for one that is taken."""
         check_bucket_name(self.constraints, name)
+        check_retained(self.constraints, properties)
         with self.lock:
             taken = of_storage(
                 409,
@@ -138,10 +140,15 @@ class Storage:
             del self._buckets[name]
 
     def change_bucket(self, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Bucket:
-        """Give it other properties."""
+        """Give it other properties.
+
+        :raises Refused: for those that exclude each other.
+        """
         with self.lock:
             bucket = self.bucket(name)
-            bucket.properties = change(bucket.properties)
+            changed = change(bucket.properties)
+            check_retained(self.constraints, changed)
+            bucket.properties = changed
             bucket.metageneration += 1
             bucket.updated = now()
             return bucket

@@ -39,6 +39,15 @@ def test_a_buckets_name_is_one_that_a_bucket_may_have(gcp: Project, name: str):
     assert make() == ""
 
 
+def test_a_bucket_is_retained_or_versioned(gcp: Project):
+    both = {"retentionPolicy": {"retentionPeriod": "60"}, "versioning": {"enabled": True}}
+    make = lambda: said(gcp.send("POST", "/storage/v1/b?project=p", json.dumps({"name": "one", **both}).encode()))  # noqa: E731
+    change = lambda: said(gcp.send("PATCH", PLAIN, json.dumps(both).encode()))  # noqa: E731
+    assert "cannot be enabled" in make() and "cannot be enabled" in change()
+    gcp.fake.switch("retained-or-versioned", False)
+    assert make() == change() == ""
+
+
 def test_names_with_dots_may_be_longer(gcp: Project):
     name = ".".join(["a" * 63] * 3)
     assert refused(lambda: gcp.storage.create_bucket(name)) == ""
