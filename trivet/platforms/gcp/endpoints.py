@@ -198,7 +198,6 @@ class GcpEndpoints(Part, Endpoints):
 
         :raises NotReady: saying so, where that was the release's own fault.
         """
-        wrote = last_error(self._clients, of_endpoint(hosted.at.rpartition("/")[2]))
         there = {one.id: one.share for one in hosted.deployed()}
         known = {*before, *(one.id for one in plan)}
         back = {one: share for one, share in _getting(before).items() if one in there}
@@ -206,11 +205,19 @@ class GcpEndpoints(Part, Endpoints):
         if now != back and now.keys() <= known:  # else somebody else's release serves
             hosted.split(back)
         hosted.undeploy(one.id for one in plan if one.id in there and one.id not in before)
-        reason = f"{why.message}{f' The server: {wrote}' if wrote else ''}"
+        reason = f"{why.message}{self._wrote(hosted)}"
         self._keeping(hosted.name).fail(plan, reason)
         if isinstance(why, NotReady):
             went = "went back to what it served before" if any(before.values()) else "did not become ready"
             raise NotReady(f"The endpoint {hosted.name} {went}: {reason}", "Read its log.") from (why.__cause__ or why)
+
+    def _wrote(self, hosted: Hosted) -> str:
+        """The sentence of the server's own log, where that can be read: nothing else waits for it."""
+        try:
+            sentence = last_error(self._clients, of_endpoint(hosted.at.rpartition("/")[2]))
+        except TrivetError:
+            return ""
+        return sentence and f" The server: {sentence}"
 
     def _empty(self, hosted: Hosted) -> None:
         there = hosted.deployed()

@@ -107,9 +107,13 @@ def test_a_linear_release_takes_over_step_by_step(
     assert {75, 50, 25} <= set(seen)
 
 
+@pytest.mark.parametrize("log", ["", "PERMISSION_DENIED", "UNAVAILABLE"])
 def test_an_alarm_takes_a_canary_back(
-    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, deployed: Deployed
+    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, deployed: Deployed, log: str
 ) -> None:
+    """Also while nobody can read the server's log, which would only say why."""
+    if log:
+        rig.fake.fault("entries.list", service="logging", code=log, times=60)
     platform.endpoints.apply(spec_of(1))
     before = deployed()
     careful = spec_of(2, native=native(rollout="canary", step=10, bake=timedelta(minutes=10)))
