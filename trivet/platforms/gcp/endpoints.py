@@ -130,10 +130,12 @@ class GcpEndpoints(Part, Endpoints):
         self._tidy(name)
 
     def pause(self, name: str) -> EndpointState:
-        hosted = self._hosted(name)
-        if serving := self._serving(name, hosted.described()):
-            self._keeping(name).pause(serving)
+        hosted, keeping = self._hosted(name), self._keeping(name)
+        there = hosted.described()
+        if serving := self._serving(name, there):
+            keeping.pause(serving)
             point("endpoint.pausing")
+        if serving or (keeping.paused() is not None and deployed_on(there)):  # a pause that was cut off
             self._empty(hosted)  # its models stay
         return self.state(name)
 
@@ -223,6 +225,7 @@ class GcpEndpoints(Part, Endpoints):
         there = hosted.deployed()
         if any(one.share for one in there):
             hosted.split({})
+        point("endpoint.silenced")
         hosted.undeploy(one.id for one in there)
 
     def _serving(self, name: str, there: Mapping[str, Any]) -> Plan:

@@ -126,7 +126,9 @@ def test_an_endpoint_is_finished_by_the_next_call(
 
     assert call("pause", empty, "endpoint.pausing") == -signal.SIGKILL
     assert platform.endpoints.state(empty).status is EndpointStatus.READY
+    assert call("pause", empty, "endpoint.silenced") == -signal.SIGKILL
     assert platform.endpoints.pause(empty).status is EndpointStatus.STOPPED
+    assert deployed() == {}
     assert call("resume", empty, "endpoint.resuming") == -signal.SIGKILL
     assert platform.endpoints.resume(empty).releases == two.releases
 
