@@ -2,12 +2,13 @@
 
 Vertex AI names jobs itself, and takes one that is asked for twice for two. So the store says which is which: each
 attempt is an object, ``jobs/NAME/attempts/0001.json``, that is written once and names the job, and the newest is the
-job. A job whose creator was killed, or got no answer, before that was written is found by its display name and taken
-up; of two that two callers made at once the one that is written counts, and the other is cancelled by its creator.
+job. Before that a word is written that nobody else has, which the job bears as a label. By it a job is found and taken
+up whose creator was killed, or got no answer, before the job was written: no earlier stack of this name has it.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -38,7 +39,15 @@ STATES = {
 }
 DEADLINE_EXCEEDED = 4  # google.rpc.Code: Vertex AI's own ending, which nobody asked for
 
+WORD = "trivet-attempt"  # the label that an attempt's jobs bear
+
 Kind = Literal["training", "scoring"]
+
+
+class Begun(Document):
+    """By which word the jobs of an attempt are found."""
+
+    word: str
 
 
 class Written(Document):
@@ -127,10 +136,11 @@ class Attempts:
         if newest and newest.state in (JobState.RUNNING, JobState.SUCCEEDED):
             return
         number = newest.number + 1 if newest else 1
-        name = self._display_name(ref, number)
-        asked = request(name)
+        word = self._word(ref, number)
+        asked = request(self._display_name(ref, number))
+        asked["labels"] = {**asked["labels"], WORD: word}
         job = ensure(
-            lambda: self._unwritten(name),
+            lambda: self._unwritten(word),
             lambda: self._clients.post("aiplatform", f"v1/{self._clients.parent}/customJobs", asked),
             f"Job {ref.id}",
         )
@@ -155,9 +165,15 @@ class Attempts:
                 if STATES.get(now["state"]) is JobState.RUNNING and now["state"] != "JOB_STATE_CANCELLING":
                     raise  # else it ended meanwhile
 
-    def _unwritten(self, name: str) -> str | None:
-        """The oldest job of this display name, by its resource name."""
-        path, wanted = f"v1/{self._clients.parent}/customJobs", f'display_name="{name}"'
+    def _word(self, ref: JobRef, number: int) -> str:
+        """The word of an attempt: whoever writes it first says it for all."""
+        key = f"jobs/{ref.id}/begun/{number:04d}.json"
+        self._store.create(key, Begun(word=secrets.token_hex(8)).canonical())
+        return Begun.model_validate_json(self._store.get(key)).word
+
+    def _unwritten(self, word: str) -> str | None:
+        """The oldest job of an attempt, by its resource name."""
+        path, wanted = f"v1/{self._clients.parent}/customJobs", f'labels.{WORD}="{word}"'
         found = list(self._clients.pages("aiplatform", path, "customJobs", filter=wanted))
         return min(found, key=lambda one: (one["createTime"], one["name"]))["name"] if found else None
 
