@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,6 +15,8 @@ from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.specs import GcpJob, JobNative, JobSpec, JobState, ScoringSpec
 from trivet.core.waiting import wait_for
+from trivet.platforms.gcp.attempts import runs
+from trivet.platforms.gcp.labels import whose
 from trivet.platforms.gcp.session import GcpPlatform
 from trivet.rehearsal.fakes.gcp import LOCATION, PROJECT
 from trivet.rehearsal.rigs.gcp import PREFIX, STACK, GcpRig
@@ -99,6 +102,35 @@ def test_two_who_submit_the_same_at_once_start_one_job_that_counts(rig: GcpRig, 
         assert list(pool.map(lambda platform: platform.jobs.submit(spec), (one, two))) == [JobRef(spec.name)] * 2
     assert ended(JobRef(spec.name)) is JobState.SUCCEEDED
     assert list(rig.platform.jobs.logs(JobRef(spec.name))) == ["ran"]
+
+
+def test_of_two_who_look_before_either_creates_one_job_runs_and_none_after_it_is_cancelled(
+    rig: GcpRig, job: Job, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, together = job("import time; time.sleep(600)"), threading.Barrier(2, timeout=60)
+
+    def running() -> list[str]:
+        path = f"v1/{rig.clients.parent}/customJobs"
+        found = rig.clients.pages("aiplatform", path, "customJobs", filter=whose("rehearsal", STACK))
+        return [one["name"] for one in found if f"-{spec.name}-" in one["displayName"] and runs(one)]
+
+    def submit(platform: GcpPlatform) -> JobRef:
+        post = platform.clients.post
+
+        def met(service: str, path: str, *given: Any, **more: Any) -> Any:
+            if path.endswith("/customJobs"):
+                together.wait()
+            return post(service, path, *given, **more)
+
+        monkeypatch.setattr(platform.clients, "post", met)
+        return platform.jobs.submit(spec)
+
+    with ThreadPoolExecutor() as pool, rig.reconnect() as one, rig.reconnect() as two:
+        assert list(pool.map(submit, (one, two))) == [JobRef(spec.name)] * 2  # type: ignore[arg-type]  Google Cloud's
+    assert running() == [described(rig, JobRef(spec.name))["name"]]
+    rig.platform.jobs.cancel(JobRef(spec.name))
+    assert running() == []
+    assert ended(JobRef(spec.name)) is JobState.CANCELLED
 
 
 def over(platform: Platform, ref: JobRef) -> JobState | None:
