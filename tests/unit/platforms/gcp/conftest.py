@@ -11,7 +11,9 @@ import pytest
 from tests.unit.platforms.cases import empty, ended, job, new_name, spec_of, version_of
 from trivet.core.platform import Platform
 from trivet.platforms.gcp import clients, hosted, rollout, session
-from trivet.rehearsal.rigs.gcp import GcpRig
+from trivet.platforms.gcp.session import GcpPlatform
+from trivet.rehearsal.fakes.gcp import LOCATION, PROJECT
+from trivet.rehearsal.rigs.gcp import PREFIX, STACK, GcpRig
 
 __all__ = ["empty", "ended", "job", "new_name", "spec_of", "version_of"]
 
@@ -58,6 +60,26 @@ def platform(rig: GcpRig) -> Iterator[Platform]:
     """A platform of the test's own, as another process would have it."""
     with rig.reconnect() as ready:
         yield ready
+
+
+@pytest.fixture
+def stack(rig: GcpRig, new_name: Callable[[], str]) -> Iterator[Callable[..., GcpPlatform]]:
+    """Another stack in the same project, or this one in another life: with a store of its own, without endpoints."""
+    made: list[GcpPlatform] = []
+
+    def make(*, name: str = STACK, prefix: str = PREFIX) -> GcpPlatform:
+        bucket = f"{prefix}-{new_name()}-store"
+        rig.clients.post("storage", "storage/v1/b", {"name": bucket, "location": LOCATION}, project=PROJECT)
+        native = rig.outputs.native.model_copy(update={"prefix": prefix})
+        changed = {"stack": name, "store": f"gs://{bucket}", "native": native, "endpoints": {}}
+        made.append(GcpPlatform(rig.outputs.model_copy(update=changed), rig.reconnect().clients))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.outputs.stack != STACK:
+            one.clear()
+        one.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -18,8 +18,7 @@ from trivet.core.waiting import wait_for
 from trivet.platforms.gcp.attempts import runs
 from trivet.platforms.gcp.labels import whose
 from trivet.platforms.gcp.session import GcpPlatform
-from trivet.rehearsal.fakes.gcp import LOCATION, PROJECT
-from trivet.rehearsal.rigs.gcp import PREFIX, STACK, GcpRig
+from trivet.rehearsal.rigs.gcp import STACK, GcpRig
 
 Job = Callable[..., JobSpec]
 Stack = Callable[..., Platform]
@@ -34,25 +33,6 @@ else:
     print("kept", flush=True)
     time.sleep(600)
 """
-
-
-@pytest.fixture
-def stack(rig: GcpRig, new_name: Callable[[], str]) -> Iterator[Stack]:
-    """Another stack in the same project, or this one in a life of its own: with a store that is new."""
-    made: list[Platform] = []
-
-    def make(spec: JobSpec, *, name: str = STACK, prefix: str = PREFIX) -> Platform:
-        bucket = f"{prefix}-{new_name()}-store"
-        rig.clients.post("storage", "storage/v1/b", {"name": bucket, "location": LOCATION}, project=PROJECT)
-        native = rig.outputs.native.model_copy(update={"prefix": prefix})
-        changed = {"stack": name, "store": f"gs://{bucket}", "native": native}
-        made.append(GcpPlatform(rig.outputs.model_copy(update=changed), rig.reconnect().clients))
-        made[-1].store.put(spec.source, rig.platform.store.get(spec.source))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def described(rig: GcpRig, ref: JobRef) -> Any:
@@ -138,16 +118,21 @@ def over(platform: Platform, ref: JobRef) -> JobState | None:
     return None if state is JobState.RUNNING else state
 
 
+def with_source(platform: Platform, other: Platform, spec: JobSpec) -> Platform:
+    platform.store.put(spec.source, other.store.get(spec.source))
+    return platform
+
+
 def test_a_job_of_an_earlier_life_of_the_stack_is_none_of_this_one(
     platform: Platform, job: Job, ended: Ended, stack: Stack
 ) -> None:
     spec = job("print('ran')")
     ref = platform.jobs.submit(spec)
     assert ended(ref) is JobState.SUCCEEDED
-    again = stack(spec)
+    again = with_source(stack(), platform, spec)
     again.jobs.submit(spec)
     assert wait_for(lambda: over(again, ref), "The job", seconds=60, longest=0.2) is JobState.SUCCEEDED
-    assert again.store.list(spec.output)
+    assert list(again.jobs.logs(ref)) == ["ran"]
     assert described_by(again, ref)["name"] != described_by(platform, ref)["name"]
 
 
@@ -155,14 +140,14 @@ def test_names_that_say_the_same_with_their_stacks_prefixes_are_two_jobs(
     rig: GcpRig, job: Job, stack: Stack, new_name: Callable[[], str]
 ) -> None:
     spec, name = job("print('ran')"), new_name()
-    one, two = stack(spec, name="loan", prefix="loan"), stack(spec, name="loan-dev", prefix="loan-dev")
+    one, two = (with_source(stack(name=each, prefix=each), rig.platform, spec) for each in ("loan", "loan-dev"))
     first = one.jobs.submit(spec.model_copy(update={"name": f"dev-{name}"}))
     second = two.jobs.submit(spec.model_copy(update={"name": name}))
     assert described_by(one, first)["name"] != described_by(two, second)["name"]
     for platform, ref in ((one, first), (two, second)):
         state = wait_for(lambda p=platform, r=ref: over(p, r), "The job", seconds=60, longest=0.2)
         assert state is JobState.SUCCEEDED
-        assert platform.store.list(spec.output)
+        assert list(platform.jobs.logs(ref)) == ["ran"]
 
 
 def test_a_job_that_somebody_deleted_has_failed_and_may_be_run_again(
