@@ -59,8 +59,9 @@ def model_of(
 
 
 def family(shell: EndpointShell) -> str:
-    """What the ids of an endpoint's models begin with, and no other endpoint's do."""
-    return f"{plain(shell.name, MOST_NAME - DIGITS - 1)}-"
+    """What the ids of an endpoint's models begin with, and no other endpoint's do; a number is no beginning of one."""
+    name = f"endpoint-{shell.name}" if shell.name.isdigit() else shell.name
+    return f"{plain(name, MOST_NAME - DIGITS - 1)}-"
 
 
 def plain(name: str, most: int = MOST_NAME) -> str:

@@ -11,6 +11,7 @@ import pytest
 from tests.unit.platforms.cases import empty, ended, job, new_name, spec_of, version_of
 from trivet.core.platform import Platform
 from trivet.platforms.gcp import clients, hosted, rollout, session
+from trivet.platforms.gcp.labels import labels_of
 from trivet.platforms.gcp.session import GcpPlatform
 from trivet.rehearsal.fakes.gcp import LOCATION, PROJECT
 from trivet.rehearsal.rigs.gcp import PREFIX, STACK, GcpRig
@@ -69,7 +70,8 @@ def stack(rig: GcpRig, new_name: Callable[[], str]) -> Iterator[Callable[..., Gc
 
     def make(*, name: str = STACK, prefix: str = PREFIX) -> GcpPlatform:
         bucket = f"{prefix}-{new_name()}-store"
-        rig.clients.post("storage", "storage/v1/b", {"name": bucket, "location": LOCATION}, project=PROJECT)
+        body = {"name": bucket, "location": LOCATION, "labels": labels_of("rehearsal", name, "dev", {})}
+        rig.clients.post("storage", "storage/v1/b", body, project=PROJECT)
         native = rig.outputs.native.model_copy(update={"prefix": prefix})
         changed = {"stack": name, "store": f"gs://{bucket}", "native": native, "endpoints": {}}
         made.append(GcpPlatform(rig.outputs.model_copy(update=changed), rig.reconnect().clients))

@@ -18,6 +18,7 @@ from trivet.core.waiting import wait_for
 from trivet.platforms.gcp.deployed import mixed
 from trivet.platforms.gcp.leftovers import KEPT
 from trivet.platforms.gcp.rollout import steps
+from trivet.platforms.gcp.served import family
 from trivet.rehearsal.rigs.gcp import GcpRig
 
 SpecOf = Callable[..., EndpointSpec]
@@ -41,7 +42,7 @@ def raw(rig: GcpRig, empty: str) -> Callable[[], Any]:
 @pytest.fixture
 def models(rig: GcpRig, empty: str) -> Callable[[], list[str]]:
     """Ids of the models that Vertex AI has for the endpoint."""
-    begin = f"{rig.outputs.endpoints[empty].name}-"
+    begin = family(rig.outputs.endpoints[empty])
 
     def look() -> list[str]:
         pages = rig.clients.pages("aiplatform", f"v1/{rig.clients.parent}/models", "models")
