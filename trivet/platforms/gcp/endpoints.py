@@ -151,6 +151,7 @@ class GcpEndpoints(Part, Endpoints):
                 self._deploy(hosted, paused, max(_startup(self._described(one)["containerSpec"]) for one in paused))
                 point("endpoint.resuming")
                 hosted.split(split_of(paused))
+                self._rescale(hosted, paused, hosted.deployed())
             except TrivetError as error:
                 self._take_back(hosted, paused, {}, error)
                 raise
@@ -162,12 +163,17 @@ class GcpEndpoints(Part, Endpoints):
         return lines(self._clients, of_endpoint(self._shell(name).name))
 
     def _deploy(self, hosted: Hosted, plan: Plan, startup: float) -> None:
-        """Deploy what is not there, and have what is there scale as it should."""
-        there = {one.id: one for one in hosted.deployed()}
+        """Deploy what is not there."""
+        there = {one.id for one in hosted.deployed()}
         for one in plan:
             if one.id not in there:
                 hosted.deploy(one, self._native.server, startup)
-            elif not one.scales_as(there[one.id]):
+
+    def _rescale(self, hosted: Hosted, plan: Plan, there: Plan) -> None:
+        """Have what was there scale as it should: not before it serves so, since what is taken back stays as it was."""
+        now = {one.id: one for one in there}
+        for one in plan:
+            if one.id in now and not one.scales_as(now[one.id]):
                 hosted.rescale(one)
 
     def _take_over(self, hosted: Hosted, plan: Plan, before: Mapping[str, int], spec: EndpointSpec) -> str:
@@ -179,13 +185,14 @@ class GcpEndpoints(Part, Endpoints):
         return shift(old, after, spec.native.gcp, hosted.split, watch)
 
     def _settle(self, name: str, hosted: Hosted, plan: Plan) -> None:
-        """After the traffic has gone over: read it back, take off what served before, and keep no note of the way."""
+        """After the traffic has gone over: read it back, scale, take off what served before, and forget the way."""
         there, keeping = hosted.deployed(), self._keeping(name)
         wanted = {one.id for one in plan}
         try:
             if split_of(there) != split_of(plan):
                 raise taken_over(name)
             keeping.want(plan)
+            self._rescale(hosted, plan, there)
             kept = wanted.union(keeping.begun())  # what somebody else deploys just now
             hosted.undeploy(one.id for one in there if one.id not in kept)
         except Locked:

@@ -203,6 +203,16 @@ def test_other_bounds_change_what_is_deployed_and_deploy_nothing(
     }
 
 
+def test_a_release_that_fails_leaves_the_bounds_of_what_serves(
+    platform: Platform, spec_of: SpecOf, empty: str, raw: Callable[[], Any]
+) -> None:
+    platform.endpoints.apply(spec_of(1))
+    before = raw()["deployedModels"]
+    with pytest.raises(NotReady, match="golden"):
+        platform.endpoints.apply(spec_of(1, BAD, traffic=(50, 50), minimum_instances=2, maximum_instances=4))
+    assert raw()["deployedModels"] == before
+
+
 def test_a_release_named_twice_is_refused(platform: Platform, spec_of: SpecOf, empty: str) -> None:
     with pytest.raises(ConfigError, match="named twice"):
         platform.endpoints.apply(spec_of(1, 1, traffic=(50, 50)))
