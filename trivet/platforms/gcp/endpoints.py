@@ -64,24 +64,25 @@ class GcpEndpoints(Part, Endpoints):
         there = hosted.described()
         url = f"https://{self._shell(name).host}/v1/{hosted.at}:rawPredict"
         serving = self._serving(name, there)
+        idle = _idle(there, {*keeping.begun(), *(one.id for one in serving)})
         if serving:
             releases = tuple(self._release(one) for one in serving)
             return EndpointState(
                 name=name,
                 status=EndpointStatus.READY,
                 url=url,
-                reason=keeping.failed(),
+                reason=f"{keeping.failed()}{idle}".strip(),
                 since=there["updateTime"],
                 releases=releases,
             )
         if keeping.paused() is not None:
-            reason = f"It was paused; `trivet resume --endpoint {name}` serves again."
+            reason = f"It was paused; `trivet resume --endpoint {name}` serves again.{idle}"
             return EndpointState(name=name, status=EndpointStatus.STOPPED, url=url, reason=reason)
         if keeping.begun():
             return EndpointState(name=name, status=EndpointStatus.STARTING, url=url)
         reason = keeping.failed()
         status = EndpointStatus.FAILED if reason else EndpointStatus.EMPTY
-        return EndpointState(name=name, status=status, url=url, reason=reason)
+        return EndpointState(name=name, status=status, url=url, reason=f"{reason}{idle}".strip())
 
     def held(self, name: str) -> EndpointSpec | None:
         serving = self._serving(name, self._hosted(name).described())
@@ -167,7 +168,7 @@ class GcpEndpoints(Part, Endpoints):
         there = {one.id for one in hosted.deployed()}
         for one in plan:
             if one.id not in there:
-                hosted.deploy(one, self._native.server, startup)
+                hosted.deploy(one, self._native.server, startup, self._keeping(hosted.name))
 
     def _rescale(self, hosted: Hosted, plan: Plan, there: Plan) -> None:
         """Have what was there scale as it should: not before it serves so, since what is taken back stays as it was."""
@@ -303,6 +304,14 @@ class GcpEndpoints(Part, Endpoints):
 def _getting(shares: Mapping[str, int]) -> dict[str, int]:
     """Those that get traffic."""
     return {one: share for one, share in shares.items() if share}
+
+
+def _idle(there: Mapping[str, Any], known: set[str]) -> str:
+    """A sentence about what is deployed for nothing, such as by a call that was cut off."""
+    names = [one.get("displayName", one["id"]) for one in there.get("deployedModels", []) if one["id"] not in known]
+    if not names:
+        return ""
+    return f" {', '.join(names)} is deployed, charged, and serves nothing: the next release takes it off."
 
 
 def _startup(container: Mapping[str, Any]) -> float:

@@ -161,6 +161,34 @@ def test_a_release_that_cannot_serve_costs_no_request(
     assert deployed() == before
 
 
+def test_a_deployment_goes_on_while_nobody_can_ask_how_it_stands(
+    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, deployed: Deployed
+) -> None:
+    spec = spec_of(1)
+    rig.fake.set(operation=1.5)
+    try:
+        rig.fake.fault("GetOperation", code="UNAVAILABLE", times=60, resource="*/endpoints/*")
+        assert platform.endpoints.apply(spec).releases == spec.releases
+    finally:
+        rig.fake.set(operation=0.01)
+    assert list(deployed().values()) == [100]
+
+
+def test_what_is_deployed_for_nothing_is_told_and_goes_with_the_next_release(
+    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, raw: Callable[[], Any], deployed: Deployed
+) -> None:
+    platform.endpoints.apply(spec_of(1))
+    assert platform.endpoints.state(empty).reason == ""
+    [there] = raw()["deployedModels"]
+    again = {"model": there["model"], "dedicatedResources": there["dedicatedResources"], "displayName": "forgotten"}
+    path = f"v1/{rig.clients.parent}/endpoints/{rig.outputs.endpoints[empty].name}:deployModel"
+    rig.clients.ended(rig.clients.post("aiplatform", path, {"deployedModel": again}), "A release")
+    assert "forgotten is deployed, charged, and serves nothing" in platform.endpoints.state(empty).reason
+    platform.endpoints.apply(spec_of(1))
+    assert platform.endpoints.state(empty).reason == ""
+    assert list(deployed().values()) == [100]
+
+
 def test_machines_and_bounds_stay_where_nothing_is_said(
     platform: Platform, spec_of: SpecOf, empty: str, raw: Callable[[], Any]
 ) -> None:
