@@ -49,7 +49,7 @@ class GcpEndpoints(Part, Endpoints):
         try:
             self._deploy(hosted, plan, spec.native.gcp.startup.total_seconds())
             point("endpoint.deployed")
-            alarm = "" if split_of(now) == split_of(plan) else self._take_over(hosted, plan, before, spec)
+            alarm = "" if split_of(now) == split_of(plan) else self._take_over(hosted, plan, now, before, spec)
         except TrivetError as error:
             self._take_back(hosted, plan, before, error)
             raise
@@ -151,7 +151,7 @@ class GcpEndpoints(Part, Endpoints):
             try:
                 self._deploy(hosted, paused, max(_startup(self._described(one)["containerSpec"]) for one in paused))
                 point("endpoint.resuming")
-                hosted.split(split_of(paused))
+                hosted.split(split_of(paused), split_of(now))
                 self._rescale(hosted, paused, hosted.deployed())
             except TrivetError as error:
                 self._take_back(hosted, paused, {}, error)
@@ -177,13 +177,19 @@ class GcpEndpoints(Part, Endpoints):
             if one.id in now and not one.scales_as(now[one.id]):
                 hosted.rescale(one)
 
-    def _take_over(self, hosted: Hosted, plan: Plan, before: Mapping[str, int], spec: EndpointSpec) -> str:
+    def _take_over(self, hosted: Hosted, plan: Plan, now: Plan, before: Mapping[str, int], spec: EndpointSpec) -> str:
         """Shift the traffic to the plan; the alarm that stopped this."""
-        after, old = split_of(plan), _getting(before)
+        after, old, seen = split_of(plan), _getting(before), split_of(now)
         if old.keys() == after.keys():  # nothing that is new gets any
             old = {}
         watch = Watch(self._clients, self._native.alarms.get(spec.name, ()) if old else ())
-        return shift(old, after, spec.native.gcp, hosted.split, watch)
+
+        def split(shares: Mapping[str, int]) -> None:
+            nonlocal seen
+            hosted.split(shares, seen)
+            seen = dict(shares)
+
+        return shift(old, after, spec.native.gcp, split, watch)
 
     def _settle(self, name: str, hosted: Hosted, plan: Plan) -> None:
         """After the traffic has gone over: read it back, scale, take off what served before, and forget the way."""
@@ -212,9 +218,11 @@ class GcpEndpoints(Part, Endpoints):
         known = {*before, *(one.id for one in plan)}
         back = {one: share for one, share in _getting(before).items() if one in there}
         now = _getting(there)
-        if now != back and now.keys() <= known:  # else somebody else's release serves
-            hosted.split(back)
-        hosted.undeploy(one.id for one in plan if one.id in there and one.id not in before)
+        others = isinstance(why, Locked) or not now.keys() <= known  # what serves now is somebody else's
+        if now != back and not others:
+            hosted.split(back, now)
+        gone = (one.id for one in plan if one.id in there and one.id not in before)
+        hosted.undeploy(one for one in gone if not (others and there[one]))
         reason = f"{why.message}{self._wrote(hosted)}"
         self._keeping(hosted.name).fail(plan, reason)
         if isinstance(why, NotReady):
@@ -231,8 +239,7 @@ class GcpEndpoints(Part, Endpoints):
 
     def _empty(self, hosted: Hosted) -> None:
         there = hosted.deployed()
-        if any(one.share for one in there):
-            hosted.split({})
+        hosted.split({}, split_of(there))
         point("endpoint.silenced")
         hosted.undeploy(one.id for one in there)
 

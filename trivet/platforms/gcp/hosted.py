@@ -14,7 +14,7 @@ from trivet.core.errors import Locked, NotFound, NotReady
 from trivet.core.faults import point
 from trivet.core.waiting import wait_for
 from trivet.platforms.gcp.clients import Again, Clients
-from trivet.platforms.gcp.deployed import Deployed, Plan
+from trivet.platforms.gcp.deployed import Deployed, Plan, split_of
 from trivet.platforms.gcp.ensuring import SEEN_SECONDS, unless_gone
 from trivet.platforms.gcp.errors import is_changing, is_missing, is_taken, said, told
 from trivet.platforms.gcp.keeping import Keeping
@@ -104,19 +104,31 @@ class Hosted:
         with told(f"Autoscaling of endpoint {self.name}"):
             self._clients.ended(self._insisted(begin), f"Endpoint {self.name}")
 
-    def split(self, shares: Mapping[str, int]) -> None:
-        """Have the traffic go where it should.
+    def split(self, shares: Mapping[str, int], seen: Mapping[str, int]) -> None:
+        """Have the traffic go where it should, unless somebody else has sent it elsewhere meanwhile.
 
-        :raises Locked: when somebody has taken off what should get some.
+        :param seen: where it went by the last look.
+        :raises Locked: when it goes elsewhere than there by now, or what should get some was taken off.
         """
-        body = {"name": self.at, "trafficSplit": dict(shares)}
-        with told(f"Endpoint {self.name}"):
+
+        def attempt() -> bool | None:
+            there = self.described()
+            now = split_of(deployed_on(there))
+            if now == shares:  # done by a call of ours whose answer was lost, or by who wants the same
+                return True
+            if now != seen or not shares.keys() <= {one.id for one in deployed_on(there)}:
+                raise taken_over(self.name)
+            body = {"name": self.at, "etag": there.get("etag", ""), "trafficSplit": dict(shares)}
             try:
-                self._insisted(lambda: self._clients.patch("aiplatform", f"v1/{self.at}", body, "trafficSplit"))
+                self._clients.patch("aiplatform", f"v1/{self.at}", body, "trafficSplit")
             except GoogleAPICallError as error:
-                if shares.keys() <= {one.id for one in self.deployed()}:
-                    raise
-                raise taken_over(self.name) from error
+                if is_changing(error):
+                    return None  # look again
+                raise
+            return True
+
+        with told(f"Endpoint {self.name}"):
+            wait_for(attempt, f"Endpoint {self.name}", seconds=SETTLE_SECONDS, longest=LONGEST_PAUSE)
 
     def undeploy(self, ids: Iterable[str]) -> None:
         """Take off what gets no traffic; what is gone already is gone.

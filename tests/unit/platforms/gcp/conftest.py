@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -95,3 +96,10 @@ def deployed(rig: GcpRig, empty: str) -> Callable[[], dict[str, int]]:
         return {one["displayName"]: split.get(one["id"], 0) for one in there.get("deployedModels", [])}
 
     return look
+
+
+@pytest.fixture
+def raw(rig: GcpRig, empty: str) -> Callable[[], Any]:
+    """What Vertex AI says of the first endpoint."""
+    shell = rig.outputs.endpoints[empty].name
+    return lambda: rig.clients.get("aiplatform", f"v1/{rig.clients.parent}/endpoints/{shell}")

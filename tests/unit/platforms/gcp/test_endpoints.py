@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.unit.platforms.cases import BAD
-from trivet.core.errors import ConfigError, ForeignRelease, Locked, NotReady
+from trivet.core.errors import ConfigError, ForeignRelease, NotReady
 from trivet.core.platform import Platform
 from trivet.core.specs import EndpointNative, EndpointSpec, EndpointStatus, GcpAccelerator, GcpEndpoint, ModelVersion
 from trivet.core.waiting import wait_for
@@ -31,12 +31,6 @@ def native(**fields: Any) -> EndpointNative:
 
 def alarm_of(rig: GcpRig, name: str) -> str:
     return rig.platform.outputs.native.alarms[name][0]  # type: ignore[union-attr]  Google Cloud's
-
-
-@pytest.fixture
-def raw(rig: GcpRig, empty: str) -> Callable[[], Any]:
-    shell = rig.outputs.endpoints[empty].name
-    return lambda: rig.clients.get("aiplatform", f"v1/{rig.clients.parent}/endpoints/{shell}")
 
 
 @pytest.fixture
@@ -255,37 +249,6 @@ def test_the_last_models_stay_and_deleting_leaves_none(
     assert len(models()) == KEPT + 1
     platform.endpoints.delete(empty)
     assert models() == []
-
-
-def test_two_who_apply_the_same_at_once_both_get_it(
-    rig: GcpRig, spec_of: SpecOf, empty: str, deployed: Deployed
-) -> None:
-    spec = spec_of(1)
-    with ThreadPoolExecutor() as pool, rig.reconnect() as one, rig.reconnect() as two:
-        both = list(pool.map(lambda platform: platform.endpoints.apply(spec).releases, (one, two)))
-    assert both == [spec.releases, spec.releases]
-    assert list(deployed().values()) == [100]
-
-
-def test_of_two_who_apply_different_releases_one_serves_and_the_other_is_told(
-    rig: GcpRig, spec_of: SpecOf, empty: str, deployed: Deployed
-) -> None:
-    specs = (spec_of(1), spec_of(2))
-    together = threading.Barrier(2)
-
-    def apply(platform: Platform, spec: EndpointSpec) -> object:
-        together.wait()
-        try:
-            return platform.endpoints.apply(spec).releases
-        except (Locked, NotReady) as error:
-            return error
-
-    with ThreadPoolExecutor() as pool, rig.reconnect() as one, rig.reconnect() as two:
-        told = list(pool.map(apply, (one, two), specs))
-        served = one.endpoints.state(empty).releases
-    assert served in [spec.releases for spec in specs]
-    assert served in told
-    assert list(deployed().values()) == [100]
 
 
 @pytest.fixture
