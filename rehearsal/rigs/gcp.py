@@ -21,7 +21,7 @@ from trivet.rehearsal.fakes.gcp import LOCATION, PROJECT, Fake
 from trivet.rehearsal.rigs import Rig
 
 STACK, PREFIX = "gcp-rehearsal", "rehearsal-gcp"
-ENDPOINTS = ("first", "second")
+ENDPOINTS = {"first": "100000001", "second": "100000002"}  # with ids like those that Pulumi's provider takes
 SCHEDULES = ("nightly",)
 OWN = {"cost-centre": "7"}
 OWNED = labels_of("rehearsal", STACK, "dev", OWN)
@@ -100,7 +100,7 @@ class GcpRig(Rig):
         )
         for name, shell in outputs.endpoints.items():
             body = {
-                "displayName": shell.name,
+                "displayName": f"{PREFIX}-{name}",
                 "labels": labels(outputs, endpoint=name),
                 "encryptionSpec": {"kmsKeyName": data},
             }
@@ -144,7 +144,7 @@ def _native(key: str) -> GcpNative:
         alarms={name: (f"{PREFIX}-{name}-errors", f"{PREFIX}-{name}-latency") for name in ENDPOINTS},
         schedules=SCHEDULES,
         labels=OWN,
-        teams={ENDPOINTS[0]: "risk"},
+        teams={next(iter(ENDPOINTS)): "risk"},
     )
 
 
@@ -155,4 +155,4 @@ def _account(what: str) -> str:
 def _shell(name: str) -> EndpointShell:
     host = f"{LOCATION}-aiplatform.googleapis.com"
     folder = f"gs://{PREFIX}-store/endpoints/{name}"
-    return EndpointShell(name=f"{PREFIX}-{name}", host=host, port=443, folder=folder, most_instances=5)
+    return EndpointShell(name=ENDPOINTS[name], host=host, port=443, folder=folder, most_instances=5)

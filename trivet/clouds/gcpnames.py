@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from trivet.core.canonical import digest_json
 from trivet.core.naming import Naming, Rule
 
 MOST = 63  # characters of a label's key, and of its value
+DIGITS = 8  # of the digest of a value that a label cannot hold
 
 METRIC_RESOURCE = "global"
 """The monitored resource that metrics of Trivet's own are of: they belong to no machine."""
@@ -16,13 +18,21 @@ METRIC_RESOURCE = "global"
 def labels(tags: Mapping[str, str]) -> dict[str, str]:
     """Tags as labels, which are written in small letters, digits, hyphens and underscores.
 
-    Source: Google Cloud, Requirements for labels. What a label cannot hold becomes a hyphen.
+    Source: Google Cloud, Requirements for labels. What a label cannot hold becomes a hyphen; a value ends with digits of
+    its digest then, so that labels tell apart what tags do.
     """
-    return {label(key): label(value) for key, value in tags.items()}
+    return {label(key): _value(value) for key, value in tags.items()}
+
+
+def _value(text: str) -> str:
+    fitted = label(text)
+    if fitted == text:
+        return text
+    return f"{fitted[: MOST - DIGITS - 1]}-{digest_json(text)[7 : 7 + DIGITS]}"
 
 
 def label(text: str) -> str:
-    """A tag's key, or its value, as a label's."""
+    """A tag's key as a label's, and a value as far as a label holds it."""
     return re.sub(r"[^a-z0-9_-]", "-", text.lower())[:MOST]
 
 

@@ -136,6 +136,10 @@ _VERTEX = {
         "Traffic goes to models that are deployed; 0 stands for the one that is being deployed.",
         "types Endpoint.traffic_split, DeployModelRequest.traffic_split",
     ),
+    "etags": Constraint(
+        "An update of an endpoint that says an etag is refused once the endpoint has changed since it had that.",
+        "types Endpoint.etag: consistent read-modify-write updates; AIP-154, Resource freshness validation: ABORTED",
+    ),
     "undeploy-traffic": Constraint(
         "A model that gets traffic is undeployed only as the last one, or with a split that takes its traffic away.",
         "types UndeployModelRequest.traffic_split",

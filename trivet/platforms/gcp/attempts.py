@@ -2,12 +2,14 @@
 
 Vertex AI names jobs itself, and takes one that is asked for twice for two. So the store says which is which: each
 attempt is an object, ``jobs/NAME/attempts/0001.json``, that is written once and names the job, and the newest is the
-job. A job whose creator was killed, or got no answer, before that was written is found by its display name and taken
-up; of two that two callers made at once the one that is written counts, and the other is cancelled by its creator.
+job. Before that a word is written that nobody else has, which the job bears as a label. By it a job is found and taken
+up whose creator was killed, or got no answer, before the job was written: no earlier stack of this name has it. Of
+several that were made at once the one that is written counts, and by the word the others are found and cancelled.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -38,7 +40,15 @@ STATES = {
 }
 DEADLINE_EXCEEDED = 4  # google.rpc.Code: Vertex AI's own ending, which nobody asked for
 
+WORD = "trivet-attempt"  # the label that an attempt's jobs bear
+
 Kind = Literal["training", "scoring"]
+
+
+class Begun(Document):
+    """By which word the jobs of an attempt are found."""
+
+    word: str
 
 
 class Written(Document):
@@ -46,13 +56,15 @@ class Written(Document):
 
     kind: Kind
     job: str
+    word: str
 
 
 class Attempt(NamedTuple):
-    """One job of Vertex AI."""
+    """One job of Vertex AI, and the word by which its twins are found."""
 
     kind: Kind
     number: int
+    word: str
     described: Mapping[str, Any]
 
     @property
@@ -124,42 +136,49 @@ class Attempts:
         newest = self.newest(ref)
         if newest and newest.kind != kind:
             raise ConfigError(f"{ref.id} is the name of a job of another kind.", "Choose another name.")
-        if newest and newest.state in (JobState.RUNNING, JobState.SUCCEEDED):
-            return
+        if newest:
+            self._end(ref, newest.word, but=newest.described["name"])
+            if newest.state in (JobState.RUNNING, JobState.SUCCEEDED):
+                return
         number = newest.number + 1 if newest else 1
-        name = self._display_name(ref, number)
-        asked = request(name)
+        word = self._word(ref, number)
+        asked = request(self._display_name(ref, number))
+        asked["labels"] = {**asked["labels"], WORD: word}
         job = ensure(
-            lambda: self._unwritten(name),
+            lambda: self._unwritten(word),
             lambda: self._clients.post("aiplatform", f"v1/{self._clients.parent}/customJobs", asked),
             f"Job {ref.id}",
         )
         point("job.created")
-        written = Written(kind=kind, job=job).canonical()
         key = f"{_folder(ref)}{number:04d}.json"
-        if not self._store.create(key, written) and self._store.get(key) != written:
-            self._cancel(ref, job)
+        self._store.create(key, Written(kind=kind, job=job, word=word).canonical())
+        self._end(ref, word, but=Written.model_validate_json(self._store.get(key)).job)
 
     def stop(self, ref: JobRef) -> None:
         """End a job; nothing happens if it has ended."""
-        found = self.known(ref)
-        if found.state is JobState.RUNNING and found.described["state"] != "JOB_STATE_CANCELLING":
-            self._cancel(ref, found.described["name"])
+        self._end(ref, self.known(ref).word)
 
-    def _cancel(self, ref: JobRef, job: str) -> None:
+    def _end(self, ref: JobRef, word: str, but: str = "") -> None:
+        """Cancel the jobs of an attempt that run, all or all but one."""
         with told(f"Cancelling job {ref.id}"):
-            try:
-                self._clients.post("aiplatform", f"v1/{job}:cancel", {}, Again.ALWAYS)
-            except GoogleAPICallError:
-                now = self._clients.get("aiplatform", f"v1/{job}")
-                if STATES.get(now["state"]) is JobState.RUNNING and now["state"] != "JOB_STATE_CANCELLING":
-                    raise  # else it ended meanwhile
+            for one in self._jobs(word):
+                if one["name"] != but and runs(one):
+                    cancel(self._clients, one["name"])
 
-    def _unwritten(self, name: str) -> str | None:
-        """The oldest job of this display name, by its resource name."""
-        path, wanted = f"v1/{self._clients.parent}/customJobs", f'display_name="{name}"'
-        found = list(self._clients.pages("aiplatform", path, "customJobs", filter=wanted))
+    def _word(self, ref: JobRef, number: int) -> str:
+        """The word of an attempt: whoever writes it first says it for all."""
+        key = f"jobs/{ref.id}/begun/{number:04d}.json"
+        self._store.create(key, Begun(word=secrets.token_hex(8)).canonical())
+        return Begun.model_validate_json(self._store.get(key)).word
+
+    def _unwritten(self, word: str) -> str | None:
+        """The oldest job of an attempt, by its resource name."""
+        found = self._jobs(word)
         return min(found, key=lambda one: (one["createTime"], one["name"]))["name"] if found else None
+
+    def _jobs(self, word: str) -> list[dict[str, Any]]:
+        path, wanted = f"v1/{self._clients.parent}/customJobs", f'labels.{WORD}="{word}"'
+        return list(self._clients.pages("aiplatform", path, "customJobs", filter=wanted))
 
     def _attempt(self, ref: JobRef, written: Written, number: int) -> Attempt:
         with told(f"Job {ref.id}"):
@@ -170,10 +189,24 @@ class Attempts:
                     raise
                 gone = {"message": "Somebody deleted it."}
                 described = {"name": written.job, "state": "JOB_STATE_FAILED", "error": gone}
-        return Attempt(written.kind, number, described)
+        return Attempt(written.kind, number, written.word, described)
 
     def _display_name(self, ref: JobRef, number: int) -> str:
         return f"{plain(f'{self._prefix}-{ref.id}', MOST_NAME - 5)}-{number}"
+
+
+def runs(job: Mapping[str, Any]) -> bool:
+    """Whether a job of Vertex AI has not ended, and nobody has cancelled it."""
+    return STATES.get(job["state"]) is JobState.RUNNING and job["state"] != "JOB_STATE_CANCELLING"
+
+
+def cancel(clients: Clients, job: str) -> None:
+    """Cancel a job of Vertex AI; one that has ended meanwhile, or is gone, is none to cancel."""
+    try:
+        clients.post("aiplatform", f"v1/{job}:cancel", {}, Again.ALWAYS)
+    except GoogleAPICallError as error:
+        if not is_missing(error) and runs(clients.get("aiplatform", f"v1/{job}")):
+            raise
 
 
 def _folder(ref: JobRef) -> str:

@@ -114,14 +114,19 @@ class Clients:
             token = {"pageToken": page["nextPageToken"]}
 
     def ended(self, operation: Json, what: str, seconds: float = OPERATION_SECONDS) -> Json:
-        """What came of a long-running operation of Vertex AI, once it has ended.
+        """What came of a long-running operation of Vertex AI, once it has ended: while nobody can be asked it goes on.
 
         :raises GoogleAPICallError: when it failed.
         :raises NotReady: when it has not ended by then.
         """
 
         def probe() -> Json | None:
-            now = self.get("aiplatform", f"v1/{operation['name']}")
+            try:
+                now = self.get("aiplatform", f"v1/{operation['name']}")
+            except (GoogleAPICallError, *UNREACHABLE, Unreadable) as error:
+                if _is_passing(error, Again.ALWAYS):
+                    return None
+                raise
             return now if now.get("done") else None
 
         done = wait_for(probe, what, seconds=seconds, longest=LONGEST_PAUSE)

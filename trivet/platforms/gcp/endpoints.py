@@ -49,7 +49,7 @@ class GcpEndpoints(Part, Endpoints):
         try:
             self._deploy(hosted, plan, spec.native.gcp.startup.total_seconds())
             point("endpoint.deployed")
-            alarm = "" if split_of(now) == split_of(plan) else self._take_over(hosted, plan, before, spec)
+            alarm = "" if split_of(now) == split_of(plan) else self._take_over(hosted, plan, now, before, spec)
         except TrivetError as error:
             self._take_back(hosted, plan, before, error)
             raise
@@ -64,24 +64,25 @@ class GcpEndpoints(Part, Endpoints):
         there = hosted.described()
         url = f"https://{self._shell(name).host}/v1/{hosted.at}:rawPredict"
         serving = self._serving(name, there)
+        idle = _idle(there, {*keeping.begun(), *(one.id for one in serving)})
         if serving:
             releases = tuple(self._release(one) for one in serving)
             return EndpointState(
                 name=name,
                 status=EndpointStatus.READY,
                 url=url,
-                reason=keeping.failed(),
+                reason=f"{keeping.failed()}{idle}".strip(),
                 since=there["updateTime"],
                 releases=releases,
             )
         if keeping.paused() is not None:
-            reason = f"It was paused; `trivet resume --endpoint {name}` serves again."
+            reason = f"It was paused; `trivet resume --endpoint {name}` serves again.{idle}"
             return EndpointState(name=name, status=EndpointStatus.STOPPED, url=url, reason=reason)
         if keeping.begun():
             return EndpointState(name=name, status=EndpointStatus.STARTING, url=url)
         reason = keeping.failed()
         status = EndpointStatus.FAILED if reason else EndpointStatus.EMPTY
-        return EndpointState(name=name, status=status, url=url, reason=reason)
+        return EndpointState(name=name, status=status, url=url, reason=f"{reason}{idle}".strip())
 
     def held(self, name: str) -> EndpointSpec | None:
         serving = self._serving(name, self._hosted(name).described())
@@ -130,10 +131,12 @@ class GcpEndpoints(Part, Endpoints):
         self._tidy(name)
 
     def pause(self, name: str) -> EndpointState:
-        hosted = self._hosted(name)
-        if serving := self._serving(name, hosted.described()):
-            self._keeping(name).pause(serving)
+        hosted, keeping = self._hosted(name), self._keeping(name)
+        there = hosted.described()
+        if serving := self._serving(name, there):
+            keeping.pause(serving)
             point("endpoint.pausing")
+        if serving or (keeping.paused() is not None and deployed_on(there)):  # a pause that was cut off
             self._empty(hosted)  # its models stay
         return self.state(name)
 
@@ -148,7 +151,8 @@ class GcpEndpoints(Part, Endpoints):
             try:
                 self._deploy(hosted, paused, max(_startup(self._described(one)["containerSpec"]) for one in paused))
                 point("endpoint.resuming")
-                hosted.split(split_of(paused))
+                hosted.split(split_of(paused), split_of(now))
+                self._rescale(hosted, paused, hosted.deployed())
             except TrivetError as error:
                 self._take_back(hosted, paused, {}, error)
                 raise
@@ -160,30 +164,42 @@ class GcpEndpoints(Part, Endpoints):
         return lines(self._clients, of_endpoint(self._shell(name).name))
 
     def _deploy(self, hosted: Hosted, plan: Plan, startup: float) -> None:
-        """Deploy what is not there, and have what is there scale as it should."""
-        there = {one.id: one for one in hosted.deployed()}
+        """Deploy what is not there."""
+        there = {one.id for one in hosted.deployed()}
         for one in plan:
             if one.id not in there:
-                hosted.deploy(one, self._native.server, startup)
-            elif not one.scales_as(there[one.id]):
+                hosted.deploy(one, self._native.server, startup, self._keeping(hosted.name))
+
+    def _rescale(self, hosted: Hosted, plan: Plan, there: Plan) -> None:
+        """Have what was there scale as it should: not before it serves so, since what is taken back stays as it was."""
+        now = {one.id: one for one in there}
+        for one in plan:
+            if one.id in now and not one.scales_as(now[one.id]):
                 hosted.rescale(one)
 
-    def _take_over(self, hosted: Hosted, plan: Plan, before: Mapping[str, int], spec: EndpointSpec) -> str:
+    def _take_over(self, hosted: Hosted, plan: Plan, now: Plan, before: Mapping[str, int], spec: EndpointSpec) -> str:
         """Shift the traffic to the plan; the alarm that stopped this."""
-        after, old = split_of(plan), _getting(before)
+        after, old, seen = split_of(plan), _getting(before), split_of(now)
         if old.keys() == after.keys():  # nothing that is new gets any
             old = {}
         watch = Watch(self._clients, self._native.alarms.get(spec.name, ()) if old else ())
-        return shift(old, after, spec.native.gcp, hosted.split, watch)
+
+        def split(shares: Mapping[str, int]) -> None:
+            nonlocal seen
+            hosted.split(shares, seen)
+            seen = dict(shares)
+
+        return shift(old, after, spec.native.gcp, split, watch)
 
     def _settle(self, name: str, hosted: Hosted, plan: Plan) -> None:
-        """After the traffic has gone over: read it back, take off what served before, and keep no note of the way."""
+        """After the traffic has gone over: read it back, scale, take off what served before, and forget the way."""
         there, keeping = hosted.deployed(), self._keeping(name)
         wanted = {one.id for one in plan}
         try:
             if split_of(there) != split_of(plan):
                 raise taken_over(name)
             keeping.want(plan)
+            self._rescale(hosted, plan, there)
             kept = wanted.union(keeping.begun())  # what somebody else deploys just now
             hosted.undeploy(one.id for one in there if one.id not in kept)
         except Locked:
@@ -198,24 +214,33 @@ class GcpEndpoints(Part, Endpoints):
 
         :raises NotReady: saying so, where that was the release's own fault.
         """
-        wrote = last_error(self._clients, of_endpoint(hosted.at.rpartition("/")[2]))
         there = {one.id: one.share for one in hosted.deployed()}
         known = {*before, *(one.id for one in plan)}
         back = {one: share for one, share in _getting(before).items() if one in there}
         now = _getting(there)
-        if now != back and now.keys() <= known:  # else somebody else's release serves
-            hosted.split(back)
-        hosted.undeploy(one.id for one in plan if one.id in there and one.id not in before)
-        reason = f"{why.message}{f' The server: {wrote}' if wrote else ''}"
+        others = isinstance(why, Locked) or not now.keys() <= known  # what serves now is somebody else's
+        if now != back and not others:
+            hosted.split(back, now)
+        gone = (one.id for one in plan if one.id in there and one.id not in before)
+        hosted.undeploy(one for one in gone if not (others and there[one]))
+        reason = f"{why.message}{self._wrote(hosted)}"
         self._keeping(hosted.name).fail(plan, reason)
         if isinstance(why, NotReady):
             went = "went back to what it served before" if any(before.values()) else "did not become ready"
             raise NotReady(f"The endpoint {hosted.name} {went}: {reason}", "Read its log.") from (why.__cause__ or why)
 
+    def _wrote(self, hosted: Hosted) -> str:
+        """The sentence of the server's own log, where that can be read: nothing else waits for it."""
+        try:
+            sentence = last_error(self._clients, of_endpoint(hosted.at.rpartition("/")[2]))
+        except TrivetError:
+            return ""
+        return sentence and f" The server: {sentence}"
+
     def _empty(self, hosted: Hosted) -> None:
         there = hosted.deployed()
-        if any(one.share for one in there):
-            hosted.split({})
+        hosted.split({}, split_of(there))
+        point("endpoint.silenced")
         hosted.undeploy(one.id for one in there)
 
     def _serving(self, name: str, there: Mapping[str, Any]) -> Plan:
@@ -286,6 +311,14 @@ class GcpEndpoints(Part, Endpoints):
 def _getting(shares: Mapping[str, int]) -> dict[str, int]:
     """Those that get traffic."""
     return {one: share for one, share in shares.items() if share}
+
+
+def _idle(there: Mapping[str, Any], known: set[str]) -> str:
+    """A sentence about what is deployed for nothing, such as by a call that was cut off."""
+    names = [one.get("displayName", one["id"]) for one in there.get("deployedModels", []) if one["id"] not in known]
+    if not names:
+        return ""
+    return f" {', '.join(names)} is deployed, charged, and serves nothing: the next release takes it off."
 
 
 def _startup(container: Mapping[str, Any]) -> float:

@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 from google.api_core.exceptions import GoogleAPICallError
 
 from trivet.core.errors import Locked, NotFound, NotReady
+from trivet.core.faults import point
 from trivet.core.waiting import wait_for
 from trivet.platforms.gcp.clients import Again, Clients
-from trivet.platforms.gcp.deployed import Deployed, Plan
-from trivet.platforms.gcp.ensuring import unless_gone
+from trivet.platforms.gcp.deployed import Deployed, Plan, split_of
+from trivet.platforms.gcp.ensuring import SEEN_SECONDS, unless_gone
 from trivet.platforms.gcp.errors import is_changing, is_missing, is_taken, said, told
+from trivet.platforms.gcp.keeping import Keeping
 
 T = TypeVar("T")
 
@@ -57,37 +59,37 @@ class Hosted:
         """What is deployed, the oldest first."""
         return deployed_on(self.described())
 
-    def deploy(self, one: Deployed, account: str, startup: float) -> None:
+    def deploy(self, one: Deployed, account: str, startup: float, keeping: Keeping) -> None:
         """Deploy a model without any traffic, and wait until it serves.
 
         :raises NotReady: when it does not, with Vertex AI's reason.
         """
-        body = {"deployedModel": one.request(account)}
+        body, what = {"deployedModel": one.request(account)}, f"The release on endpoint {self.name}"
 
-        def begin() -> dict[str, Any] | None:
+        def begin() -> str:
             try:
-                return self._clients.post("aiplatform", f"v1/{self.at}:deployModel", body, Again.ALWAYS)
+                begun = self._clients.post("aiplatform", f"v1/{self.at}:deployModel", body, Again.ALWAYS)
             except GoogleAPICallError as error:
                 if not is_taken(error):
                     raise
-                return None
+                return keeping.deploying(one.id)
+            keeping.deploys(one.id, begun["name"])
+            return begun["name"]
 
         with told(f"Endpoint {self.name}"):
             operation = self._insisted(begin)
-            if operation is not None:
-                self._deployed(operation, startup + ENOUGH_S)
-        wait_for(
-            lambda: one.id in {now.id for now in self.deployed()} or None,
-            f"The release on endpoint {self.name}",
-            # Somebody else has begun this, or our own call, whose answer was lost.
-            seconds=startup + (ENOUGH_S if operation is not None else 0),
-        )
+            point("endpoint.deploying")
+            if operation:
+                self._ended(operation, what, startup + ENOUGH_S)
+        # Without an operation: somebody else has begun this, or our own call, whose answer was lost.
+        seconds = SEEN_SECONDS if operation else startup + ENOUGH_S
+        wait_for(lambda: one.id in {now.id for now in self.deployed()} or None, what, seconds=seconds)
 
-    def _deployed(self, operation: dict[str, Any], seconds: float) -> None:
+    def _ended(self, operation: str, what: str, seconds: float) -> None:
         try:
-            self._clients.ended(operation, f"The release on endpoint {self.name}", seconds)
+            self._clients.ended({"name": operation}, what, seconds)
         except GoogleAPICallError as error:
-            if error.response is not None:  # we could not ask what became of it
+            if error.response is not None:  # we may not ask what became of it
                 raise
             raise NotReady(f"{said(error)}.") from error
 
@@ -102,19 +104,31 @@ class Hosted:
         with told(f"Autoscaling of endpoint {self.name}"):
             self._clients.ended(self._insisted(begin), f"Endpoint {self.name}")
 
-    def split(self, shares: Mapping[str, int]) -> None:
-        """Have the traffic go where it should.
+    def split(self, shares: Mapping[str, int], seen: Mapping[str, int]) -> None:
+        """Have the traffic go where it should, unless somebody else has sent it elsewhere meanwhile.
 
-        :raises Locked: when somebody has taken off what should get some.
+        :param seen: where it went by the last look.
+        :raises Locked: when it goes elsewhere than there by now, or what should get some was taken off.
         """
-        body = {"name": self.at, "trafficSplit": dict(shares)}
-        with told(f"Endpoint {self.name}"):
+
+        def attempt() -> bool | None:
+            there = self.described()
+            now = split_of(deployed_on(there))
+            if now == shares:  # done by a call of ours whose answer was lost, or by who wants the same
+                return True
+            if now != seen or not shares.keys() <= {one.id for one in deployed_on(there)}:
+                raise taken_over(self.name)
+            body = {"name": self.at, "etag": there.get("etag", ""), "trafficSplit": dict(shares)}
             try:
-                self._insisted(lambda: self._clients.patch("aiplatform", f"v1/{self.at}", body, "trafficSplit"))
+                self._clients.patch("aiplatform", f"v1/{self.at}", body, "trafficSplit")
             except GoogleAPICallError as error:
-                if shares.keys() <= {one.id for one in self.deployed()}:
-                    raise
-                raise taken_over(self.name) from error
+                if is_changing(error):
+                    return None  # look again
+                raise
+            return True
+
+        with told(f"Endpoint {self.name}"):
+            wait_for(attempt, f"Endpoint {self.name}", seconds=SETTLE_SECONDS, longest=LONGEST_PAUSE)
 
     def undeploy(self, ids: Iterable[str]) -> None:
         """Take off what gets no traffic; what is gone already is gone.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
+from pydantic import Field
+
 from trivet.core.document import Document
 from trivet.core.errors import NotFound
 from trivet.core.platform import Store
@@ -20,10 +22,11 @@ class Wanted(Document):
 
 
 class Begun(Document):
-    """A release that is not over: what it is to be, and how the traffic was split before."""
+    """A release that is not over: what it is to be, how the traffic was split before, and what deploys each of it."""
 
     ids: tuple[str, ...]
     before: dict[str, int]
+    operations: dict[str, str] = Field(default_factory=dict)
 
 
 class Failed(Document):
@@ -76,6 +79,17 @@ class Keeping:
         """Of what a release is that is under way, or was left so; empty where none is."""
         found = self._read(self._begun, Begun)
         return found.ids if found else ()
+
+    def deploys(self, one: str, operation: str) -> None:
+        """Remember by its name what deploys one of the release that is under way."""
+        if found := self._read(self._begun, Begun):
+            changed = found.model_copy(update={"operations": {**found.operations, one: operation}})
+            self._store.put(self._begun, changed.canonical())
+
+    def deploying(self, one: str) -> str:
+        """The operation that deploys it; empty where none is known."""
+        found = self._read(self._begun, Begun)
+        return found.operations.get(one, "") if found else ""
 
     def over(self, plan: Plan) -> None:
         """The release serves."""

@@ -28,8 +28,8 @@ from trivet.core.specs import Approval, ModelVersion
 from trivet.platforms.gcp.clients import Again, Clients
 from trivet.platforms.gcp.ensuring import ensure
 from trivet.platforms.gcp.errors import is_missing, is_taken, told
-from trivet.platforms.gcp.labels import ENDPOINT, labels, whose
-from trivet.platforms.gcp.served import NAME, VERSION, container_of, environment_of, plain, release_of
+from trivet.platforms.gcp.labels import ENDPOINT, is_of, labels, whose
+from trivet.platforms.gcp.served import NAME, VERSION, container_of, environment_of, owned, release_of
 from trivet.platforms.packages import put_package
 from trivet.platforms.registered import FOLDER, Claim, Registered
 from trivet.platforms.versions import check_alias, check_name, check_tags, find
@@ -172,7 +172,7 @@ class GcpModels(Models):
                 if is_missing(error):
                     return None
                 raise
-        return found if _number(found, name) == number else None
+        return found if is_of(self._outputs, found) and _number(found, name) == number else None
 
     def _names(self) -> list[str]:
         """Every model of the stack's; those that endpoints have for themselves are none."""
@@ -190,7 +190,7 @@ class GcpModels(Models):
                     return
                 raise
         for one in found:
-            if _number(one, name) is not None:
+            if is_of(self._outputs, one) and _number(one, name) is not None:
                 yield self._version(one)
 
     def _version(self, found: Mapping[str, Any]) -> ModelVersion:
@@ -218,7 +218,7 @@ class GcpModels(Models):
         return {one.key: one.value for one in sorted(every, key=lambda one: one.key)}
 
     def _name(self, name: str) -> str:
-        return f"{self._clients.parent}/models/{plain(f'{self._native.prefix}-{name}')}"
+        return f"{self._clients.parent}/models/{owned(self._outputs, self._native.prefix, name)}"
 
     def _at(self, name: str, number: int) -> str:
         return f"{self._name(name)}@{NUMBER}{number}"

@@ -72,6 +72,12 @@ def plain(name: str, most: int = MOST_NAME) -> str:
     return f"{short}-{digest_json(name)[7 : 7 + DIGITS]}"
 
 
+def owned(outputs: Outputs, prefix: str, name: str) -> str:
+    """The id of a model of the stack's: a prefix and a name may say together what another stack's say."""
+    short = re.sub(r"[^a-z0-9_-]", "-", f"{prefix}-{name}".lower())[: MOST_NAME - DIGITS - 1]
+    return f"{short}-{digest_json([outputs.project, outputs.stack, name])[7 : 7 + DIGITS]}"
+
+
 def environment_of(model: Mapping[str, Any]) -> dict[str, str]:
     """What its container is told."""
     return {one["name"]: one.get("value", "") for one in model.get("containerSpec", {}).get("env", [])}

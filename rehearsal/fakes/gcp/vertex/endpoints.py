@@ -6,6 +6,7 @@ import re
 import secrets
 import threading
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from google.cloud import aiplatform_v1 as api
@@ -46,6 +47,12 @@ class Endpoint:
     """Ids of those that do not serve yet."""
     asked: int = 0
 
+    def answer(self) -> Any:
+        """As the service shows it, with an etag that follows from all that it says."""
+        shown = api.Endpoint(self.shown)
+        shown.etag = sha256(api.Endpoint.pb(shown).SerializeToString(deterministic=True)).hexdigest()[:16]
+        return shown
+
     def split(self, wanted: dict[str, int]) -> None:
         """Give it another traffic split; those that get nothing are not in it."""
         self.shown.traffic_split = {one: share for one, share in wanted.items() if share}
@@ -85,7 +92,7 @@ def create_endpoint(vertex: Vertex, request: Any) -> Any:
             shown.name, shown.create_time = name, now()
             shown.update_time = shown.create_time
             vertex.endpoints[name] = Endpoint(shown)
-            return api.Endpoint(shown)
+            return vertex.endpoints[name].answer()
 
     return vertex.begin(name, api.CreateEndpointOperationMetadata(), work)
 
@@ -93,7 +100,7 @@ def create_endpoint(vertex: Vertex, request: Any) -> Any:
 def get_endpoint(vertex: Vertex, request: Any) -> Any:
     """What is deployed, and who gets which part of the traffic."""
     with vertex.lock:
-        return api.Endpoint(get(vertex, request.name).shown)
+        return get(vertex, request.name).answer()
 
 
 def list_endpoints(vertex: Vertex, request: Any) -> Any:
@@ -102,7 +109,7 @@ def list_endpoints(vertex: Vertex, request: Any) -> Any:
     with vertex.lock:
         here = [one for name, one in reversed(vertex.endpoints.items()) if name.startswith(f"{parent}/")]
         found, token = page(here, request, _NAMES)
-        return api.ListEndpointsResponse(endpoints=[one.shown for one in found], next_page_token=token)
+        return api.ListEndpointsResponse(endpoints=[one.answer() for one in found], next_page_token=token)
 
 
 def update_endpoint(vertex: Vertex, request: Any) -> Any:
@@ -110,6 +117,10 @@ def update_endpoint(vertex: Vertex, request: Any) -> Any:
     with vertex.lock:
         endpoint = get(vertex, request.endpoint.name)
         changed = masked(request.endpoint, request.update_mask, _CHANGEABLE)
+        etag = request.endpoint.etag
+        said = f"The etag of Endpoint {endpoint.shown.name} is no longer {etag}: read it again."
+        fresh = not etag or etag == endpoint.answer().etag
+        vertex.world.constraints.demand("etags", fresh, refused("ABORTED", said))
         new = api.Endpoint(endpoint.shown)
         for path in changed:
             setattr(new, path, getattr(request.endpoint, path))
@@ -120,7 +131,7 @@ def update_endpoint(vertex: Vertex, request: Any) -> Any:
         new.update_time = now()
         endpoint.shown = new
         endpoint.split(split)
-        return api.Endpoint(endpoint.shown)
+        return endpoint.answer()
 
 
 def delete_endpoint(vertex: Vertex, request: Any) -> Any:

@@ -272,6 +272,23 @@ def test_traffic_adds_up_to_100_and_goes_to_what_is_deployed(gcp: Project):
     assert split(to, {one: 50, "7": 50}) == "" and to.predict(["name"]).predictions == ["loan"]
 
 
+def test_an_update_that_says_an_etag_is_of_what_was_read(gcp: Project):
+    to = endpoint()
+    name = to.resource_name
+
+    def describe(description: str, etag: str = "") -> str:
+        wanted = api.Endpoint(name=name, description=description, etag=etag)
+        return refused(lambda: to.api_client.update_endpoint(endpoint=wanted, update_mask={"paths": ["description"]}))
+
+    read = to.api_client.get_endpoint(name=name).etag
+    assert describe("one", read) == ""
+    assert to.api_client.get_endpoint(name=name).etag != read
+    assert "409" in (said := describe("two", read)) and "read it again" in said
+    assert describe("two") == ""  # whoever says none overwrites
+    gcp.fake.switch("etags", False)
+    assert describe("three", read) == ""
+
+
 def test_a_model_with_traffic_is_not_undeployed_unless_it_is_the_last_one(gcp: Project):
     model, to = uploaded(gcp), endpoint()
     first = deployed(to, model)

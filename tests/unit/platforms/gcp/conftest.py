@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tests.unit.platforms.cases import empty, ended, job, new_name, spec_of, version_of
 from trivet.core.platform import Platform
 from trivet.platforms.gcp import clients, hosted, rollout, session
-from trivet.rehearsal.rigs.gcp import GcpRig
+from trivet.platforms.gcp.labels import labels_of
+from trivet.platforms.gcp.session import GcpPlatform
+from trivet.rehearsal.fakes.gcp import LOCATION, PROJECT
+from trivet.rehearsal.rigs.gcp import PREFIX, STACK, GcpRig
 
 __all__ = ["empty", "ended", "job", "new_name", "spec_of", "version_of"]
 
@@ -61,6 +65,27 @@ def platform(rig: GcpRig) -> Iterator[Platform]:
 
 
 @pytest.fixture
+def stack(rig: GcpRig, new_name: Callable[[], str]) -> Iterator[Callable[..., GcpPlatform]]:
+    """Another stack in the same project, or this one in another life: with a store of its own, without endpoints."""
+    made: list[GcpPlatform] = []
+
+    def make(*, name: str = STACK, prefix: str = PREFIX) -> GcpPlatform:
+        bucket = f"{prefix}-{new_name()}-store"
+        body = {"name": bucket, "location": LOCATION, "labels": labels_of("rehearsal", name, "dev", {})}
+        rig.clients.post("storage", "storage/v1/b", body, project=PROJECT)
+        native = rig.outputs.native.model_copy(update={"prefix": prefix})
+        changed = {"stack": name, "store": f"gs://{bucket}", "native": native, "endpoints": {}}
+        made.append(GcpPlatform(rig.outputs.model_copy(update=changed), rig.reconnect().clients))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.outputs.stack != STACK:
+            one.clear()
+        one.close()
+
+
+@pytest.fixture
 def deployed(rig: GcpRig, empty: str) -> Callable[[], dict[str, int]]:
     """What Vertex AI has deployed on the first endpoint, by the number of the version: its share."""
 
@@ -71,3 +96,10 @@ def deployed(rig: GcpRig, empty: str) -> Callable[[], dict[str, int]]:
         return {one["displayName"]: split.get(one["id"], 0) for one in there.get("deployedModels", [])}
 
     return look
+
+
+@pytest.fixture
+def raw(rig: GcpRig, empty: str) -> Callable[[], Any]:
+    """What Vertex AI says of the first endpoint."""
+    shell = rig.outputs.endpoints[empty].name
+    return lambda: rig.clients.get("aiplatform", f"v1/{rig.clients.parent}/endpoints/{shell}")

@@ -21,6 +21,7 @@ from trivet.core.platform import Platform
 from trivet.core.specs import EndpointSpec, ModelVersion
 from trivet.platforms.gcp.clients import Clients
 from trivet.platforms.gcp.database import login
+from trivet.platforms.gcp.labels import whose
 from trivet.platforms.gcp.left import left
 from trivet.platforms.gcp.session import GcpPlatform
 from trivet.platforms.local.processes import python_environment
@@ -245,7 +246,8 @@ def test_google_s_own_sdk_reads_and_asks_what_trivet_made(
 ) -> None:
     version = version_of(7)
     platform.models.tag(version, alias="champion")
-    model = sdk.Model(f"{PREFIX}-loan@champion")
+    [listed] = sdk.Model.list(filter=f'{whose("rehearsal", STACK)} AND display_name="loan"')
+    model = sdk.Model(f"{listed.name}@champion")
     assert model.uri.endswith(version.key)
     assert model.labels["trivet-model"] == "loan"
     aliases = {alias for one in model.versioning_registry.list_versions() for alias in one.version_aliases}

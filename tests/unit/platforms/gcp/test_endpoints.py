@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from tests.unit.platforms.cases import BAD
-from trivet.core.errors import ConfigError, ForeignRelease, Locked, NotReady
+from trivet.core.errors import ConfigError, ForeignRelease, NotReady
 from trivet.core.platform import Platform
 from trivet.core.specs import EndpointNative, EndpointSpec, EndpointStatus, GcpAccelerator, GcpEndpoint, ModelVersion
 from trivet.core.waiting import wait_for
 from trivet.platforms.gcp.deployed import mixed
 from trivet.platforms.gcp.leftovers import KEPT
 from trivet.platforms.gcp.rollout import steps
+from trivet.platforms.gcp.served import family
 from trivet.rehearsal.rigs.gcp import GcpRig
 
 SpecOf = Callable[..., EndpointSpec]
@@ -33,15 +34,9 @@ def alarm_of(rig: GcpRig, name: str) -> str:
 
 
 @pytest.fixture
-def raw(rig: GcpRig, empty: str) -> Callable[[], Any]:
-    shell = rig.outputs.endpoints[empty].name
-    return lambda: rig.clients.get("aiplatform", f"v1/{rig.clients.parent}/endpoints/{shell}")
-
-
-@pytest.fixture
 def models(rig: GcpRig, empty: str) -> Callable[[], list[str]]:
     """Ids of the models that Vertex AI has for the endpoint."""
-    begin = f"{rig.outputs.endpoints[empty].name}-"
+    begin = family(rig.outputs.endpoints[empty])
 
     def look() -> list[str]:
         pages = rig.clients.pages("aiplatform", f"v1/{rig.clients.parent}/models", "models")
@@ -107,9 +102,13 @@ def test_a_linear_release_takes_over_step_by_step(
     assert {75, 50, 25} <= set(seen)
 
 
+@pytest.mark.parametrize("log", ["", "PERMISSION_DENIED", "UNAVAILABLE"])
 def test_an_alarm_takes_a_canary_back(
-    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, deployed: Deployed
+    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, deployed: Deployed, log: str
 ) -> None:
+    """Also while nobody can read the server's log, which would only say why."""
+    if log:
+        rig.fake.fault("entries.list", service="logging", code=log, times=60)
     platform.endpoints.apply(spec_of(1))
     before = deployed()
     careful = spec_of(2, native=native(rollout="canary", step=10, bake=timedelta(minutes=10)))
@@ -156,6 +155,34 @@ def test_a_release_that_cannot_serve_costs_no_request(
     assert deployed() == before
 
 
+def test_a_deployment_goes_on_while_nobody_can_ask_how_it_stands(
+    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, deployed: Deployed
+) -> None:
+    spec = spec_of(1)
+    rig.fake.set(operation=1.5)
+    try:
+        rig.fake.fault("GetOperation", code="UNAVAILABLE", times=60, resource="*/endpoints/*")
+        assert platform.endpoints.apply(spec).releases == spec.releases
+    finally:
+        rig.fake.set(operation=0.01)
+    assert list(deployed().values()) == [100]
+
+
+def test_what_is_deployed_for_nothing_is_told_and_goes_with_the_next_release(
+    rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str, raw: Callable[[], Any], deployed: Deployed
+) -> None:
+    platform.endpoints.apply(spec_of(1))
+    assert platform.endpoints.state(empty).reason == ""
+    [there] = raw()["deployedModels"]
+    again = {"model": there["model"], "dedicatedResources": there["dedicatedResources"], "displayName": "forgotten"}
+    path = f"v1/{rig.clients.parent}/endpoints/{rig.outputs.endpoints[empty].name}:deployModel"
+    rig.clients.ended(rig.clients.post("aiplatform", path, {"deployedModel": again}), "A release")
+    assert "forgotten is deployed, charged, and serves nothing" in platform.endpoints.state(empty).reason
+    platform.endpoints.apply(spec_of(1))
+    assert platform.endpoints.state(empty).reason == ""
+    assert list(deployed().values()) == [100]
+
+
 def test_machines_and_bounds_stay_where_nothing_is_said(
     platform: Platform, spec_of: SpecOf, empty: str, raw: Callable[[], Any]
 ) -> None:
@@ -198,6 +225,16 @@ def test_other_bounds_change_what_is_deployed_and_deploy_nothing(
     }
 
 
+def test_a_release_that_fails_leaves_the_bounds_of_what_serves(
+    platform: Platform, spec_of: SpecOf, empty: str, raw: Callable[[], Any]
+) -> None:
+    platform.endpoints.apply(spec_of(1))
+    before = raw()["deployedModels"]
+    with pytest.raises(NotReady, match="golden"):
+        platform.endpoints.apply(spec_of(1, BAD, traffic=(50, 50), minimum_instances=2, maximum_instances=4))
+    assert raw()["deployedModels"] == before
+
+
 def test_a_release_named_twice_is_refused(platform: Platform, spec_of: SpecOf, empty: str) -> None:
     with pytest.raises(ConfigError, match="named twice"):
         platform.endpoints.apply(spec_of(1, 1, traffic=(50, 50)))
@@ -212,37 +249,6 @@ def test_the_last_models_stay_and_deleting_leaves_none(
     assert len(models()) == KEPT + 1
     platform.endpoints.delete(empty)
     assert models() == []
-
-
-def test_two_who_apply_the_same_at_once_both_get_it(
-    rig: GcpRig, spec_of: SpecOf, empty: str, deployed: Deployed
-) -> None:
-    spec = spec_of(1)
-    with ThreadPoolExecutor() as pool, rig.reconnect() as one, rig.reconnect() as two:
-        both = list(pool.map(lambda platform: platform.endpoints.apply(spec).releases, (one, two)))
-    assert both == [spec.releases, spec.releases]
-    assert list(deployed().values()) == [100]
-
-
-def test_of_two_who_apply_different_releases_one_serves_and_the_other_is_told(
-    rig: GcpRig, spec_of: SpecOf, empty: str, deployed: Deployed
-) -> None:
-    specs = (spec_of(1), spec_of(2))
-    together = threading.Barrier(2)
-
-    def apply(platform: Platform, spec: EndpointSpec) -> object:
-        together.wait()
-        try:
-            return platform.endpoints.apply(spec).releases
-        except (Locked, NotReady) as error:
-            return error
-
-    with ThreadPoolExecutor() as pool, rig.reconnect() as one, rig.reconnect() as two:
-        told = list(pool.map(apply, (one, two), specs))
-        served = one.endpoints.state(empty).releases
-    assert served in [spec.releases for spec in specs]
-    assert served in told
-    assert list(deployed().values()) == [100]
 
 
 @pytest.fixture

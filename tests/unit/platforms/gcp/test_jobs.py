@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,9 +15,13 @@ from trivet.core.platform import Platform
 from trivet.core.refs import JobRef
 from trivet.core.specs import GcpJob, JobNative, JobSpec, JobState, ScoringSpec
 from trivet.core.waiting import wait_for
-from trivet.rehearsal.rigs.gcp import GcpRig
+from trivet.platforms.gcp.attempts import runs
+from trivet.platforms.gcp.labels import whose
+from trivet.platforms.gcp.session import GcpPlatform
+from trivet.rehearsal.rigs.gcp import STACK, GcpRig
 
 Job = Callable[..., JobSpec]
+Stack = Callable[..., Platform]
 Ended = Callable[[JobRef], JobState]
 RESUMING = """
 import os, pathlib, time
@@ -31,7 +36,11 @@ else:
 
 
 def described(rig: GcpRig, ref: JobRef) -> Any:
-    jobs: Any = rig.platform.jobs
+    return described_by(rig.platform, ref)
+
+
+def described_by(platform: Platform, ref: JobRef) -> Any:
+    jobs: Any = platform.jobs
     return jobs.newest(ref).described
 
 
@@ -73,6 +82,72 @@ def test_two_who_submit_the_same_at_once_start_one_job_that_counts(rig: GcpRig, 
         assert list(pool.map(lambda platform: platform.jobs.submit(spec), (one, two))) == [JobRef(spec.name)] * 2
     assert ended(JobRef(spec.name)) is JobState.SUCCEEDED
     assert list(rig.platform.jobs.logs(JobRef(spec.name))) == ["ran"]
+
+
+def test_of_two_who_look_before_either_creates_one_job_runs_and_none_after_it_is_cancelled(
+    rig: GcpRig, job: Job, ended: Ended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, together = job("import time; time.sleep(600)"), threading.Barrier(2, timeout=60)
+
+    def running() -> list[str]:
+        path = f"v1/{rig.clients.parent}/customJobs"
+        found = rig.clients.pages("aiplatform", path, "customJobs", filter=whose("rehearsal", STACK))
+        return [one["name"] for one in found if f"-{spec.name}-" in one["displayName"] and runs(one)]
+
+    def submit(platform: GcpPlatform) -> JobRef:
+        post = platform.clients.post
+
+        def met(service: str, path: str, *given: Any, **more: Any) -> Any:
+            if path.endswith("/customJobs"):
+                together.wait()
+            return post(service, path, *given, **more)
+
+        monkeypatch.setattr(platform.clients, "post", met)
+        return platform.jobs.submit(spec)
+
+    with ThreadPoolExecutor() as pool, rig.reconnect() as one, rig.reconnect() as two:
+        assert list(pool.map(submit, (one, two))) == [JobRef(spec.name)] * 2  # type: ignore[arg-type]  Google Cloud's
+    assert running() == [described(rig, JobRef(spec.name))["name"]]
+    rig.platform.jobs.cancel(JobRef(spec.name))
+    assert running() == []
+    assert ended(JobRef(spec.name)) is JobState.CANCELLED
+
+
+def over(platform: Platform, ref: JobRef) -> JobState | None:
+    state = platform.jobs.state(ref)
+    return None if state is JobState.RUNNING else state
+
+
+def with_source(platform: Platform, other: Platform, spec: JobSpec) -> Platform:
+    platform.store.put(spec.source, other.store.get(spec.source))
+    return platform
+
+
+def test_a_job_of_an_earlier_life_of_the_stack_is_none_of_this_one(
+    platform: Platform, job: Job, ended: Ended, stack: Stack
+) -> None:
+    spec = job("print('ran')")
+    ref = platform.jobs.submit(spec)
+    assert ended(ref) is JobState.SUCCEEDED
+    again = with_source(stack(), platform, spec)
+    again.jobs.submit(spec)
+    assert wait_for(lambda: over(again, ref), "The job", seconds=60, longest=0.2) is JobState.SUCCEEDED
+    assert list(again.jobs.logs(ref)) == ["ran"]
+    assert described_by(again, ref)["name"] != described_by(platform, ref)["name"]
+
+
+def test_names_that_say_the_same_with_their_stacks_prefixes_are_two_jobs(
+    rig: GcpRig, job: Job, stack: Stack, new_name: Callable[[], str]
+) -> None:
+    spec, name = job("print('ran')"), new_name()
+    one, two = (with_source(stack(name=each, prefix=each), rig.platform, spec) for each in ("loan", "loan-dev"))
+    first = one.jobs.submit(spec.model_copy(update={"name": f"dev-{name}"}))
+    second = two.jobs.submit(spec.model_copy(update={"name": name}))
+    assert described_by(one, first)["name"] != described_by(two, second)["name"]
+    for platform, ref in ((one, first), (two, second)):
+        state = wait_for(lambda p=platform, r=ref: over(p, r), "The job", seconds=60, longest=0.2)
+        assert state is JobState.SUCCEEDED
+        assert list(platform.jobs.logs(ref)) == ["ran"]
 
 
 def test_a_job_that_somebody_deleted_has_failed_and_may_be_run_again(

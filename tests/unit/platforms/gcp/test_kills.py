@@ -110,7 +110,7 @@ def test_an_endpoint_is_finished_by_the_next_call(
 ) -> None:
     """Its whole life, killed at every point of it."""
     one = spec_of(1, maximum_instances=2)
-    for point in ("endpoint.model", "endpoint.prepared", "endpoint.deployed"):
+    for point in ("endpoint.model", "endpoint.prepared", "endpoint.deploying", "endpoint.deployed"):
         assert call("apply", one.model_dump_json(), point) == -signal.SIGKILL, point
         assert platform.endpoints.state(empty).status in (EndpointStatus.EMPTY, EndpointStatus.STARTING), point
     assert platform.endpoints.apply(one).releases == one.releases
@@ -126,7 +126,9 @@ def test_an_endpoint_is_finished_by_the_next_call(
 
     assert call("pause", empty, "endpoint.pausing") == -signal.SIGKILL
     assert platform.endpoints.state(empty).status is EndpointStatus.READY
+    assert call("pause", empty, "endpoint.silenced") == -signal.SIGKILL
     assert platform.endpoints.pause(empty).status is EndpointStatus.STOPPED
+    assert deployed() == {}
     assert call("resume", empty, "endpoint.resuming") == -signal.SIGKILL
     assert platform.endpoints.resume(empty).releases == two.releases
 

@@ -194,6 +194,23 @@ class Stage:
 
         return Scene(lambda p: p.endpoints.delete(ENDPOINT), "aiplatform", "UndeployModel", gone)
 
+    def pause(self) -> Scene:
+        self.rig.platform.endpoints.apply(self.spec_of(1))
+
+        def off(platform: Platform, _: object) -> None:
+            assert platform.endpoints.state(ENDPOINT).status is EndpointStatus.STOPPED
+            path = f"v1/{self.rig.clients.parent}/endpoints/{self.rig.outputs.endpoints[ENDPOINT].name}"
+            assert "deployedModels" not in self.rig.clients.get("aiplatform", path)
+            platform.endpoints.delete(ENDPOINT)
+
+        return Scene(lambda p: p.endpoints.pause(ENDPOINT), "aiplatform", "UndeployModel", off)
+
+    def resume(self) -> Scene:
+        scene = self._endpoint("DeployModel")
+        scene.call(self.rig.platform)
+        self.rig.platform.endpoints.pause(ENDPOINT)
+        return scene._replace(call=lambda p: p.endpoints.resume(ENDPOINT))
+
     def put_metrics(self) -> Scene:
         time = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=5)
         points = [
