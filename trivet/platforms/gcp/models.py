@@ -194,7 +194,7 @@ class GcpModels(Models):
                 yield self._version(one)
 
     def _version(self, found: Mapping[str, Any]) -> ModelVersion:
-        release = release_of(found)
+        release = release_of(found, self._outputs.store)
         claim = self._registered.claimed(release.model, release.version)
         bare = ModelVersion(
             name=release.model,
