@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from google.auth.transport.requests import Request
@@ -11,6 +12,7 @@ from trivet.platforms.gcp.clients import Clients
 from trivet.platforms.gcp.errors import told
 
 CLOUD_SQL = ("sql.goog",)  # "Configure DNS": names that Cloud SQL gives its instances
+SCOPE = "https://www.googleapis.com/auth/sqlservice.login"  # a token that opens databases, and nothing else
 INSTANCE = "cloudsql"  # a parameter of the URL that says so where an address is all there is
 
 
@@ -28,7 +30,9 @@ def login(clients: Clients, url: str) -> Login | None:
 
     def token() -> str:
         with told("The login to the stack's database"):
-            credentials = clients.credentials
+            credentials: Any = clients.credentials
+            if hasattr(credentials, "with_scopes"):  # those of a user have the scopes that the login asked for
+                credentials = credentials.with_scopes([SCOPE])
             if not credentials.valid:
                 credentials.refresh(Request())
         return str(credentials.token)
