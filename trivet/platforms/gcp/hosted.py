@@ -14,12 +14,11 @@ from trivet.core.errors import Locked, NotFound, NotReady
 from trivet.core.waiting import wait_for
 from trivet.platforms.gcp.clients import Again, Clients
 from trivet.platforms.gcp.deployed import Deployed, Plan
-from trivet.platforms.gcp.ensuring import unless_gone
-from trivet.platforms.gcp.errors import is_changing, is_missing, is_taken, said, told
+from trivet.platforms.gcp.ensuring import insisted, unless_gone
+from trivet.platforms.gcp.errors import is_missing, is_of_operation, is_taken, is_withheld, said, told
 
 T = TypeVar("T")
 
-SETTLE_SECONDS, LONGEST_PAUSE = 3600.0, 15.0
 ENOUGH_S = 3600.0  # for machines to come up, beside the container's own start
 SCALING = ",".join(
     f"dedicatedResources.{name}" for name in ("minReplicaCount", "maxReplicaCount", "autoscalingMetricSpecs")
@@ -87,8 +86,8 @@ class Hosted:
         try:
             self._clients.ended(operation, f"The release on endpoint {self.name}", seconds)
         except GoogleAPICallError as error:
-            if error.response is not None:  # we could not ask what became of it
-                raise
+            if not is_of_operation(error) or is_withheld(error):
+                raise  # we could not ask what became of it, or it is no fault of the release's
             raise NotReady(f"{said(error)}.") from error
 
     def rescale(self, one: Deployed) -> None:
@@ -96,11 +95,12 @@ class Hosted:
         wanted = {"id": one.id, "model": one.model, "dedicatedResources": one.request("")["dedicatedResources"]}
         body = {"deployedModel": wanted, "updateMask": SCALING}
 
-        def begin() -> dict[str, Any]:
-            return self._clients.post("aiplatform", f"v1/{self.at}:mutateDeployedModel", body, Again.ALWAYS)
+        def change() -> object:
+            operation = self._clients.post("aiplatform", f"v1/{self.at}:mutateDeployedModel", body, Again.ALWAYS)
+            return self._clients.ended(operation, f"Endpoint {self.name}")
 
         with told(f"Autoscaling of endpoint {self.name}"):
-            self._clients.ended(self._insisted(begin), f"Endpoint {self.name}")
+            self._insisted(change)
 
     def split(self, shares: Mapping[str, int]) -> None:
         """Have the traffic go where it should.
@@ -136,15 +136,7 @@ class Hosted:
         self._clients.ended(operation, f"Endpoint {self.name}")
 
     def _insisted(self, call: Callable[[], T]) -> T:
-        def attempt() -> tuple[T] | None:
-            try:
-                return (call(),)
-            except GoogleAPICallError as error:
-                if is_changing(error):
-                    return None
-                raise
-
-        return wait_for(attempt, f"Endpoint {self.name}", seconds=SETTLE_SECONDS, longest=LONGEST_PAUSE)[0]
+        return insisted(call, f"Endpoint {self.name}")
 
 
 def deployed_on(there: Mapping[str, Any]) -> Plan:

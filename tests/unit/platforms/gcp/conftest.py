@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.platforms.cases import empty, ended, job, new_name, spec_of, version_of
 from trivet.core.platform import Platform
-from trivet.platforms.gcp import clients, hosted, rollout, session
+from trivet.platforms.gcp import clients, ensuring, rollout, session
 from trivet.rehearsal.rigs.gcp import GcpRig
 
 __all__ = ["empty", "ended", "job", "new_name", "spec_of", "version_of"]
@@ -30,9 +30,10 @@ def quick() -> Iterator[None]:
         patch.setattr(
             session, "RETRIES", {"max_retries": 2, "retry_timeout": timedelta(seconds=10), "backoff": backoff}
         )
-        for module in (clients, hosted):
+        for module in (clients, ensuring):
             patch.setattr(module, "LONGEST_PAUSE", 0.1)
         patch.setattr(rollout, "POLL_S", 0.05)
+        patch.setattr(rollout, "LEAST_BAKE", timedelta(seconds=0.1))
         yield
 
 
