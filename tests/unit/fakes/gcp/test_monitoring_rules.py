@@ -118,3 +118,21 @@ def test_a_policy_is_listed_changed_and_deleted(ask: Ask) -> None:
     assert [one["name"] for one in ask("GET", f"{PROJECT}/alertPolicies?{query}")[1]["alertPolicies"]] == [name]
     assert ask("DELETE", f"/v3/{name}")[0] == 200
     assert ask("GET", f"/v3/{name}")[0] == 404
+
+
+def test_a_label_that_the_descriptor_does_not_say_is_refused_until_it_does(ask: Ask, fake: Fake) -> None:
+    assert written(ask, series(timedelta(minutes=3))) == ""
+    other = series(timedelta(minutes=2))
+    other["metric"] = {"type": KIND, "labels": {"shift": "night"}}
+    assert "Unrecognized metric label: shift" in written(ask, other)
+    body = {"type": KIND, "metricKind": "GAUGE", "valueType": "DOUBLE", "labels": [{"key": "shift"}]}
+    status, described = ask("POST", f"{PROJECT}/metricDescriptors", body)
+    assert (status, [one["key"] for one in described["labels"]]) == (200, ["subject", "shift"])
+    assert written(ask, other) == ""
+    fake.switch("labels-described", False)
+    third = series(timedelta(minutes=1))
+    third["metric"] = {"type": KIND, "labels": {"sky": "clear"}}
+    assert written(ask, third) == ""
+    query = urlencode({"filter": f'metric.type="{KIND}"'})
+    found = ask("GET", f"{PROJECT}/metricDescriptors?{query}")[1]
+    assert [one["key"] for one in found["metricDescriptors"][0]["labels"]] == ["subject", "shift", "sky"]
