@@ -26,7 +26,7 @@ from trivet.platforms.gcp.labels import whose
 from trivet.platforms.gcp.leftovers import tidy
 from trivet.platforms.gcp.logs import last_error, lines, of_endpoint
 from trivet.platforms.gcp.part import Part
-from trivet.platforms.gcp.rollout import Watch, shift
+from trivet.platforms.gcp.rollout import Watch, check, shift
 from trivet.platforms.gcp.served import MODE, environment_of, model_of, served_release
 from trivet.platforms.packages import get_package
 
@@ -40,6 +40,7 @@ class GcpEndpoints(Part, Endpoints):
 
     def apply(self, spec: EndpointSpec) -> EndpointState:
         self._check(spec)
+        check(spec.native.gcp)
         hosted, keeping = self._hosted(spec.name), self._keeping(spec.name)
         self._verify(spec)
         now = hosted.deployed()

@@ -126,6 +126,23 @@ def test_an_alarm_takes_a_canary_back(
     assert "alarm" in state.reason
 
 
+@pytest.mark.parametrize("how", [{}, {"bake": timedelta(minutes=4)}], ids=["no time", "four minutes"])
+@pytest.mark.parametrize("rollout", ["canary", "linear"])
+def test_steps_that_end_before_an_alarm_can_tell_are_refused(
+    platform: Platform,
+    spec_of: SpecOf,
+    empty: str,
+    deployed: Deployed,
+    monkeypatch: pytest.MonkeyPatch,
+    rollout: str,
+    how: dict[str, Any],
+) -> None:
+    monkeypatch.setattr("trivet.platforms.gcp.rollout.LEAST_BAKE", timedelta(minutes=5))
+    with pytest.raises(ConfigError, match="alerts open minutes late. Give bake at least 5 minutes"):
+        platform.endpoints.apply(spec_of(1, native=native(rollout=rollout, **how)))
+    assert deployed() == {}
+
+
 def test_an_alarm_that_was_open_before_blocks_no_release_that_mends_it(
     rig: GcpRig, platform: Platform, spec_of: SpecOf, empty: str
 ) -> None:
