@@ -146,6 +146,14 @@ _VERTEX = {
         'seen: "FAILED_PRECONDITION: There are other operations running on" other resources of Vertex AI; that models'
         " and endpoints say it, too, is this fake's own choice",
     ),
+    "key-usable": Constraint(
+        "A customer's key is there, in the same region, and its primary version is enabled.",
+        "guide Vertex AI, Customer-managed encryption keys: Create a key, Grant Vertex AI permissions",
+    ),
+    "account-exists": Constraint(
+        "The service account that a job, or a deployed model, runs as is there.",
+        "guide Vertex AI, Use a custom service account: who deploys needs iam.serviceAccounts.actAs on it",
+    ),
     "quota": Constraint(
         "Endpoints have no more replicas together than the project's quota.",
         'guide Vertex AI, Quotas and limits; seen: "The following quota metrics exceed quota limits"',

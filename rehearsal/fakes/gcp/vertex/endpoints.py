@@ -68,6 +68,7 @@ def create_endpoint(vertex: Vertex, request: Any) -> Any:
     """Hold an endpoint without models."""
     parent, shown, given = vertex.named(request.parent), api.Endpoint(request.endpoint), request.endpoint_id
     vertex.check_description(shown.display_name, dict(shown.labels))
+    vertex.check_key(parent, shown.encryption_spec.kms_key_name)
     if shown.network or shown.private_service_connect_config or shown.enable_private_service_connect:
         raise left_out("private endpoints")
     if shown.dedicated_endpoint_enabled:
@@ -277,6 +278,7 @@ def _check_deployed(vertex: Vertex, deployed: Any, endpoint: Endpoint) -> None:
     taken = refused("ALREADY_EXISTS", f"DeployedModel {deployed.id} already exists.")
     demand("names-taken", deployed.id not in {*endpoint.servers, *endpoint.deploying}, taken)
     _check_resources(vertex, deployed)
+    vertex.check_account(deployed.service_account)
 
 
 def _check_quota(vertex: Vertex, deployed: Any) -> None:

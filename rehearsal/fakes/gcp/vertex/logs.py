@@ -32,7 +32,9 @@ def endpoint_log(vertex: Vertex, location: str, endpoint: str, deployed: str) ->
     """Where a deployed model's container logs to."""
     labels = {"endpoint_id": endpoint, "location": location, "resource_container": vertex.project}
     resource = {"type": "aiplatform.googleapis.com/Endpoint", "labels": labels}
-    return _log(vertex, "aiplatform.googleapis.com%2Fprediction_container", resource, {"deployed_model_id": deployed}, {})
+    return _log(
+        vertex, "aiplatform.googleapis.com%2Fprediction_container", resource, {"deployed_model_id": deployed}, {}
+    )
 
 
 def entries(vertex: Vertex, request: Request) -> Answer:

@@ -78,6 +78,7 @@ def upload_model(vertex: Vertex, request: Any) -> Any:
     """Hold a model, or a version of one; its artifacts are copied, and stay what they were."""
     parent, shown = vertex.named(request.parent), api.Model(request.model)
     _check(vertex, shown)
+    vertex.check_key(parent, shown.encryption_spec.kms_key_name)
     demand = vertex.world.constraints.demand
     with vertex.lock:
         if request.parent_model:

@@ -77,6 +77,19 @@ class Vertex:
         said = f"Invalid labels: {', '.join(bad + begin) or f'more than {MOST_LABELS}'}."
         demand("labels", not bad and not begin and len(labels) <= MOST_LABELS, invalid(said))
 
+    def check_key(self, place: str, key: str) -> None:
+        """:param place: a name of what is to be encrypted, or its parent's. :raises Refused: for no usable key."""
+        said = f"Permission 'cloudkms.cryptoKeyVersions.useToEncrypt' denied on resource '{key}' (or it may not exist)."
+        near = f"/locations/{place.split('/')[3]}/" in key
+        good = not key or (near and self.world.encrypts(key))
+        self.world.constraints.demand("key-usable", good, refused("PERMISSION_DENIED", said))
+
+    def check_account(self, email: str) -> None:
+        """:raises Refused: for a service account that there is not; none is the service's own."""
+        said = f"Permission 'iam.serviceAccounts.actAs' denied on service account {email} (or it may not exist)."
+        good = not email or self.world.is_account(email)
+        self.world.constraints.demand("account-exists", good, refused("PERMISSION_DENIED", said))
+
     def alone(self, resource: str) -> None:
         """Called with the lock held, before anything is changed of a resource.
 

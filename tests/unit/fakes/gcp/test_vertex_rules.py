@@ -347,3 +347,25 @@ def test_more_replicas_than_the_quota_are_refused(gcp: Project) -> None:
     assert "exceed quota limits" in deploy(to, model)
     gcp.fake.switch("quota", False)
     assert deploy(to, model) == ""
+
+
+def test_a_key_is_there_in_the_same_region_and_an_account_is_there(gcp: Project) -> None:
+    key = f"{vertex.parent(gcp)}/keyRings/ring/cryptoKeys/data"
+    ring, body = f"/v1/{vertex.parent(gcp)}/keyRings", b'{"purpose": "ENCRYPT_DECRYPT"}'
+    secured = {"encryption_spec": {"kms_key_name": key}}
+    calls = [create_job, create_endpoint, upload]
+    for call in calls:
+        assert "useToEncrypt" in call(gcp, **secured)
+    assert gcp.send("POST", f"{ring}?keyRingId=ring", b"{}")[0] == 200
+    assert gcp.send("POST", f"{ring}/ring/cryptoKeys?cryptoKeyId=data", body)[0] == 200
+    for call in calls:
+        assert call(gcp, **secured) == ""
+    elsewhere = {"encryption_spec": {"kms_key_name": key.replace("europe-west3", "europe-west1")}}
+    assert "useToEncrypt" in create_job(gcp, **elsewhere)
+    gcp.fake.switch("key-usable", False)
+    assert create_job(gcp, **elsewhere) == ""
+    runs = {"worker_pool_specs": [vertex.pool()], "service_account": "nobody@rehearsal-project.iam.gserviceaccount.com"}
+    assert "actAs" in create_job(gcp, runs)
+    assert "actAs" in deploy(endpoint(), uploaded(gcp), service_account=runs["service_account"])
+    gcp.fake.switch("account-exists", False)
+    assert create_job(gcp, runs) == ""
