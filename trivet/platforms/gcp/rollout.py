@@ -18,7 +18,7 @@ from trivet.platforms.gcp.deployed import WHOLE, mixed
 from trivet.platforms.gcp.errors import told
 
 POLL_S = 10.0  # alerts open within a minute or two of what they are about
-# A stack's policies look at two minutes, and "Behavior of metric-based alerting policies" has metrics come minutes late.
+# A stack's policies look at two minutes, and by "Behavior of metric-based alerting policies" metrics come minutes late.
 LEAST_BAKE = timedelta(minutes=5)
 
 

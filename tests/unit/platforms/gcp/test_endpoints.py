@@ -138,7 +138,7 @@ def test_steps_that_end_before_an_alarm_can_tell_are_refused(
     how: dict[str, Any],
 ) -> None:
     monkeypatch.setattr("trivet.platforms.gcp.rollout.LEAST_BAKE", timedelta(minutes=5))
-    with pytest.raises(ConfigError, match="alerts open minutes late. Give bake at least 5 minutes"):
+    with pytest.raises(ConfigError, match=r"alerts open minutes late\. Give bake at least 5 minutes"):
         platform.endpoints.apply(spec_of(1, native=native(rollout=rollout, **how)))
     assert deployed() == {}
 
