@@ -7,7 +7,8 @@ from types import MappingProxyType
 from trivet.clouds.gcpnames import NAMING
 from trivet.core.capabilities import Capability, Claim, Cloud, Support
 
-# Regions with Vertex AI's training, registry and prediction. Source: Vertex AI locations, as of 2026-11, from memory.
+# Regions with Vertex AI. Source: SUPPORTED_REGIONS of google-cloud-aiplatform, but those that its guide, "Vertex AI
+# locations", does not show for training, registry and prediction.
 REGIONS = (
     *("us-central1", "us-east1", "us-east4", "us-east5", "us-south1", "us-west1", "us-west2", "us-west3", "us-west4"),
     *("northamerica-northeast1", "northamerica-northeast2", "southamerica-east1", "southamerica-west1"),
@@ -30,7 +31,10 @@ GCP = Cloud(
     claims=MappingProxyType(
         {
             Capability.STORE: Claim(Support.NATIVE, "a bucket of Cloud Storage"),
-            Capability.JOBS: Claim(Support.NATIVE, "Vertex AI custom jobs"),
+            Capability.JOBS: Claim(
+                Support.NATIVE,
+                "Vertex AI custom jobs on one machine each; their time-out bounds what they cost, not a price",
+            ),
             Capability.BATCH_SCORING: Claim(
                 Support.EMULATED, "a custom job scores file after file, and goes on after its last complete one"
             ),

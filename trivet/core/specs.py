@@ -50,7 +50,10 @@ class GcpJob(Document):
     disk_gb: int = Field(default=100, ge=100, le=64000, description="Encrypted with the stack's key.")
     image: str | None = Field(default=None, description="With Trivet in it; none: the stack's own for training.")
     spot: bool = Field(default=False, description="Spare machines, which may be taken away: leave checkpoints.")
-    patience: timedelta = Field(default=timedelta(hours=1), description="How long it may wait for machines.")
+    patience: timedelta = Field(
+        default=timedelta(hours=1),
+        description="How long it may wait for spot machines; Trivet ends it when it is asked for its state then.",
+    )
 
 
 class JobNative(Document):

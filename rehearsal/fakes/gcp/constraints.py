@@ -148,6 +148,23 @@ _VERTEX = {
         "An endpoint with deployed models is not deleted.",
         "guide Vertex AI, Delete an endpoint: undeploy all models first",
     ),
+    "one-operation": Constraint(
+        "While an operation on a model or an endpoint is under way, what would change it is refused.",
+        'seen: "FAILED_PRECONDITION: There are other operations running on" other resources of Vertex AI; that models'
+        " and endpoints say it, too, is this fake's own choice",
+    ),
+    "key-usable": Constraint(
+        "A customer's key is there, in the same region, and its primary version is enabled.",
+        "guide Vertex AI, Customer-managed encryption keys: Create a key, Grant Vertex AI permissions",
+    ),
+    "account-exists": Constraint(
+        "The service account that a job, or a deployed model, runs as is there.",
+        "guide Vertex AI, Use a custom service account: who deploys needs iam.serviceAccounts.actAs on it",
+    ),
+    "quota": Constraint(
+        "Endpoints have no more replicas together than the project's quota.",
+        'guide Vertex AI, Quotas and limits; seen: "The following quota metrics exceed quota limits"',
+    ),
     "payload": Constraint(
         "A request to a shared public endpoint, and its answer, are at most 1.5 MB: 1 572 864 bytes.",
         "guide Vertex AI, Choose an endpoint type, Custom container requirements; seen: ageron/handson-ml2#205,"
@@ -175,6 +192,11 @@ _MONITORING = {
     "points-in-order": Constraint(
         "A point is later than all others of its time series.",
         "ref Cloud Monitoring, projects.timeSeries.create: more recent than any other point in its time series",
+    ),
+    "labels-described": Constraint(
+        "A point has no label that its metric's descriptor does not say; the first point of a metric makes one.",
+        'seen: "Unrecognized metric label"; ref Cloud Monitoring, projects.metricDescriptors.create: updated if it'
+        " exists, except that labels are never removed",
     ),
     "points-apart": Constraint(
         "Points of a time series are at least 5 seconds apart.",

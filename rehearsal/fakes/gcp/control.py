@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from trivet.rehearsal.fakes.calls import CallLog
@@ -25,11 +25,15 @@ class Control(AnyControl):
         interrupt: Callable[[str], None],
         force: Callable[[str, str], None],
         alert: Callable[[str, str], None],
+        deny: Callable[[Iterable[str]], None],
+        disable: Callable[[Iterable[str]], None],
     ) -> None:
         super().__init__(world, calls, faults, forget)
         self._interrupt = interrupt
         self._force = force
         self._alert = alert
+        self._deny = deny
+        self._disable = disable
 
     def _post_interrupt(self, given: dict[str, Any]) -> dict[str, Any]:
         self._interrupt(given["name"])
@@ -41,4 +45,12 @@ class Control(AnyControl):
 
     def _post_alert(self, given: dict[str, Any]) -> dict[str, Any]:
         self._alert(given["policy"], given["state"])
+        return {}
+
+    def _post_deny(self, given: dict[str, Any]) -> dict[str, Any]:
+        self._deny(given["permissions"])
+        return {}
+
+    def _post_disable(self, given: dict[str, Any]) -> dict[str, Any]:
+        self._disable(given["services"])
         return {}

@@ -8,7 +8,10 @@ from pathlib import Path
 from trivet.rehearsal.fakes.gcp.names import PROJECT
 
 ACCOUNT, APPLICATION = "account.json", "application.json"
-OVERRIDDEN = ("AIPLATFORM", "CLOUDKMS", "MONITORING", "LOGGING", "ARTIFACTREGISTRY", "CLOUDRESOURCEMANAGER", "IAM")
+OVERRIDDEN = (
+    *("AIPLATFORM", "CLOUDKMS", "MONITORING", "LOGGING", "ARTIFACTREGISTRY", "CLOUDRESOURCEMANAGER", "IAM"),
+    *("SERVICEUSAGE", "CLOUDQUOTAS"),
+)
 
 
 def write(folder: Path, address: str) -> None:

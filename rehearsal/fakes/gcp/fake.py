@@ -52,3 +52,11 @@ class Fake(Handle):
     def alert(self, policy: str, state: str = "OPEN") -> None:
         """Have an alert of an alert policy open, by the policy's display name; with ``CLOSED``, close what is open."""
         self._ask("POST", "alert", {"policy": policy, "state": state})
+
+    def deny(self, *permissions: str) -> None:
+        """Have tests of permissions tell that these are not given, and all others are."""
+        self._ask("POST", "deny", {"permissions": permissions})
+
+    def disable(self, *services: str) -> None:
+        """Have the project's list of APIs say that these are not enabled, and all others are."""
+        self._ask("POST", "disable", {"services": services})

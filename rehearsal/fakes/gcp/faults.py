@@ -39,6 +39,8 @@ class Fault(faults.Fault):
     """A fault whose error is one of Google's APIs."""
 
     code: str = "RESOURCE_EXHAUSTED"
+    reason: str = ""
+    """For machines, as google.rpc.ErrorInfo has it, such as SERVICE_DISABLED."""
 
     def __post_init__(self) -> None:
         """:raises TypeError: for a code that there is not."""
@@ -49,6 +51,10 @@ class Fault(faults.Fault):
         """The error, as the service says it."""
         said = (self.message or _SAID.get(self.code, "Injected by a test.")).format(**asdict(call))
         if call.service != STORAGE:
-            return refused(self.code, said)
+            error = refused(self.code, said)
+            if self.reason:
+                kind = "type.googleapis.com/google.rpc.ErrorInfo"
+                error.details["details"] = [{"@type": kind, "reason": self.reason, "domain": "googleapis.com"}]
+            return error
         reason, xml = _STORAGE.get(self.code, ("backendError", "InternalError"))
         return of_storage(STATUSES[self.code], reason, xml, said)

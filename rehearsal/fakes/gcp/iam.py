@@ -11,6 +11,7 @@ from trivet.rehearsal.fakes.gcp.constraints import Constraints
 from trivet.rehearsal.fakes.gcp.names import PROJECT
 from trivet.rehearsal.fakes.gcp.refusals import invalid, missing, refused
 from trivet.rehearsal.fakes.gcp.rest import Api, Asked, Method, known, paged
+from trivet.rehearsal.fakes.gcp.rights import Rights
 
 _ACCOUNTS = "/v1/projects/{project}/serviceAccounts"
 _ACCOUNT = f"{_ACCOUNTS}/{{email}}"
@@ -20,8 +21,9 @@ _ID = re.compile(r"[a-z](?:[a-z0-9-]{4,28}[a-z0-9])")  # ref IAM, projects.servi
 class Iam:
     """The service accounts of one fake."""
 
-    def __init__(self, constraints: Constraints) -> None:
+    def __init__(self, constraints: Constraints, rights: Rights) -> None:
         self._constraints = constraints
+        self._rights = rights
         self._lock = threading.RLock()
         self._accounts: dict[str, dict[str, Any]] = {}
 
@@ -32,6 +34,7 @@ class Iam:
             Method("ListServiceAccounts", "GET", _ACCOUNTS, self._list, (), ("pageSize", "pageToken")),
             Method("GetServiceAccount", "GET", _ACCOUNT, self._get),
             Method("DeleteServiceAccount", "DELETE", _ACCOUNT, self._delete),
+            Method("TestIamPermissions", "POST", f"{_ACCOUNT}:testIamPermissions", self._tested, ("permissions",)),
         )
         return Api(self._constraints, "iam", "IAM", r"/v1/projects/[^/]+/serviceAccounts", methods)
 
@@ -57,6 +60,15 @@ class Iam:
                 "email": email,
             }
             return self._accounts[email]
+
+    def exists(self, email: str) -> bool:
+        """Whether there is such an account."""
+        with self._lock:
+            return email in self._accounts
+
+    def _tested(self, asked: Asked) -> dict[str, Any]:
+        self._get(asked)
+        return self._rights.tested(asked)
 
     def _get(self, asked: Asked) -> dict[str, Any]:
         email = asked.names["email"]

@@ -19,6 +19,7 @@ from trivet.rehearsal.fakes.gcp.constraints import Constraints
 from trivet.rehearsal.fakes.gcp.names import PROJECT
 from trivet.rehearsal.fakes.gcp.refusals import invalid, left_out, missing, precondition, refused
 from trivet.rehearsal.fakes.gcp.rest import Api, Asked, Method, known, paged, stamp
+from trivet.rehearsal.fakes.gcp.rights import Rights
 
 SIGN, ENCRYPT = "ASYMMETRIC_SIGN", "ENCRYPT_DECRYPT"
 ALGORITHMS = {SIGN: "EC_SIGN_P256_SHA256", ENCRYPT: "GOOGLE_SYMMETRIC_ENCRYPTION"}
@@ -53,8 +54,9 @@ class Key:
 class Kms:
     """Everything of one fake."""
 
-    def __init__(self, constraints: Constraints) -> None:
+    def __init__(self, constraints: Constraints, rights: Rights) -> None:
         self._constraints = constraints
+        self._rights = rights
         self._lock = threading.RLock()
         self._rings: dict[str, dict[str, Any]] = {}
         self._keys: dict[str, Key] = {}
@@ -72,6 +74,9 @@ class Kms:
             Method("ListCryptoKeys", "GET", _KEYS, self._list_keys, (), _PAGES),
             Method("GetCryptoKey", "GET", f"{_KEYS}/{{key}}", lambda asked: self._shown(self._key(asked))),
             Method("UpdateCryptoKey", "PATCH", f"{_KEYS}/{{key}}", self._update_key, _KEY, ("updateMask",)),
+            Method(
+                *("TestIamPermissions", "POST", f"{_KEYS}/{{key}}:testIamPermissions", self._tested, ("permissions",))
+            ),
             Method("CreateCryptoKeyVersion", "POST", _VERSIONS, self._create_version, _VERSION),
             Method("ListCryptoKeyVersions", "GET", _VERSIONS, self._list_versions, (), _PAGES),
             Method("GetCryptoKeyVersion", "GET", f"{_VERSIONS}/{{version}}", self._version),
@@ -94,6 +99,17 @@ class Kms:
         with self._lock:
             self._rings.clear()
             self._keys.clear()
+
+    def encrypts(self, name: str) -> bool:
+        """Whether a key, by its name, encrypts and decrypts just now."""
+        with self._lock:
+            found = self._keys.get(name)
+            primary = self._shown(found).get("primary", {}) if found else {}
+            return primary.get("state") == "ENABLED"
+
+    def _tested(self, asked: Asked) -> dict[str, Any]:
+        self._key(asked)
+        return self._rights.tested(asked)
 
     def _create_ring(self, asked: Asked) -> dict[str, Any]:
         name = f"{_place(asked)}/keyRings/{_new(asked, 'keyRingId')}"

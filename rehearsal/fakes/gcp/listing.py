@@ -9,6 +9,7 @@ from trivet.rehearsal.fakes.gcp.constraints import TABLE, Constraints
 from trivet.rehearsal.fakes.gcp.iam import Iam
 from trivet.rehearsal.fakes.gcp.kms import Kms
 from trivet.rehearsal.fakes.gcp.monitoring import Monitoring
+from trivet.rehearsal.fakes.gcp.rights import Rights
 from trivet.rehearsal.fakes.gcp.settings import Settings
 from trivet.rehearsal.fakes.gcp.storage.jsonapi import METHODS as STORAGE
 from trivet.rehearsal.fakes.gcp.vertex.predict import METHODS as PREDICTION
@@ -82,12 +83,14 @@ def _methods() -> Iterator[str]:
     yield "## What is answered\n"
     vertex = sorted([*VERTEX, *PREDICTION, "GetOperation"])
     yield f"Of Vertex AI {len(vertex)} methods: {_named(vertex)}. Of Cloud Logging `entries.list`.\n"
-    constraints = Constraints()
+    constraints, rights = Constraints(), Rights()
     every = (
-        ("Cloud KMS", Kms(constraints).api()),
+        ("Cloud KMS", Kms(constraints, rights).api()),
         ("Cloud Monitoring", Monitoring(constraints).api()),
-        ("IAM", Iam(constraints).api()),
-        ("the Cloud Resource Manager", project.permissions(constraints)),
+        ("IAM", Iam(constraints, rights).api()),
+        ("the Cloud Resource Manager", project.permissions(constraints, rights)),
+        ("Service Usage", project.services(constraints, rights)),
+        ("Cloud Quotas", project.quotas(constraints, Settings())),
         ("Artifact Registry", project.images(constraints, Images({}))),
     )
     for title, api in every:

@@ -142,11 +142,12 @@ class Monitoring:
                 raise invalid("Value type or kind differs from the metric's descriptor")
             there["points"].append(point)
             return
-        self._series[key] = one
         metric = one["metric"]
         descriptor = self._descriptors.setdefault(metric["type"], _descriptor(one))
-        seen = {label["key"] for label in descriptor["labels"]}
-        descriptor["labels"] += [{"key": key} for key in metric.get("labels", {}) if key not in seen]
+        unknown = sorted(set(metric.get("labels", {})) - {label["key"] for label in descriptor["labels"]})
+        demand("labels-described", not unknown, invalid(f"Unrecognized metric label: {', '.join(unknown)}"))
+        descriptor["labels"] += [{"key": key} for key in unknown]
+        self._series[key] = one
 
     def _read(self, asked: Asked) -> dict[str, Any]:
         wanted, end = asked.query.get("filter", ""), asked.query.get("interval.endTime", "")
@@ -171,15 +172,18 @@ class Monitoring:
         if not _TYPE.fullmatch(body.get("type", "")):
             raise invalid(f"Field metricDescriptor.type had an invalid value of '{body.get('type', '')}'.")
         with self._lock:
-            made = {**body, "name": f"projects/{PROJECT}/metricDescriptors/{body['type']}"}
-            self._descriptors[body["type"]] = {"labels": [], **made}
-            return self._descriptors[body["type"]]
+            made = {"labels": [], **body, "name": f"projects/{PROJECT}/metricDescriptors/{body['type']}"}
+            given = {label["key"] for label in made["labels"]}
+            before = self._descriptors.get(body["type"], {"labels": []})["labels"]
+            made["labels"] = [*(one for one in before if one["key"] not in given), *made["labels"]]  # none is removed
+            self._descriptors[body["type"]] = made
+            return made
 
     def _list_descriptors(self, asked: Asked) -> dict[str, Any]:
-        if asked.query.get("filter"):
-            raise left_out("filter of metric descriptors")
+        names: dict[str, Callable[[dict[str, Any]], Any]] = {"metric.type": lambda one: one["type"]}
         with self._lock:
-            return paged(list(self._descriptors.values()), asked, "metricDescriptors")
+            found = [one for one in self._descriptors.values() if matches(asked.query.get("filter", ""), one, names)]
+        return paged(found, asked, "metricDescriptors")
 
     def _create_policy(self, asked: Asked) -> dict[str, Any]:
         self._check_policy(asked.body)
@@ -281,7 +285,7 @@ def _descriptor(one: Series) -> dict[str, Any]:
     return {
         "name": f"projects/{PROJECT}/metricDescriptors/{metric['type']}",
         "type": metric["type"],
-        "labels": [],
+        "labels": [{"key": key} for key in sorted(metric.get("labels", {}))],
         "metricKind": one["metricKind"],
         "valueType": one["valueType"],
     }

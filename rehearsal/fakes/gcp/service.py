@@ -17,6 +17,7 @@ from trivet.rehearsal.fakes.gcp.iam import Iam
 from trivet.rehearsal.fakes.gcp.kms import Kms
 from trivet.rehearsal.fakes.gcp.monitoring import Monitoring
 from trivet.rehearsal.fakes.gcp.refusals import left_out, render, render_storage, render_xml
+from trivet.rehearsal.fakes.gcp.rights import Rights
 from trivet.rehearsal.fakes.gcp.storage import jsonapi, xmlapi
 from trivet.rehearsal.fakes.gcp.storage.uploads import Sessions
 from trivet.rehearsal.fakes.gcp.world import NUMBER, PROJECT, World
@@ -39,14 +40,19 @@ class Service:
         self._sessions = Sessions(world.storage)
         self._json = jsonapi.JsonApi(world.storage, self._sessions, world.address, PROJECT, NUMBER)
         self._xml = xmlapi.XmlApi(world.storage, self._sessions, world.address)
-        self._kms = Kms(world.constraints)
+        self._rights = Rights()
+        self._kms = Kms(world.constraints, self._rights)
         self._monitoring = Monitoring(world.constraints)
-        self._iam = Iam(world.constraints)
+        self._iam = Iam(world.constraints, self._rights)
+        world.encrypts, world.is_account = self._kms.encrypts, self._iam.exists
         self._apis = (
             self._kms.api(),
             self._monitoring.api(),
             self._iam.api(),
-            project.permissions(world.constraints),
+            project.permissions(world.constraints, self._rights),
+            project.services(world.constraints, self._rights),
+            project.quotas(world.constraints, world.settings),
+            project.of_buckets(world.constraints, self._rights, world.storage),
             project.images(world.constraints, world.images),
         )
         self._calls = CallLog[Call]()
@@ -59,6 +65,8 @@ class Service:
             interrupt=lambda job: self._vertex().interrupt(job),
             force=lambda job, word: self._vertex().force(job, word),
             alert=self._monitoring.alert,
+            deny=self._rights.deny,
+            disable=self._rights.disable,
         )
         self._loading = threading.Lock()
         self._loaded: VertexAi | None = None
@@ -75,12 +83,13 @@ class Service:
         """What is asked for, how it is answered, and how it is refused."""
         if request.path.startswith("/batch/storage/v1"):
             return Call(STORAGE, "batch", ""), lambda: _refuse("batches"), render_storage
+        for api in self._apis:
+            if api.serves(request):
+                told = render_storage if api.service == STORAGE else render
+                return Call(api.service, *api.operation(request)), lambda api=api: api.answer(request), told
         if request.path.startswith(_OF_JSON):
             operation, resource = jsonapi.operation(request)
             return Call(STORAGE, operation, resource), lambda: self._json.answer(request, operation), render_storage
-        for api in self._apis:
-            if api.serves(request):
-                return Call(api.service, *api.operation(request)), lambda api=api: api.answer(request), render
         if request.path.startswith(_OF_VERTEX):
             vertex = self._vertex()
             operation, resource = vertex.operation(request)
@@ -104,6 +113,8 @@ class Service:
         self._kms.forget()
         self._monitoring.forget()
         self._iam.forget()
+        self._rights.deny(())
+        self._rights.disable(())
         self._sessions.clear()
         self._xml.clear()
         self._world.forget()

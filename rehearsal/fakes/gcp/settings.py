@@ -16,4 +16,6 @@ class Settings(Adjustable):
     grace: float = setting(0.05, "what part of 30 s a container gets from SIGTERM to SIGKILL")
     startup: float = setting(60.0, "the longest until a container's first good answer to a health check")
     invocation: float = setting(60.0, "the longest that a container may take to answer")
+    machines: int = setting(100, "how many replicas all endpoints may have: the project's quota")
+    aborted: bool = setting(False, "whether a second operation is refused as ABORTED, and not as FAILED_PRECONDITION")
     restarts: bool = setting(True, "whether a container of an endpoint that ends by itself is started again")

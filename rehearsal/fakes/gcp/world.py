@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from trivet.rehearsal.fakes.containers import Runtime
@@ -20,7 +21,7 @@ GCS = Path("/gcs")
 
 
 class World:
-    """One fake. ``address`` is set once its port is known."""
+    """One fake. ``address`` is set once its port is known, what asks Cloud KMS and IAM by whoever has these."""
 
     def __init__(self, folder: Path, images: Images, settings: Settings, mode: str = "") -> None:
         self.images = images
@@ -29,6 +30,8 @@ class World:
         self.runtime = Runtime(mode, [GCS])
         self.storage = Storage(self.constraints)
         self.address = ""
+        self.encrypts: Callable[[str], bool] = lambda _key: False
+        self.is_account: Callable[[str], bool] = lambda _email: False
         self._folder = folder
 
     def listens(self, address: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from google.api_core.exceptions import GoogleAPICallError
@@ -24,6 +25,7 @@ from trivet.core.specs import JobState
 from trivet.platforms.gcp.clients import Again, Clients
 from trivet.platforms.gcp.ensuring import ensure
 from trivet.platforms.gcp.errors import is_missing, told
+from trivet.platforms.gcp.requests import PATIENCE
 from trivet.platforms.gcp.served import plain
 
 MOST_NAME = 128
@@ -38,6 +40,7 @@ STATES = {
     "JOB_STATE_EXPIRED": JobState.FAILED,
     "JOB_STATE_CANCELLED": JobState.CANCELLED,
 }
+WAITING = ("JOB_STATE_QUEUED", "JOB_STATE_PENDING")
 DEADLINE_EXCEEDED = 4  # google.rpc.Code: Vertex AI's own ending, which nobody asked for
 
 WORD = "trivet-attempt"  # the label that an attempt's jobs bear
@@ -82,9 +85,17 @@ class Attempt(NamedTuple):
         if word not in STATES:
             raise PlatformError(f"Vertex AI says that job {self.id} is {word!r}, which is unknown.")
         state = STATES[word]
-        if state is JobState.CANCELLED and self._error.get("code") == DEADLINE_EXCEEDED:
+        if state is JobState.CANCELLED and (self._error.get("code") == DEADLINE_EXCEEDED or self._waited()):
             return JobState.FAILED
         return state
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it still waits for spare machines, longer than it may.
+
+        Vertex AI would let it wait for ever, and run it when nobody expects that any more.
+        """
+        return self.described.get("state") in WAITING and self._waited()
 
     @property
     def reason(self) -> str:
@@ -94,8 +105,25 @@ class Attempt(NamedTuple):
         limit = self.described.get("jobSpec", {}).get("scheduling", {}).get("timeout", "")
         if self._error.get("code") == DEADLINE_EXCEEDED and limit:
             return f"It ran longer than its {limit.removesuffix('s')} s."
+        if self._waited():
+            return f"It waited longer than its {self._patience} s for spare machines."
         said = " ".join(str(self._error.get("message", "")).split())
         return said and f"{said.rstrip('.')}."
+
+    @property
+    def _patience(self) -> str:
+        """Seconds; empty where it may wait as long as there are none."""
+        return str(self.described.get("labels", {}).get(PATIENCE, ""))
+
+    def _waited(self) -> bool:
+        """Whether it has waited, or did until it was ended, for longer than it may."""
+        if not self._patience or "startTime" in self.described:
+            return False
+        end = self.described.get("endTime")
+        waited = (datetime.fromisoformat(end) if end else datetime.now(UTC)) - datetime.fromisoformat(
+            self.described["createTime"]
+        )
+        return waited.total_seconds() > float(self._patience)
 
     @property
     def _error(self) -> Mapping[str, Any]:

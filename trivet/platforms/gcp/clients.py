@@ -15,6 +15,7 @@ from google.api_core.retry import Retry
 from google.auth.credentials import Credentials
 from google.auth.transport.requests import AuthorizedSession
 from requests import Response
+from requests.exceptions import InvalidJSONError
 
 from trivet.core.waiting import wait_for
 from trivet.platforms.gcp.errors import SERVER_ERROR, TOO_MANY, UNREACHABLE, Unreadable, of_operation
@@ -200,4 +201,5 @@ def _is_passing(error: BaseException, again: Again) -> bool:
     if isinstance(error, GoogleAPICallError):
         code = int(error.code or 0)
         return code in BUSY or (again is Again.ALWAYS and code >= SERVER_ERROR and code != 501)
-    return again is Again.ALWAYS and isinstance(error, (*UNREACHABLE, Unreadable))
+    lost = isinstance(error, (*UNREACHABLE, Unreadable)) and not isinstance(error, InvalidJSONError)  # never sent
+    return again is Again.ALWAYS and lost

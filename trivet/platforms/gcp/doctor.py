@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -12,18 +13,25 @@ from google.auth.transport.requests import Request
 from trivet.core.checkup import Check
 from trivet.core.errors import TrivetError
 from trivet.core.outputs import GcpNative, Outputs
-from trivet.platforms.gcp.clients import Clients
+from trivet.platforms.gcp.clients import Again, Clients
 from trivet.platforms.gcp.errors import UNREACHABLE, Unreadable, is_missing, said, told
 from trivet.platforms.gcp.images import SERVING, TRAINING, name
 from trivet.platforms.gcp.signing import KMS
 from trivet.platforms.scheduled import task_key
 
-# What the verbs ask of the project; docs/gcp.md lists them with the resources.
+# What the verbs ask of the project, and of single resources in it; docs/gcp.md lists them.
 PERMISSIONS = (
-    *("aiplatform.customJobs.create", "aiplatform.customJobs.cancel", "aiplatform.models.upload"),
-    *("aiplatform.endpoints.deploy", "aiplatform.endpoints.predict", "aiplatform.endpoints.update"),
-    *("logging.logEntries.list", "monitoring.timeSeries.create", "monitoring.timeSeries.list"),
+    *(f"aiplatform.customJobs.{verb}" for verb in ("create", "get", "list", "cancel")),
+    *(f"aiplatform.models.{verb}" for verb in ("upload", "get", "list", "update", "delete")),
+    *(f"aiplatform.endpoints.{verb}" for verb in ("get", "deploy", "undeploy", "update", "predict")),
+    *("logging.logEntries.list", "monitoring.alerts.list"),
+    *("monitoring.metricDescriptors.create", "monitoring.metricDescriptors.list"),
+    *("monitoring.timeSeries.create", "monitoring.timeSeries.list"),
 )
+OBJECTS = tuple(f"storage.objects.{verb}" for verb in ("create", "get", "list", "delete"))
+APIS = ("aiplatform", "cloudkms", "storage", "logging", "monitoring", "artifactregistry", "iam")
+CPUS = ("custom_model_training_cpus", "custom_model_serving_cpus")  # metrics of Vertex AI's quotas
+ACT, SIGN = ("iam.serviceAccounts.actAs",), ("cloudkms.cryptoKeyVersions.useToSign",)
 
 Found = tuple[str, str]  # level and note
 
@@ -50,7 +58,19 @@ def examine(clients: Clients, outputs: Outputs, native: GcpNative) -> Iterator[C
         },
         **{f"image for {use}": lambda use=use: _image(clients, native, use) for use in (TRAINING, SERVING)},
         **{f"schedule {one}": lambda one=one: _schedule(clients, outputs.store, one) for one in native.schedules},
+        "APIs": lambda: _apis(clients),
+        "quota": lambda: _quota(clients),
         "rights": lambda: _rights(clients),
+        "right to sign": lambda: _allowed(
+            clients, "cloudkms", f"v1/{signing.partition('/cryptoKeyVersions/')[0]}:testIamPermissions", SIGN
+        ),
+        **{
+            f"right to act as {account.partition('@')[0]}": lambda account=account: _allowed(
+                clients, "iam", f"v1/projects/{clients.project}/serviceAccounts/{account}:testIamPermissions", ACT
+            )
+            for account in (native.trainer, native.server)
+        },
+        **{f"rights on {what}": lambda url=url: _rights_on(clients, url) for what, url in _buckets(outputs)},
     }
     for what, check in checks.items():
         level, note = _asked(check)
@@ -128,12 +148,49 @@ def _schedule(clients: Clients, url: str, schedule: str) -> Found:
     return "ok", task_key(schedule)
 
 
+def _apis(clients: Clients) -> Found:
+    names = [f"projects/{clients.project}/services/{one}.googleapis.com" for one in APIS]
+    found = clients.get("serviceusage", f"v1/projects/{clients.project}/services:batchGet", names=names)
+    off = [one["name"].rpartition("/")[2] for one in found.get("services", []) if one.get("state") != "ENABLED"]
+    if off:
+        return "fail", f"Not enabled: run `gcloud services enable {' '.join(sorted(off))}`."
+    return "ok", f"{len(APIS)} are enabled"
+
+
+def _quota(clients: Clients) -> Found:
+    """Whether Vertex AI gives any processors at all, for machines of the usual kinds."""
+    path = f"v1/projects/{clients.project}/locations/global/services/aiplatform.googleapis.com/quotaInfos"
+    given: dict[str, set[str]] = defaultdict(set)  # values, by metric; -1 is without end
+    for one in clients.pages("cloudquotas", path, "quotaInfos"):
+        metric = str(one.get("metric", "")).rpartition("/")[2]
+        for info in one.get("dimensionsInfos", []) if metric in CPUS else []:
+            if clients.location in info.get("applicableLocations", []):
+                given[metric].add(str(info.get("details", {}).get("value", "0")))
+    if none := [metric for metric, values in given.items() if values == {"0"}]:
+        return "fail", f"It is 0 for {', '.join(none)}: ask for more under IAM & Admin, Quotas."
+    if not given:
+        return "unknown", f"Google Cloud says none for {clients.location}."
+    return "ok", ", ".join(f"{metric}: {' or '.join(sorted(values))}" for metric, values in sorted(given.items()))
+
+
 def _rights(clients: Clients) -> Found:
     path = f"v1/projects/{clients.project}:testIamPermissions"
-    allowed = clients.post("cloudresourcemanager", path, {"permissions": list(PERMISSIONS)}).get("permissions", [])
-    if denied := [one for one in PERMISSIONS if one not in allowed]:
-        return "warn", f"In the whole project you may not {', '.join(denied)}: ask for these rights."
-    return "ok", f"{len(PERMISSIONS)} permissions are given"
+    return _allowed(clients, "cloudresourcemanager", path, PERMISSIONS, "In the whole project you")
+
+
+def _rights_on(clients: Clients, url: str) -> Found:
+    path = f"storage/v1/b/{_name(url)}/iam/testPermissions"
+    return _given(clients.get("storage", path, permissions=list(OBJECTS)), OBJECTS)
+
+
+def _allowed(clients: Clients, service: str, path: str, wanted: Sequence[str], who: str = "You") -> Found:
+    return _given(clients.post(service, path, {"permissions": list(wanted)}, Again.ALWAYS), wanted, who)
+
+
+def _given(answer: Mapping[str, Any], wanted: Sequence[str], who: str = "You") -> Found:
+    if denied := [one for one in wanted if one not in answer.get("permissions", [])]:
+        return "warn", f"{who} may not {', '.join(denied)}: ask for the right."
+    return "ok", ", ".join(wanted) if len(wanted) == 1 else f"{len(wanted)} permissions are given"
 
 
 def _name(url: str) -> str:

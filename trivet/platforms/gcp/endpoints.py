@@ -26,8 +26,8 @@ from trivet.platforms.gcp.labels import whose
 from trivet.platforms.gcp.leftovers import tidy
 from trivet.platforms.gcp.logs import last_error, lines, of_endpoint
 from trivet.platforms.gcp.part import Part
-from trivet.platforms.gcp.rollout import Watch, shift
-from trivet.platforms.gcp.served import MODE, environment_of, model_of, release_of
+from trivet.platforms.gcp.rollout import Watch, check, shift
+from trivet.platforms.gcp.served import MODE, environment_of, model_of, served_release
 from trivet.platforms.packages import get_package
 
 MOST_BODY = 1_572_864  # bytes of a request to a shared endpoint; "Choose an endpoint type"
@@ -40,6 +40,7 @@ class GcpEndpoints(Part, Endpoints):
 
     def apply(self, spec: EndpointSpec) -> EndpointState:
         self._check(spec)
+        check(spec.native.gcp)
         hosted, keeping = self._hosted(spec.name), self._keeping(spec.name)
         self._verify(spec)
         now = hosted.deployed()
@@ -88,8 +89,9 @@ class GcpEndpoints(Part, Endpoints):
         serving = self._serving(name, self._hosted(name).described())
         if not serving:
             return None
+        releases = [self._release(one) for one in serving]
         first, model = serving[0], self._described(serving[0])
-        container = model.get("containerSpec", {})
+        container = model["containerSpec"]
         gcp: dict[str, Any] = {
             "machine_type": first.machine,
             "accelerator": first.accelerator,
@@ -100,7 +102,7 @@ class GcpEndpoints(Part, Endpoints):
         return EndpointSpec.model_validate(
             {
                 "name": name,
-                "releases": [self._release(one) for one in serving],
+                "releases": releases,
                 "minimum_instances": first.least,
                 "maximum_instances": first.most,
                 "records": environment_of(model)[MODE],
@@ -256,7 +258,7 @@ class GcpEndpoints(Part, Endpoints):
         return tuple(found[one] for one in (*wanted, *rest))
 
     def _release(self, one: Deployed) -> Release:
-        return release_of(self._described(one)).model_copy(update={"traffic": one.share})
+        return served_release(self._described(one), self._outputs.store).model_copy(update={"traffic": one.share})
 
     def _described(self, one: Deployed) -> Mapping[str, Any]:
         """The model that is deployed.

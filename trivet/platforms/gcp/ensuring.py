@@ -8,12 +8,13 @@ from typing import TypeVar
 from google.api_core.exceptions import GoogleAPICallError
 
 from trivet.core.waiting import wait_for
-from trivet.platforms.gcp.errors import UNREACHABLE, Unreadable, is_missing, is_taken, told
+from trivet.platforms.gcp.errors import UNREACHABLE, Unreadable, is_changing, is_missing, is_taken, told
 
 T = TypeVar("T")
 
 SEEN_SECONDS = 60.0  # until what was made is seen everywhere
 TRIES = 4
+SETTLE_SECONDS, LONGEST_PAUSE = 3600.0, 15.0
 
 
 def ensure(find: Callable[[], T | None], make: Callable[[], object], what: str, seconds: float = SEEN_SECONDS) -> T:
@@ -47,6 +48,20 @@ def _found(find: Callable[[], T | None]) -> T | None:
         if is_missing(error):
             return None
         raise
+
+
+def insisted(call: Callable[[], T], what: str) -> T:
+    """What a call gives, once nothing else happens to what it is about: until then Vertex AI may refuse it."""
+
+    def attempt() -> tuple[T] | None:
+        try:
+            return (call(),)
+        except GoogleAPICallError as error:
+            if is_changing(error):
+                return None
+            raise
+
+    return wait_for(attempt, what, seconds=SETTLE_SECONDS, longest=LONGEST_PAUSE)[0]
 
 
 def unless_gone(call: Callable[[], object], *, or_used: bool = False) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from google.api_core import exceptions
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, MutualTLSChannelError, TransportError
-from requests.exceptions import RequestException
+from requests.exceptions import InvalidJSONError, RequestException
 
 from trivet.core.errors import ConfigError, NotFound, NotReady, PlatformError, TrivetError
 
@@ -17,6 +17,9 @@ LOG_IN = "Log in again, such as by `gcloud auth application-default login`; `tri
 # "Quotas and limits" of Vertex AI: what is used up for good, and not just for this minute.
 QUOTA = ("quota metrics exceed", "quota limits:", "exceeds quota")
 SERVER_ERROR, TOO_MANY, MISSING, TAKEN, BAD = 500, 429, 404, 409, 400
+# What Vertex AI's resources say, as 400, of which an operation is under way; others say ABORTED.
+BUSY_WITH = "there are other operations running on"
+DISABLED = "SERVICE_DISABLED"  # google.rpc.ErrorInfo, the reason of the domain googleapis.com
 # Errors of long-running operations are numbers of google.rpc.Code.
 _OF_OPERATIONS: dict[int, type[GoogleAPICallError]] = {
     1: exceptions.Cancelled,
@@ -46,8 +49,21 @@ def of_operation(error: dict[str, Any]) -> GoogleAPICallError:
 
 
 def status_of(error: GoogleAPICallError) -> str:
-    """The error's code by its name, such as ``FAILED_PRECONDITION``."""
+    """The error's code by its name, such as ``FAILED_PRECONDITION``; empty where Cloud Storage says none."""
+    if is_of_operation(error):
+        return error.grpc_status_code.name if error.grpc_status_code else ""
     return str(_content(error).get("status", ""))
+
+
+def is_of_operation(error: GoogleAPICallError) -> bool:
+    """Whether it says why a long-running operation failed, and is not the answer to a call."""
+    return error.response is None
+
+
+def reason_of(error: GoogleAPICallError) -> str:
+    """What the service gives as its reason for machines, such as ``SERVICE_DISABLED``; empty where nothing."""
+    details = _content(error).get("details", [])
+    return next((str(one["reason"]) for one in details if isinstance(one, dict) and one.get("reason")), "")
 
 
 def said(error: GoogleAPICallError) -> str:
@@ -71,7 +87,12 @@ def is_taken(error: GoogleAPICallError) -> bool:
 
 def is_changing(error: GoogleAPICallError) -> bool:
     """Whether something else happens to it just now."""
-    return status_of(error) == "ABORTED"
+    return status_of(error) == "ABORTED" or BUSY_WITH in said(error).lower()
+
+
+def is_withheld(error: GoogleAPICallError) -> bool:
+    """Whether a right or a quota is missing, which is no fault of what was to be done."""
+    return error.code in (401, 403, TOO_MANY)
 
 
 @contextmanager
@@ -89,6 +110,10 @@ def told(what: str) -> Iterator[None]:
         raise _of(what, error) from error
     except (DefaultCredentialsError, MutualTLSChannelError) as error:
         raise ConfigError(f"{what}: there are no credentials for Google Cloud ({_line(error)}).", LOG_IN) from error
+    except InvalidJSONError as error:
+        raise ConfigError(
+            f"{what}: it holds a number that JSON has not, such as NaN ({_line(error)}).", "Give finite numbers."
+        ) from error
     except (*UNREACHABLE, Unreadable) as error:
         raise NotReady(
             f"{what}: Google Cloud cannot be reached ({_line(error)}).", "Look at the network and try again."
@@ -106,6 +131,8 @@ def _of(what: str, error: GoogleAPICallError) -> TrivetError:
         return PlatformError(sentence, "Ask for more under IAM & Admin, Quotas, or take another machine type.")
     if code == 401:
         return ConfigError(f"{what}: Google Cloud does not accept the credentials ({said(error)}).", LOG_IN)
+    if reason_of(error) == DISABLED:
+        return PlatformError(sentence, "Have the API enabled in the project, and try again some minutes later.")
     if code == 403:
         return PlatformError(sentence, "Ask for the right to it; docs/gcp.md lists what each role needs.")
     if code >= SERVER_ERROR or code == TOO_MANY or is_changing(error):

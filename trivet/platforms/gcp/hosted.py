@@ -15,13 +15,12 @@ from trivet.core.faults import point
 from trivet.core.waiting import wait_for
 from trivet.platforms.gcp.clients import Again, Clients
 from trivet.platforms.gcp.deployed import Deployed, Plan, split_of
-from trivet.platforms.gcp.ensuring import SEEN_SECONDS, unless_gone
-from trivet.platforms.gcp.errors import is_changing, is_missing, is_taken, said, told
+from trivet.platforms.gcp.ensuring import LONGEST_PAUSE, SEEN_SECONDS, SETTLE_SECONDS, insisted, unless_gone
+from trivet.platforms.gcp.errors import is_changing, is_missing, is_of_operation, is_taken, is_withheld, said, told
 from trivet.platforms.gcp.keeping import Keeping
 
 T = TypeVar("T")
 
-SETTLE_SECONDS, LONGEST_PAUSE = 3600.0, 15.0
 ENOUGH_S = 3600.0  # for machines to come up, beside the container's own start
 SCALING = ",".join(
     f"dedicatedResources.{name}" for name in ("minReplicaCount", "maxReplicaCount", "autoscalingMetricSpecs")
@@ -89,8 +88,8 @@ class Hosted:
         try:
             self._clients.ended({"name": operation}, what, seconds)
         except GoogleAPICallError as error:
-            if error.response is not None:  # we may not ask what became of it
-                raise
+            if not is_of_operation(error) or is_withheld(error):
+                raise  # we could not ask what became of it, or it is no fault of the release's
             raise NotReady(f"{said(error)}.") from error
 
     def rescale(self, one: Deployed) -> None:
@@ -98,11 +97,12 @@ class Hosted:
         wanted = {"id": one.id, "model": one.model, "dedicatedResources": one.request("")["dedicatedResources"]}
         body = {"deployedModel": wanted, "updateMask": SCALING}
 
-        def begin() -> dict[str, Any]:
-            return self._clients.post("aiplatform", f"v1/{self.at}:mutateDeployedModel", body, Again.ALWAYS)
+        def change() -> object:
+            operation = self._clients.post("aiplatform", f"v1/{self.at}:mutateDeployedModel", body, Again.ALWAYS)
+            return self._clients.ended(operation, f"Endpoint {self.name}")
 
         with told(f"Autoscaling of endpoint {self.name}"):
-            self._clients.ended(self._insisted(begin), f"Endpoint {self.name}")
+            self._insisted(change)
 
     def split(self, shares: Mapping[str, int], seen: Mapping[str, int]) -> None:
         """Have the traffic go where it should, unless somebody else has sent it elsewhere meanwhile.
@@ -150,15 +150,7 @@ class Hosted:
         self._clients.ended(operation, f"Endpoint {self.name}")
 
     def _insisted(self, call: Callable[[], T]) -> T:
-        def attempt() -> tuple[T] | None:
-            try:
-                return (call(),)
-            except GoogleAPICallError as error:
-                if is_changing(error):
-                    return None
-                raise
-
-        return wait_for(attempt, f"Endpoint {self.name}", seconds=SETTLE_SECONDS, longest=LONGEST_PAUSE)[0]
+        return insisted(call, f"Endpoint {self.name}")
 
 
 def deployed_on(there: Mapping[str, Any]) -> Plan:

@@ -41,7 +41,11 @@ class GcpJobs(Part, Jobs):
         return ref
 
     def state(self, ref: JobRef) -> JobState:
-        return self._attempts.known(ref).state
+        attempts = self._attempts
+        found = attempts.known(ref)
+        if found.is_overdue:
+            attempts.stop(ref)
+        return found.state
 
     def logs(self, ref: JobRef) -> Iterator[str]:
         found = self._attempts.known(ref)

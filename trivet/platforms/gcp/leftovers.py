@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trivet.core.outputs import EndpointShell
 from trivet.platforms.gcp.clients import Clients
-from trivet.platforms.gcp.ensuring import unless_gone
+from trivet.platforms.gcp.ensuring import insisted, unless_gone
 from trivet.platforms.gcp.labels import ENDPOINT
 from trivet.platforms.gcp.served import DIGITS, family
 
@@ -36,7 +36,7 @@ def delete(clients: Clients, model: str) -> None:
     def work() -> None:
         clients.ended(clients.delete("aiplatform", f"v1/{model}"), "A model")
 
-    unless_gone(work, or_used=True)
+    unless_gone(lambda: insisted(work, "A model"), or_used=True)
 
 
 def _local(name: str) -> str:

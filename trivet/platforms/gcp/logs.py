@@ -12,11 +12,13 @@ from trivet.platforms.serverlog import error_in
 
 PATH = "v2/entries:list"
 _TAIL, _PAGE = 50, 1000
+JOB = "ml_job"  # the monitored resource
+_AROUND = {"attrs", "levelname", "message"}  # what the agent of a custom job puts around a line
 
 
 def of_job(job: str) -> str:
     """The filter for a custom job, by its number."""
-    return f'resource.type="ml_job" AND resource.labels.job_id="{job}"'
+    return f'resource.type="{JOB}" AND resource.labels.job_id="{job}"'
 
 
 def of_endpoint(endpoint: str) -> str:
@@ -48,10 +50,14 @@ def _page(clients: Clients, wanted: str, order: str, size: int, token: Mapping[s
 
 
 def _text(entry: Mapping[str, Any]) -> str:
-    """The line of an entry: a line of JSON has become an object, with its message where it has one."""
+    """The line of an entry.
+
+    A custom job's is always the message, even a line of JSON; elsewhere such a line has become an object. Seen:
+    googleapis/python-aiplatform#629.
+    """
     if "textPayload" in entry:
         return str(entry["textPayload"]).rstrip("\n")
     content = entry.get("jsonPayload", {})
-    if set(content) == {"message"}:
+    if "message" in content and (entry.get("resource", {}).get("type") == JOB or content.keys() <= _AROUND):
         return str(content["message"]).rstrip("\n")
     return json.dumps(content, ensure_ascii=False)

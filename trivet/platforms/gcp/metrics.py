@@ -21,7 +21,9 @@ from trivet.clouds.gcpnames import METRIC_RESOURCE
 from trivet.core.errors import ConfigError, NotReady, PlatformError
 from trivet.core.platform import Metrics
 from trivet.core.specs import MetricPoint
+from trivet.core.waiting import wait_for
 from trivet.platforms.gcp.clients import Again, Clients
+from trivet.platforms.gcp.ensuring import SEEN_SECONDS
 from trivet.platforms.gcp.errors import BAD, said, told
 
 PERIOD = timedelta(seconds=5)
@@ -41,6 +43,8 @@ class GcpMetrics(Metrics):
         """:param begin: such as ``custom.googleapis.com/trivet/PREFIX``."""
         self._clients = clients
         self._begin = begin
+        self._labels: dict[str, set[str]] = {}  # of the descriptors, as far as they are known
+        self._described = f"v3/projects/{clients.project}/metricDescriptors"
         self._path = f"v3/projects/{clients.project}/timeSeries"
 
     def put(self, points: Sequence[MetricPoint]) -> None:
@@ -50,6 +54,7 @@ class GcpMetrics(Metrics):
         for series in _merged(points):
             for number, one in enumerate(series):
                 rounds[number].append(one)
+        self._widen(points)
         for number in sorted(rounds):  # of each series one point at a time, the oldest first
             every = rounds[number]
             for start in range(0, len(every), TOGETHER):
@@ -91,6 +96,37 @@ class GcpMetrics(Metrics):
                 # The others were written. It may have been our own call, whose answer was lost.
                 if late := [one for one in points if not self._is_there(one)]:
                     raise _late(late[0]) from error
+
+    def _widen(self, points: Sequence[MetricPoint]) -> None:
+        """Have each metric's descriptor say the labels of its points before these are written.
+
+        The first series makes one with its own labels, and a label that it does not say is refused later. What is
+        described again keeps the labels that it had.
+        """
+        wanted: dict[str, set[str]] = defaultdict(set)
+        for one in points:
+            wanted[one.name].update(one.dimensions)
+        for name, keys in wanted.items():
+            if not keys <= self._labels.get(name, set()):
+                with told(f"The metric {name}"):
+                    self._labels[name] = self._described_with(name, keys)
+
+    def _described_with(self, name: str, keys: set[str]) -> set[str]:
+        kind = f"{self._begin}/{name}"
+
+        def known() -> set[str]:
+            pages = self._clients.pages(
+                "monitoring", self._described, "metricDescriptors", filter=f'metric.type="{kind}"'
+            )
+            return {label["key"] for one in pages for label in one.get("labels", [])}
+
+        if keys <= (there := known()):
+            return there
+        labels = [{"key": key, "valueType": "STRING"} for key in sorted(there | keys)]
+        body = {"type": kind, "metricKind": "GAUGE", "valueType": "DOUBLE", "labels": labels}
+        self._clients.post("monitoring", self._described, body, Again.ALWAYS)
+        # It is made "asynchronously".
+        return wait_for(lambda: there if keys <= (there := known()) else None, kind, seconds=SEEN_SECONDS)
 
     def _is_there(self, point: MetricPoint) -> bool:
         there = self.query(point.name, point.time, point.dimensions)

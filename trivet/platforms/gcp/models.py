@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import Aborted, GoogleAPICallError
 
 from trivet.core.canonical import digest
 from trivet.core.document import Document
@@ -26,7 +26,7 @@ from trivet.core.refs import ModelRef
 from trivet.core.signing import Signer
 from trivet.core.specs import Approval, ModelVersion
 from trivet.platforms.gcp.clients import Again, Clients
-from trivet.platforms.gcp.ensuring import ensure
+from trivet.platforms.gcp.ensuring import ensure, insisted
 from trivet.platforms.gcp.errors import is_missing, is_taken, told
 from trivet.platforms.gcp.labels import ENDPOINT, is_of, labels, whose
 from trivet.platforms.gcp.served import NAME, VERSION, container_of, environment_of, owned, release_of
@@ -128,22 +128,27 @@ class GcpModels(Models):
 
     def _make(self, name: str, number: int, package: str) -> Mapping[str, Any]:
         """A version of the model, or the model with it as its first one."""
-        at = self._name(name)
+        at, what = self._name(name), f"Model {name}/{number}"
 
-        def upload() -> None:
+        def upload() -> object:
             body = {"model": self._request(name, number, package)}
             try:
-                self._upload({**body, "modelId": at.rpartition("/")[2]}, name)
+                return self._upload({**body, "modelId": at.rpartition("/")[2]}, name)
             except GoogleAPICallError as error:
                 if not is_taken(error):
                     raise
-                self._upload({**body, "parentModel": at}, name)
+            try:
+                return self._made(name, number) or self._upload({**body, "parentModel": at}, name)
+            except GoogleAPICallError as error:
+                if is_missing(error):  # somebody makes its first version just now, or nothing came of that
+                    raise Aborted(str(error.message)) from error
+                raise
 
-        return ensure(lambda: self._made(name, number), upload, f"Model {name}/{number}")
+        return ensure(lambda: self._made(name, number), lambda: insisted(upload, what), what)
 
-    def _upload(self, body: dict[str, Any], name: str) -> None:
+    def _upload(self, body: dict[str, Any], name: str) -> Mapping[str, Any]:
         path = f"v1/{self._clients.parent}/models:upload"
-        self._clients.ended(self._clients.post("aiplatform", path, body), f"Model {name}")
+        return self._clients.ended(self._clients.post("aiplatform", path, body), f"Model {name}")
 
     def _request(self, name: str, number: int, package: str) -> dict[str, Any]:
         return {
@@ -194,7 +199,7 @@ class GcpModels(Models):
                 yield self._version(one)
 
     def _version(self, found: Mapping[str, Any]) -> ModelVersion:
-        release = release_of(found)
+        release = release_of(found, self._outputs.store)
         claim = self._registered.claimed(release.model, release.version)
         bare = ModelVersion(
             name=release.model,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from trivet.core.specs import GcpJob
 
 Request = dict[str, Any]
+PATIENCE = "trivet-patience"  # a label: seconds for which a job on spare machines may wait for them
 
 
 class Surroundings(NamedTuple):
@@ -54,7 +55,8 @@ def job_request(
     }
     scheduling: Request = {"timeout": f"{seconds}s"}
     if machines.spot:
-        scheduling |= {"strategy": "SPOT", "maxWaitDuration": duration(machines.patience)}
+        scheduling["strategy"] = "SPOT"  # whose wait Vertex AI bounds only for DWS_FLEX_START: see Attempt.is_overdue
+        labels = {**labels, PATIENCE: duration(machines.patience).removesuffix("s")}
     spec: Request = {
         "workerPoolSpecs": [pool],
         "scheduling": scheduling,

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
+from trivet.core.errors import ConfigError
 from trivet.core.specs import Rollout
 from trivet.platforms.gcp.clients import Clients
 from trivet.platforms.gcp.deployed import WHOLE, mixed
 from trivet.platforms.gcp.errors import told
 
 POLL_S = 10.0  # alerts open within a minute or two of what they are about
+# A stack's policies look at two minutes, and by "Behavior of metric-based alerting policies" metrics come minutes late.
+LEAST_BAKE = timedelta(minutes=5)
 
 
 class Watch:
@@ -37,6 +41,16 @@ class Watch:
         with told("The alarms"):
             found = list(self._clients.pages("monitoring", path, "alerts", filter='state="OPEN"'))
         return [one for one in found if one.get("policy", {}).get("displayName") in self._policies]
+
+
+def check(how: Rollout) -> None:
+    """:raises ConfigError: for steps that are over before an alarm can tell anything of them."""
+    if how.rollout != "at once" and how.bake < LEAST_BAKE:
+        least = LEAST_BAKE.total_seconds() / 60
+        raise ConfigError(
+            f"Each step of a {how.rollout} release bakes {how.bake.total_seconds():g} s, and alerts open minutes late.",
+            f"Give bake at least {least:g} minutes, or take over at once.",
+        )
 
 
 def steps(how: Rollout) -> list[int]:

@@ -83,19 +83,35 @@ def environment_of(model: Mapping[str, Any]) -> dict[str, str]:
     return {one["name"]: one.get("value", "") for one in model.get("containerSpec", {}).get("env", [])}
 
 
-def release_of(model: Mapping[str, Any]) -> Release:
+def release_of(model: Mapping[str, Any], store: str) -> Release:
     """The release that a model of Vertex AI's holds.
 
-    :raises ForeignRelease: when Trivet did not make it.
+    :param store: URL of the stack's, from which alone it may come.
+    :raises ForeignRelease: when Trivet did not make it for this stack.
     """
+    environment, place = environment_of(model), str(model.get("artifactUri", "")).rstrip("/")
+    begin = f"{store}/{package_key('sha256:')}"
     try:
-        environment = environment_of(model)
-        folder, _, digest = model["artifactUri"].rstrip("/").rpartition("/")
-        if not f"{folder}/".endswith(f"/{package_key('sha256:')}"):
-            raise KeyError(folder)
-        return Release(model=environment[NAME], version=int(environment[VERSION]), digest=f"sha256:{digest}")
+        if not place.startswith(begin) or not model.get("containerSpec", {}).get("imageUri"):
+            raise KeyError(place)
+        digest = f"sha256:{place.removeprefix(begin)}"
+        return Release(model=environment[NAME], version=int(environment[VERSION]), digest=digest)
     except (KeyError, ValueError) as error:
-        raise ForeignRelease(
-            f"The model {model.get('name', '')} that Vertex AI serves was not made by Trivet.",
-            "Deploy a release over it, or delete the endpoint.",
-        ) from error
+        raise _foreign(model) from error
+
+
+def served_release(model: Mapping[str, Any], store: str) -> Release:
+    """The same of a model that is deployed: versions of the registry are no releases, whoever deploys one.
+
+    :raises ForeignRelease: when Trivet did not make it to be served in this stack.
+    """
+    if MODE not in environment_of(model):
+        raise _foreign(model)
+    return release_of(model, store)
+
+
+def _foreign(model: Mapping[str, Any]) -> ForeignRelease:
+    return ForeignRelease(
+        f"The model {model.get('name', '')} that Vertex AI serves was not made by Trivet.",
+        "Deploy a release over it, or delete the endpoint.",
+    )

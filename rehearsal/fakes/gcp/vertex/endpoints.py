@@ -75,6 +75,7 @@ def create_endpoint(vertex: Vertex, request: Any) -> Any:
     """Hold an endpoint without models."""
     parent, shown, given = vertex.named(request.parent), api.Endpoint(request.endpoint), request.endpoint_id
     vertex.check_description(shown.display_name, dict(shown.labels))
+    vertex.check_key(parent, shown.encryption_spec.kms_key_name)
     if shown.network or shown.private_service_connect_config or shown.enable_private_service_connect:
         raise left_out("private endpoints")
     if shown.dedicated_endpoint_enabled:
@@ -115,7 +116,7 @@ def list_endpoints(vertex: Vertex, request: Any) -> Any:
 def update_endpoint(vertex: Vertex, request: Any) -> Any:
     """Change what of an endpoint may change."""
     with vertex.lock:
-        endpoint = get(vertex, request.endpoint.name)
+        endpoint = _idle(vertex, request.endpoint.name)
         changed = masked(request.endpoint, request.update_mask, _CHANGEABLE)
         etag = request.endpoint.etag
         said = f"The etag of Endpoint {endpoint.shown.name} is no longer {etag}: read it again."
@@ -137,7 +138,7 @@ def update_endpoint(vertex: Vertex, request: Any) -> Any:
 def delete_endpoint(vertex: Vertex, request: Any) -> Any:
     """Let go of an endpoint without models."""
     with vertex.lock:
-        endpoint = get(vertex, request.name)
+        endpoint = _idle(vertex, request.name)
         busy = bool(endpoint.servers or endpoint.deploying)
         said = f"Endpoint {endpoint.shown.name} has deployed or being-deployed DeployedModel(s): undeploy them first."
         vertex.world.constraints.demand("endpoint-empty", not busy, precondition(said))
@@ -156,7 +157,7 @@ def deploy_model(vertex: Vertex, request: Any) -> Any:
     """Start a model's container behind an endpoint; its id is known when it serves."""
     deployed = api.DeployedModel(request.deployed_model)
     with vertex.lock:
-        endpoint = get(vertex, request.endpoint)
+        endpoint = _idle(vertex, request.endpoint)
         name = endpoint.shown.name
         version = find(vertex, deployed.model)
         _check_deployed(vertex, deployed, endpoint)
@@ -171,6 +172,7 @@ def deploy_model(vertex: Vertex, request: Any) -> Any:
 
     def work() -> Any:
         try:
+            _check_quota(vertex, deployed)
             server.start()
         except Refused:
             with vertex.lock:
@@ -197,7 +199,7 @@ def undeploy_model(vertex: Vertex, request: Any) -> Any:
     """Take a model from an endpoint, and end its container when it has answered what it was asked."""
     gone = request.deployed_model_id
     with vertex.lock:
-        endpoint = get(vertex, request.endpoint)
+        endpoint = _idle(vertex, request.endpoint)
         if gone not in endpoint.servers:
             raise missing(f"The DeployedModel {gone} is not found on Endpoint {endpoint.shown.name}.")
         split = dict(request.traffic_split)
@@ -223,7 +225,7 @@ def undeploy_model(vertex: Vertex, request: Any) -> Any:
 def mutate_deployed_model(vertex: Vertex, request: Any) -> Any:
     """Change what of a deployed model may change: how many replicas it has, and by what it scales."""
     with vertex.lock:
-        endpoint, wanted = get(vertex, request.endpoint), request.deployed_model
+        endpoint, wanted = _idle(vertex, request.endpoint), request.deployed_model
         found = next((one for one in endpoint.shown.deployed_models if one.id == wanted.id), None)
         if found is None:
             raise missing(f"The DeployedModel {wanted.id} is not found on Endpoint {endpoint.shown.name}.")
@@ -254,6 +256,16 @@ def get(vertex: Vertex, name: str) -> Endpoint:
     return found
 
 
+def _idle(vertex: Vertex, name: str) -> Endpoint:
+    """One to which nothing happens.
+
+    :raises Refused: where there is none, or something does.
+    """
+    found = get(vertex, name)
+    vertex.alone(found.shown.name)
+    return found
+
+
 def _leave(vertex: Vertex, endpoint: str, server: Server) -> None:
     with vertex.lock:
         server.version.users.discard((endpoint, server.name))
@@ -277,6 +289,16 @@ def _check_deployed(vertex: Vertex, deployed: Any, endpoint: Endpoint) -> None:
     taken = refused("ALREADY_EXISTS", f"DeployedModel {deployed.id} already exists.")
     demand("names-taken", deployed.id not in {*endpoint.servers, *endpoint.deploying}, taken)
     _check_resources(vertex, deployed)
+    vertex.check_account(deployed.service_account)
+
+
+def _check_quota(vertex: Vertex, deployed: Any) -> None:
+    with vertex.lock:
+        others = [one for endpoint in vertex.endpoints.values() for one in endpoint.shown.deployed_models]
+    used = sum(one.dedicated_resources.min_replica_count for one in (*others, deployed))
+    said = "The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_serving_cpus"
+    met = used <= vertex.world.settings.machines
+    vertex.world.constraints.demand("quota", met, refused("RESOURCE_EXHAUSTED", said))
 
 
 def _check_resources(vertex: Vertex, deployed: Any) -> None:

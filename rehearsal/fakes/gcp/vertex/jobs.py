@@ -31,6 +31,8 @@ def create_custom_job(vertex: Vertex, request: Any) -> Any:
     parent = vertex.named(request.parent)
     vertex.check_description(job.display_name, dict(job.labels))
     _check_spec(vertex, job.job_spec)
+    vertex.check_key(parent, job.encryption_spec.kms_key_name)
+    vertex.check_account(job.job_spec.service_account)
     job.name = f"{parent}/customJobs/{new_id()}"
     job.state = api.JobState.JOB_STATE_PENDING
     job.create_time = job.update_time = now()

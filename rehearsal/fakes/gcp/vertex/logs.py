@@ -19,16 +19,22 @@ _LONGEST = 256 << 10  # bytes of an entry; guide Cloud Logging, "Quotas and limi
 
 
 def job_log(vertex: Vertex, job: str, task: str) -> Callable[[list[bytes]], None]:
-    """Where a job's replica logs to: by the guide's ``resource.type="ml_job"`` and its ``job_id``."""
+    """Where a job's replica logs to: by the guide's ``resource.type="ml_job"`` and its ``job_id``.
+
+    Seen of its entries: googleapis/python-aiplatform#629 and viamrobotics/api#534. The service writes what comes on
+    standard error as ERROR; here both streams are one.
+    """
     labels = {"job_id": job, "task_name": task, "project_id": vertex.project}
-    return _log(vertex, task, {"type": "ml_job", "labels": labels}, {})
+    return _log(vertex, task, {"type": "ml_job", "labels": labels}, {}, {"attrs": {"tag": task}, "levelname": "INFO"})
 
 
 def endpoint_log(vertex: Vertex, location: str, endpoint: str, deployed: str) -> Callable[[list[bytes]], None]:
     """Where a deployed model's container logs to."""
     labels = {"endpoint_id": endpoint, "location": location, "resource_container": vertex.project}
     resource = {"type": "aiplatform.googleapis.com/Endpoint", "labels": labels}
-    return _log(vertex, "aiplatform.googleapis.com%2Fprediction_container", resource, {"deployed_model_id": deployed})
+    return _log(
+        vertex, "aiplatform.googleapis.com%2Fprediction_container", resource, {"deployed_model_id": deployed}, {}
+    )
 
 
 def entries(vertex: Vertex, request: Request) -> Answer:
@@ -63,7 +69,9 @@ def entries(vertex: Vertex, request: Request) -> Answer:
     return 200, list(JSON), json.dumps(answer).encode()
 
 
-def _log(vertex: Vertex, log: str, resource: dict[str, Any], labels: dict[str, str]) -> Callable[[list[bytes]], None]:
+def _log(
+    vertex: Vertex, log: str, resource: dict[str, Any], labels: dict[str, str], around: dict[str, Any]
+) -> Callable[[list[bytes]], None]:
     def write(lines: list[bytes]) -> None:
         for line in lines:
             text = line[:_LONGEST].decode(errors="replace").rstrip("\r")
@@ -73,7 +81,7 @@ def _log(vertex: Vertex, log: str, resource: dict[str, Any], labels: dict[str, s
                 "resource": resource,
                 "timestamp": now().strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
                 "severity": "INFO",
-                "jsonPayload": {"message": text},
+                "jsonPayload": {**around, "message": text},
             }
             vertex.note(entry | ({"labels": labels} if labels else {}))
 

@@ -78,12 +78,13 @@ def upload_model(vertex: Vertex, request: Any) -> Any:
     """Hold a model, or a version of one; its artifacts are copied, and stay what they were."""
     parent, shown = vertex.named(request.parent), api.Model(request.model)
     _check(vertex, shown)
+    vertex.check_key(parent, shown.encryption_spec.kms_key_name)
     demand = vertex.world.constraints.demand
     with vertex.lock:
         if request.parent_model:
             name = vertex.named(request.parent_model.partition("@")[0])
-            if name not in vertex.models:
-                raise missing(f"The Model does not exist: {request.parent_model}.")
+            _model(vertex, name)  # not while its first version is being made
+            vertex.alone(name)
         else:
             given = request.model_id
             demand("model-ids", not given or bool(_ID.fullmatch(given)), invalid(f"Invalid model_id: '{given}'."))
@@ -165,6 +166,7 @@ def delete_model(vertex: Vertex, request: Any) -> Any:
     """Let go of a model with all its versions."""
     with vertex.lock:
         model = _model(vertex, request.name)
+        vertex.alone(model.name)
         for version in model.versions.values():
             _check_unused(vertex, version)
 
@@ -184,6 +186,7 @@ def delete_model_version(vertex: Vertex, request: Any) -> Any:
             "default-alias", DEFAULT not in version.shown.version_aliases, precondition(said)
         )
         _check_unused(vertex, version)
+        vertex.alone(model.name)
 
     def work() -> None:
         with vertex.lock:

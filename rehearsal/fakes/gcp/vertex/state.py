@@ -14,7 +14,7 @@ from google.longrunning import operations_pb2
 from google.protobuf.empty_pb2 import Empty
 from google.rpc import status_pb2
 
-from trivet.rehearsal.fakes.gcp.refusals import NUMBERS, invalid, missing, refused
+from trivet.rehearsal.fakes.gcp.refusals import NUMBERS, invalid, missing, precondition, refused
 from trivet.rehearsal.fakes.gcp.vertex.filters import matches, ordered
 from trivet.rehearsal.fakes.refusing import Refused
 
@@ -76,6 +76,31 @@ class Vertex:
         begin = [key for key in labels if key and not key[0].isalpha()]
         said = f"Invalid labels: {', '.join(bad + begin) or f'more than {MOST_LABELS}'}."
         demand("labels", not bad and not begin and len(labels) <= MOST_LABELS, invalid(said))
+
+    def check_key(self, place: str, key: str) -> None:
+        """:param place: a name of what is to be encrypted, or its parent's. :raises Refused: for no usable key."""
+        said = f"Permission 'cloudkms.cryptoKeyVersions.useToEncrypt' denied on resource '{key}' (or it may not exist)."
+        near = f"/locations/{place.split('/')[3]}/" in key
+        good = not key or (near and self.world.encrypts(key))
+        self.world.constraints.demand("key-usable", good, refused("PERMISSION_DENIED", said))
+
+    def check_account(self, email: str) -> None:
+        """:raises Refused: for a service account that there is not; none is the service's own."""
+        said = f"Permission 'iam.serviceAccounts.actAs' denied on service account {email} (or it may not exist)."
+        good = not email or self.world.is_account(email)
+        self.world.constraints.demand("account-exists", good, refused("PERMISSION_DENIED", said))
+
+    def alone(self, resource: str) -> None:
+        """Called with the lock held, before anything is changed of a resource.
+
+        :raises Refused: while an operation on it is under way, with one of the two codes that users have seen.
+        """
+        begin = f"{resource}/operations/"
+        idle = all(one.done for name, one in self.operations.items() if name.startswith(begin))
+        error = precondition(f"There are other operations running on {resource}. Try again when they have ended.")
+        if self.world.settings.aborted:
+            error = refused("ABORTED", f"{resource} is being changed by another operation.")
+        self.world.constraints.demand("one-operation", idle, error)
 
     def note(self, entry: dict[str, Any]) -> None:
         """Log it."""

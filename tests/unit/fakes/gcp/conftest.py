@@ -27,6 +27,7 @@ IMAGES = {
     "*/serving:*": [sys.executable, "-Pm", "trivet.serving", "serve"],
 }
 SETTINGS = {"operation": 0.0, "queued": 0.0, "grace": 0.02, "startup": 20.0, "invocation": 60.0, "restarts": True}
+SETTINGS |= {"machines": 100, "aborted": False}
 BUCKET = "store-1"
 
 

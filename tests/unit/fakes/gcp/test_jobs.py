@@ -67,6 +67,8 @@ def test_a_job_that_fails_says_why_and_its_log_says_more(gcp: Project):
     [entry] = entries(gcp, f'resource.labels.job_id="{made.name}"')
     assert entry["logName"] == f"projects/{gcp.fake.project}/logs/workerpool0-0"
     assert entry["resource"]["labels"]["task_name"] == "workerpool0-0" and entry["severity"] == "INFO"
+    said = "The column income is missing."
+    assert entry["jsonPayload"] == {"attrs": {"tag": "workerpool0-0"}, "levelname": "INFO", "message": said}
     assert entries(gcp, 'resource.labels.job_id="1"') == []
 
 

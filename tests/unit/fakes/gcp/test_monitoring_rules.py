@@ -144,3 +144,21 @@ def test_a_condition_says_what_it_is_about_and_for_how_long(
     assert status == 400 and "Field alert_policy.conditions[0]" in answer["error"]["message"]
     fake.switch(constraint, False)
     assert ask("POST", f"{PROJECT}/alertPolicies", policy)[0] == 200
+
+
+def test_a_label_that_the_descriptor_does_not_say_is_refused_until_it_does(ask: Ask, fake: Fake) -> None:
+    assert written(ask, series(timedelta(minutes=3))) == ""
+    other = series(timedelta(minutes=2))
+    other["metric"] = {"type": KIND, "labels": {"shift": "night"}}
+    assert "Unrecognized metric label: shift" in written(ask, other)
+    body = {"type": KIND, "metricKind": "GAUGE", "valueType": "DOUBLE", "labels": [{"key": "shift"}]}
+    status, described = ask("POST", f"{PROJECT}/metricDescriptors", body)
+    assert (status, [one["key"] for one in described["labels"]]) == (200, ["subject", "shift"])
+    assert written(ask, other) == ""
+    fake.switch("labels-described", False)
+    third = series(timedelta(minutes=1))
+    third["metric"] = {"type": KIND, "labels": {"sky": "clear"}}
+    assert written(ask, third) == ""
+    query = urlencode({"filter": f'metric.type="{KIND}"'})
+    found = ask("GET", f"{PROJECT}/metricDescriptors?{query}")[1]
+    assert [one["key"] for one in found["metricDescriptors"][0]["labels"]] == ["subject", "shift", "sky"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -334,3 +335,54 @@ def test_what_cannot_be_changed_is_refused(path: str):
     update = lambda: to.api_client.update_endpoint(endpoint=content, update_mask=mask)  # noqa: E731
     assert "Invalid update_mask" in refused(update)
     assert aiplatform.Endpoint(to.resource_name).display_name == "loan"
+
+
+@pytest.mark.parametrize(
+    ("aborted", "said"), [(False, "There are other operations running on"), (True, "409 .* is being changed")]
+)
+def test_what_is_under_way_lets_nothing_else_change(gcp: Project, aborted: bool, said: str) -> None:
+    to, model = endpoint(), uploaded(gcp)
+    client = aiplatform.Endpoint._instantiate_client(location=gcp.fake.location)
+    gcp.fake.set(operation=2.0, aborted=aborted)
+    content = {"model": model.resource_name, "dedicated_resources": RESOURCES}
+    first = client.deploy_model(endpoint=to.resource_name, deployed_model=content)
+
+    def again() -> str:
+        return refused(lambda: client.deploy_model(endpoint=to.resource_name, deployed_model=content))
+
+    assert re.search(said, again())
+    assert re.search(said, refused(lambda: client.delete_endpoint(name=to.resource_name)))
+    gcp.fake.switch("one-operation", False)
+    assert again() == ""
+    assert first.result(timeout=30).deployed_model.id
+
+
+def test_more_replicas_than_the_quota_are_refused(gcp: Project) -> None:
+    to, model = endpoint(), uploaded(gcp)
+    gcp.fake.set(machines=1)
+    deployed(to, model)
+    assert "exceed quota limits" in deploy(to, model)
+    gcp.fake.switch("quota", False)
+    assert deploy(to, model) == ""
+
+
+def test_a_key_is_there_in_the_same_region_and_an_account_is_there(gcp: Project) -> None:
+    key = f"{vertex.parent(gcp)}/keyRings/ring/cryptoKeys/data"
+    ring, body = f"/v1/{vertex.parent(gcp)}/keyRings", b'{"purpose": "ENCRYPT_DECRYPT"}'
+    secured = {"encryption_spec": {"kms_key_name": key}}
+    calls = [create_job, create_endpoint, upload]
+    for call in calls:
+        assert "useToEncrypt" in call(gcp, **secured)
+    assert gcp.send("POST", f"{ring}?keyRingId=ring", b"{}")[0] == 200
+    assert gcp.send("POST", f"{ring}/ring/cryptoKeys?cryptoKeyId=data", body)[0] == 200
+    for call in calls:
+        assert call(gcp, **secured) == ""
+    elsewhere = {"encryption_spec": {"kms_key_name": key.replace("europe-west3", "europe-west1")}}
+    assert "useToEncrypt" in create_job(gcp, **elsewhere)
+    gcp.fake.switch("key-usable", False)
+    assert create_job(gcp, **elsewhere) == ""
+    runs = {"worker_pool_specs": [vertex.pool()], "service_account": "nobody@rehearsal-project.iam.gserviceaccount.com"}
+    assert "actAs" in create_job(gcp, runs)
+    assert "actAs" in deploy(endpoint(), uploaded(gcp), service_account=runs["service_account"])
+    gcp.fake.switch("account-exists", False)
+    assert create_job(gcp, runs) == ""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.platforms.cases import empty, ended, job, new_name, spec_of, version_of
 from trivet.core.platform import Platform
-from trivet.platforms.gcp import clients, hosted, rollout, session
+from trivet.platforms.gcp import clients, ensuring, rollout, session
 from trivet.platforms.gcp.labels import labels_of
 from trivet.platforms.gcp.session import GcpPlatform
 from trivet.rehearsal.fakes.gcp import LOCATION, PROJECT
@@ -34,9 +34,10 @@ def quick() -> Iterator[None]:
         patch.setattr(
             session, "RETRIES", {"max_retries": 2, "retry_timeout": timedelta(seconds=10), "backoff": backoff}
         )
-        for module in (clients, hosted):
+        for module in (clients, ensuring):
             patch.setattr(module, "LONGEST_PAUSE", 0.1)
         patch.setattr(rollout, "POLL_S", 0.05)
+        patch.setattr(rollout, "LEAST_BAKE", timedelta(seconds=0.1))
         yield
 
 

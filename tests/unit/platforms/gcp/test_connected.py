@@ -129,6 +129,48 @@ def test_the_doctor_says_what_he_could_not_ask(
     assert levels()[check] == level
 
 
+@pytest.mark.parametrize(
+    ("permission", "warned"),
+    [
+        ("monitoring.alerts.list", {"rights"}),
+        ("aiplatform.models.delete", {"rights"}),
+        ("cloudkms.cryptoKeyVersions.useToSign", {"right to sign"}),
+        (
+            "iam.serviceAccounts.actAs",
+            {f"right to act as {PREFIX}-trainer", f"right to act as {PREFIX}-server"},
+        ),
+        ("storage.objects.list", {"rights on store", "rights on records"}),
+    ],
+)
+def test_the_doctor_names_a_right_that_is_missing(
+    rig: GcpRig, levels: Level, permission: str, warned: set[str]
+) -> None:
+    before = levels()
+    assert [name for name in before if name.startswith("right") and before[name] != "ok"] == []
+    rig.fake.deny(permission)
+    try:
+        found = {one.name: one for one in rig.platform.doctor()}
+    finally:
+        rig.fake.deny()
+    assert {name for name, one in found.items() if one.level != before[name]} == warned
+    assert all(permission in found[name].note for name in warned)
+
+
+def test_the_doctor_finds_an_api_that_is_off_and_a_quota_of_nothing(rig: GcpRig, levels: Level) -> None:
+    found = levels()
+    assert (found["APIs"], found["quota"]) == ("ok", "ok")
+    rig.fake.disable("cloudkms.googleapis.com")
+    rig.fake.set(machines=0)
+    try:
+        told = {one.name: (one.level, one.note) for one in rig.platform.doctor()}
+    finally:
+        rig.fake.disable()
+        rig.fake.set(machines=100)
+    assert told["APIs"] == ("fail", "Not enabled: run `gcloud services enable cloudkms.googleapis.com`.")
+    assert told["quota"][0] == "fail"
+    assert "custom_model_serving_cpus" in told["quota"][1]
+
+
 def test_the_doctor_finds_a_key_that_signs_no_more_and_an_endpoint_that_is_gone(rig: GcpRig, levels: Level) -> None:
     key = rig.outputs.signing.private_key.removeprefix("gcpkms://")
     rig.clients.patch("cloudkms", f"v1/{key}", {"state": "DISABLED"}, "state")

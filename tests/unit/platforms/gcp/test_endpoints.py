@@ -18,7 +18,7 @@ from trivet.core.waiting import wait_for
 from trivet.platforms.gcp.deployed import mixed
 from trivet.platforms.gcp.leftovers import KEPT
 from trivet.platforms.gcp.rollout import steps
-from trivet.platforms.gcp.served import family
+from trivet.platforms.gcp.served import family, served_release
 from trivet.rehearsal.rigs.gcp import GcpRig
 
 SpecOf = Callable[..., EndpointSpec]
@@ -122,6 +122,23 @@ def test_an_alarm_takes_a_canary_back(
     state = platform.endpoints.state(empty)
     assert (state.status, state.releases) == (EndpointStatus.READY, spec_of(1).releases)
     assert "alarm" in state.reason
+
+
+@pytest.mark.parametrize("how", [{}, {"bake": timedelta(minutes=4)}], ids=["no time", "four minutes"])
+@pytest.mark.parametrize("rollout", ["canary", "linear"])
+def test_steps_that_end_before_an_alarm_can_tell_are_refused(
+    platform: Platform,
+    spec_of: SpecOf,
+    empty: str,
+    deployed: Deployed,
+    monkeypatch: pytest.MonkeyPatch,
+    rollout: str,
+    how: dict[str, Any],
+) -> None:
+    monkeypatch.setattr("trivet.platforms.gcp.rollout.LEAST_BAKE", timedelta(minutes=5))
+    with pytest.raises(ConfigError, match=r"alerts open minutes late\. Give bake at least 5 minutes"):
+        platform.endpoints.apply(spec_of(1, native=native(rollout=rollout, **how)))
+    assert deployed() == {}
 
 
 def test_an_alarm_that_was_open_before_blocks_no_release_that_mends_it(
@@ -252,27 +269,82 @@ def test_the_last_models_stay_and_deleting_leaves_none(
 
 
 @pytest.fixture
-def foreign(rig: GcpRig, empty: str, version_of: Callable[[int], ModelVersion]) -> Iterator[str]:
-    """A model that somebody uploaded by hand, and deployed on the endpoint with all of the traffic."""
-    version, clients = version_of(1), rig.clients
+def by_hand(rig: GcpRig, empty: str) -> Callable[[str], None]:
+    """Deploy a model on the endpoint with all of the traffic, as somebody does by hand."""
+
+    def deploy(model: str) -> None:
+        endpoint = f"v1/{rig.clients.parent}/endpoints/{rig.outputs.endpoints[empty].name}"
+        resources = {"machineSpec": {"machineType": "n1-standard-2"}, "minReplicaCount": 1}
+        body = {"deployedModel": {"model": model, "dedicatedResources": resources}, "trafficSplit": {"0": 100}}
+        rig.clients.ended(rig.clients.post("aiplatform", f"{endpoint}:deployModel", body), "A release")
+
+    return deploy
+
+
+def uploaded(rig: GcpRig, version: ModelVersion, environment: dict[str, str]) -> str:
+    """A model that somebody uploaded by hand, by its name."""
     body = {
         "displayName": "by hand",
         "artifactUri": f"{rig.outputs.store}/{version.key}",
         "containerSpec": {
             "imageUri": f"{rig.outputs.native.images}/serving:by-hand",  # type: ignore[union-attr]
             "args": ["serve"],
-            "env": [{"name": "TRIVET_SIGNED", "value": "false"}],
+            "env": [{"name": name, "value": value} for name, value in environment.items()],
         },
     }
-    made = clients.post("aiplatform", f"v1/{clients.parent}/models:upload", {"model": body})
-    name = clients.ended(made, "A model")["model"]
-    endpoint = f"v1/{clients.parent}/endpoints/{rig.outputs.endpoints[empty].name}"
-    resources = {"machineSpec": {"machineType": "n1-standard-2"}, "minReplicaCount": 1}
-    deploy = {"deployedModel": {"model": name, "dedicatedResources": resources}, "trafficSplit": {"0": 100}}
-    clients.ended(clients.post("aiplatform", f"{endpoint}:deployModel", deploy), "A release")
+    made = rig.clients.post("aiplatform", f"v1/{rig.clients.parent}/models:upload", {"model": body})
+    return str(rig.clients.ended(made, "A model")["model"])
+
+
+@pytest.fixture
+def foreign(
+    rig: GcpRig, empty: str, version_of: Callable[[int], ModelVersion], by_hand: Callable[[str], None]
+) -> Iterator[str]:
+    """A model that somebody uploaded by hand, and deployed on the endpoint with all of the traffic."""
+    name = uploaded(rig, version_of(1), {"TRIVET_SIGNED": "false"})
+    by_hand(name)
     yield name
     rig.platform.endpoints.delete(empty)
-    clients.ended(clients.delete("aiplatform", f"v1/{name}"), "A model")
+    rig.clients.ended(rig.clients.delete("aiplatform", f"v1/{name}"), "A model")
+
+
+def test_a_version_of_the_registry_that_was_deployed_by_hand_is_no_release(
+    rig: GcpRig,
+    platform: Platform,
+    spec_of: SpecOf,
+    empty: str,
+    version_of: Callable[[int], ModelVersion],
+    by_hand: Callable[[str], None],
+) -> None:
+    alias = f"trivet-{version_of(1).version}"
+    pages = rig.clients.pages("aiplatform", f"v1/{rig.clients.parent}/models", "models")
+    [model] = [
+        one["name"].partition("@")[0]
+        for one in pages
+        if one.get("labels", {}).get("trivet-model") == "loan" and "trivet-endpoint" not in one["labels"]
+    ]
+    by_hand(f"{model}@{alias}")
+    for look in (platform.endpoints.state, platform.endpoints.held):
+        with pytest.raises(ForeignRelease, match="was not made by Trivet"):
+            look(empty)
+    assert platform.endpoints.apply(spec_of(2)).releases == spec_of(2).releases
+
+
+def test_a_package_of_another_store_is_no_release_of_the_stack_s(
+    version_of: Callable[[int], ModelVersion],
+) -> None:
+    version = version_of(1)
+    environment = {"TRIVET_MODEL_NAME": version.name, "TRIVET_MODEL_VERSION": str(version.version)}
+    env = [{"name": name, "value": value} for name, value in {**environment, "TRIVET_RECORDS_MODE": "off"}.items()]
+    model = {"artifactUri": f"gs://ours/{version.key}", "containerSpec": {"imageUri": "serving:1", "env": env}}
+    assert served_release(model, "gs://ours").digest == version.digest
+    for bad in (
+        {"artifactUri": f"gs://theirs/{version.key}"},
+        {"containerSpec": {"env": env}},
+        {"containerSpec": {"imageUri": "serving:1", "env": env[:2]}},
+    ):
+        with pytest.raises(ForeignRelease):
+            served_release({**model, **bad}, "gs://ours")
 
 
 def test_what_others_have_deployed_is_told_and_can_be_deployed_over(

@@ -70,10 +70,28 @@ def test_the_request_says_all_that_was_chosen(rig: GcpRig, platform: Platform, j
         "acceleratorCount": 2,
     }
     assert pool["diskSpec"]["bootDiskSizeGb"] == 200
-    assert found["jobSpec"]["scheduling"] == {"timeout": "180s", "strategy": "SPOT", "maxWaitDuration": "7200s"}
+    assert found["jobSpec"]["scheduling"] == {"timeout": "180s", "strategy": "SPOT"}
     assert found["jobSpec"]["serviceAccount"] == native.trainer  # type: ignore[union-attr]  Google Cloud's
     assert found["encryptionSpec"]["kmsKeyName"] == native.key  # type: ignore[union-attr]
     assert found["labels"].items() >= {"trivet-stack": "gcp-rehearsal", "cost-centre": "7"}.items()
+
+
+def test_a_job_that_no_spare_machine_comes_for_is_ended_when_its_patience_is(
+    rig: GcpRig, platform: Platform, job: Job, ended: Ended
+) -> None:
+    rig.fake.set(queued=600.0)
+    try:
+        hasty = GcpJob(spot=True, patience=timedelta(seconds=1))
+        ref = platform.jobs.submit(job(native=JobNative(gcp=hasty)))
+        patient = platform.jobs.submit(job(native=JobNative(gcp=GcpJob(spot=True))))
+        assert ended(ref) is JobState.FAILED
+    finally:
+        rig.fake.set(queued=0.0)
+    assert list(platform.jobs.logs(ref)) == ["Vertex AI: It waited longer than its 1 s for spare machines."]
+    assert described(rig, ref)["state"] == "JOB_STATE_CANCELLED"
+    assert platform.jobs.state(patient) is JobState.RUNNING
+    platform.jobs.cancel(patient)
+    assert ended(patient) is JobState.CANCELLED
 
 
 def test_two_who_submit_the_same_at_once_start_one_job_that_counts(rig: GcpRig, job: Job, ended: Ended) -> None:
@@ -148,6 +166,13 @@ def test_names_that_say_the_same_with_their_stacks_prefixes_are_two_jobs(
         state = wait_for(lambda p=platform, r=ref: over(p, r), "The job", seconds=60, longest=0.2)
         assert state is JobState.SUCCEEDED
         assert list(platform.jobs.logs(ref)) == ["ran"]
+
+
+def test_the_log_has_a_job_s_lines_as_they_were_written(platform: Platform, job: Job, ended: Ended) -> None:
+    said = ['{"level": "error", "message": "one"}', "two", "{}"]
+    ref = platform.jobs.submit(job(f"print(*{said!r}, sep='\\n')"))
+    assert ended(ref) is JobState.SUCCEEDED
+    assert list(platform.jobs.logs(ref)) == said
 
 
 def test_a_job_that_somebody_deleted_has_failed_and_may_be_run_again(
