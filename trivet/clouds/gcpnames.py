@@ -18,8 +18,8 @@ METRIC_RESOURCE = "global"
 def labels(tags: Mapping[str, str]) -> dict[str, str]:
     """Tags as labels, which are written in small letters, digits, hyphens and underscores.
 
-    Source: Google Cloud, Requirements for labels. What a label cannot hold becomes a hyphen; a value ends with digits of
-    its digest then, so that labels tell apart what tags do.
+    Source: Google Cloud, Requirements for labels. What a label cannot hold becomes a hyphen; a value ends with digits
+    of its digest then, so that labels tell apart what tags do.
     """
     return {label(key): _value(value) for key, value in tags.items()}
 

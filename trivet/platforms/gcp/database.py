@@ -51,7 +51,7 @@ def _owner(clients: Clients) -> str:
 
 def _opening(clients: Clients) -> Any:
     """The credentials for databases and nothing else; those of a user have the scopes that the login asked for."""
-    credentials = clients.credentials
+    credentials: Any = clients.credentials
     return _valid(credentials.with_scopes([SCOPE]) if hasattr(credentials, "with_scopes") else credentials)
 
 
