@@ -11,7 +11,7 @@ from trivet.core.outputs import GcpNative, Outputs
 
 Labels = dict[str, str]
 
-MODEL, ENDPOINT = "trivet-model", "trivet-endpoint"
+ENDPOINT = "trivet-endpoint"  # on models that endpoints have for themselves
 
 
 def labels(outputs: Outputs, **more: str) -> Labels:
