@@ -73,7 +73,7 @@ class Attempt(NamedTuple):
     @property
     def id(self) -> str:
         """Its number, as Vertex AI gives it."""
-        return str(self.described["name"]).rpartition("/")[2]
+        return _id(self.described["name"])
 
     @property
     def state(self) -> JobState:
@@ -165,7 +165,7 @@ class Attempts:
         if newest and newest.kind != kind:
             raise ConfigError(f"{ref.id} is the name of a job of another kind.", "Choose another name.")
         if newest:
-            self._end(ref, newest.word, but=newest.described["name"])
+            self._end_twins(ref, newest.word, newest.described["name"])
             if newest.state in (JobState.RUNNING, JobState.SUCCEEDED):
                 return
         number = newest.number + 1 if newest else 1
@@ -180,17 +180,21 @@ class Attempts:
         point("job.created")
         key = f"{_folder(ref)}{number:04d}.json"
         self._store.create(key, Written(kind=kind, job=job, word=word).canonical())
-        self._end(ref, word, but=Written.model_validate_json(self._store.get(key)).job)
+        self._end_twins(ref, word, Written.model_validate_json(self._store.get(key)).job)
 
     def stop(self, ref: JobRef) -> None:
         """End a job; nothing happens if it has ended."""
-        self._end(ref, self.known(ref).word)
-
-    def _end(self, ref: JobRef, word: str, but: str = "") -> None:
-        """Cancel the jobs of an attempt that run, all or all but one."""
+        found = self.known(ref)
         with told(f"Cancelling job {ref.id}"):
+            if found.state is JobState.RUNNING and runs(found.described):
+                cancel(self._clients, found.described["name"])
+        self._end_twins(ref, found.word, found.described["name"])
+
+    def _end_twins(self, ref: JobRef, word: str, job: str) -> None:
+        """Cancel what runs for an attempt beside its job."""
+        with told(f"Cancelling what was made beside job {ref.id}"):
             for one in self._jobs(word):
-                if one["name"] != but and runs(one):
+                if _id(one["name"]) != _id(job) and runs(one):
                     cancel(self._clients, one["name"])
 
     def _word(self, ref: JobRef, number: int) -> str:
@@ -235,6 +239,11 @@ def cancel(clients: Clients, job: str) -> None:
     except GoogleAPICallError as error:
         if not is_missing(error) and runs(clients.get("aiplatform", f"v1/{job}")):
             raise
+
+
+def _id(job: str) -> str:
+    """The number of a job: its name may say its project by id or by number."""
+    return job.rpartition("/")[2]
 
 
 def _folder(ref: JobRef) -> str:

@@ -131,6 +131,18 @@ def test_of_two_who_look_before_either_creates_one_job_runs_and_none_after_it_is
     assert ended(JobRef(spec.name)) is JobState.CANCELLED
 
 
+def test_who_was_killed_beside_another_leaves_no_job_that_runs_on(rig: GcpRig, platform: Platform, job: Job) -> None:
+    """Its job bears the word of the attempt, and nobody has written it: the next call of either verb ends it."""
+    ref = platform.jobs.submit(spec := job("import time; time.sleep(600)"))
+    mine = described(rig, ref)
+    body = {key: mine[key] for key in ("displayName", "jobSpec", "labels", "encryptionSpec")}
+    for call in (lambda: platform.jobs.submit(spec), lambda: platform.jobs.cancel(ref)):
+        twin = rig.clients.post("aiplatform", f"v1/{rig.clients.parent}/customJobs", body)["name"]
+        call()
+        assert not runs(rig.clients.get("aiplatform", f"v1/{twin}"))
+    assert not runs(described(rig, ref))
+
+
 def over(platform: Platform, ref: JobRef) -> JobState | None:
     state = platform.jobs.state(ref)
     return None if state is JobState.RUNNING else state
