@@ -77,10 +77,5 @@ def built(stack: str, config: dict[str, str], how: str = "up") -> dict[str, Any]
 
 def listed(stack: str = "dev", how: str = "preview", cloud: str = "aws", **config: str) -> list[Listed]:
     """Every resource of the graph."""
-<<<<<<< HEAD
     graph = built(stack, DEFAULT | PLACES[cloud] | config, how)["resources"]
     return [Listed(*key.split("::"), inputs) for key, inputs in graph.items()]
-=======
-    graph = json.loads(_run(stack, json.dumps(DEFAULT | PLACES[cloud] | config), how))["resources"]
-    return [Listed(*name.split("::"), inputs) for name, inputs in graph.items()]
->>>>>>> 14f9c502b5c0d547f9d9f4480a2ca552f48364d3

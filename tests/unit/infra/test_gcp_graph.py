@@ -64,14 +64,6 @@ def graph(profile: str) -> dict[str, dict[str, Any]]:
 
 
 def of(profile: str, kind: str) -> dict[str, dict[str, Any]]:
-<<<<<<< HEAD
-    found = {tuple(key.split("::")): one for key, one in graph(profile).items()}
-    return {name: one for (type_, name), one in found.items() if type_.rsplit(":", 1)[-1] == kind}
-
-
-def kinds(profile: str) -> set[str]:
-    return {key.split("::")[0].rsplit(":", 1)[-1] for key in graph(profile)}
-=======
     """By name; of some types an input is called ``type``, too, so that the key says which it is."""
     keys = {name: name.split("::") for name in graph(profile)}
     return {own: graph(profile)[name] for name, (type_, own) in keys.items() if type_.endswith(f":{kind}")}
@@ -79,7 +71,6 @@ def kinds(profile: str) -> set[str]:
 
 def kinds(profile: str) -> set[str]:
     return {name.split("::")[0].rsplit(":", 1)[-1] for name in graph(profile)}
->>>>>>> 14f9c502b5c0d547f9d9f4480a2ca552f48364d3
 
 
 @pytest.mark.parametrize("profile", PROFILES)

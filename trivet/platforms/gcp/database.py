@@ -14,6 +14,7 @@ from trivet.platforms.gcp.clients import Clients
 from trivet.platforms.gcp.errors import told
 
 CLOUD_SQL = ("sql.goog",)  # "Configure DNS": names that Cloud SQL gives its instances
+SCOPE = "https://www.googleapis.com/auth/sqlservice.login"  # a token that opens databases, and nothing else
 INSTANCE = "cloudsql"  # a parameter of the URL that says so where an address is all there is
 _ACCOUNTS = ".gserviceaccount.com"
 
