@@ -67,6 +67,10 @@ UNCHECKED = {
 """Types of which Checkov says nothing; some it reads for what they do to another, as a bucket's versions."""
 
 
+LEAST = {"aws": 100, "gcp": 60}
+"""Checks that pass on every graph at least: Checkov has fewer of Google Cloud, and its smallest stack has 69."""
+
+
 def waived(profile: str, finding: Finding) -> bool:
     return any(one.covers(profile, finding) for one in waivers())
 
@@ -85,7 +89,7 @@ def test_checkov_reads_every_resource(scans: Scans, profile):
         if terraform.is_written(key)
     }
     assert {one.rpartition(":")[2] for one in scans[profile].resources} == written
-    assert scans[profile].passed > 100
+    assert scans[profile].passed > LEAST[profile.partition("-")[0]]
 
 
 def test_no_waiver_is_expired_or_unneeded(scans: Scans):

@@ -70,12 +70,13 @@ def graph(profile: str) -> dict[str, dict[str, Any]]:
 
 
 def of(profile: str, kind: str) -> dict[str, dict[str, Any]]:
-    """By name; the type is that of the key, as some resources have an input that is called type."""
-    return {key.split("::")[1]: one for key, one in graph(profile).items() if f":{kind}::" in key}
+    """By name; of some types an input is called ``type``, too, so that the key says which it is."""
+    keys = {name: name.split("::") for name in graph(profile)}
+    return {own: graph(profile)[name] for name, (type_, own) in keys.items() if type_.endswith(f":{kind}")}
 
 
 def kinds(profile: str) -> set[str]:
-    return {key.split("::")[0].rsplit(":", 1)[-1] for key in graph(profile)}
+    return {name.split("::")[0].rsplit(":", 1)[-1] for name in graph(profile)}
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -44,6 +44,9 @@ def required(token: str) -> Inputs:
 # Inputs that are optional in the SDK, and without which there would be no id.
 BESIDES: dict[str, Inputs] = {
     "gcp:sql/user:User": {"name": "scorer"},
+    # Names that Google would take: it wants no hyphen there.
+    "gcp:projects/iAMCustomRole:IAMCustomRole": {"roleId": "a_role"},
+    "gcp:bigquery/dataset:Dataset": {"datasetId": "a_dataset"},
     "gcp:cloudquota/sQuotaPreference:SQuotaPreference": {"parent": "projects/lending"},
     "azure-native:network:VirtualNetwork": {"resourceGroupName": "lending"},
     "azure-native:network:NetworkSecurityGroup": {"resourceGroupName": "lending"},

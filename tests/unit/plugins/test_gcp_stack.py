@@ -81,7 +81,7 @@ def test_the_stack_is_made_found_the_same_and_leaves_only_what_google_keeps(stac
     assert bucket["versioning"]["enabled"] and bucket["encryption"]["defaultKmsKeyName"] == outputs.native.key
     assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
     assert bucket["labels"]["cost-center"] == "17" and bucket["labels"]["trivet-stack"] == "dev-rehearsal"
-    public = cloud.ask("GET", f"/v1/{outputs.signing.key_id}/publicKey")
+    public = cloud.ask("GET", f"/v1/{outputs.signing.private_key.removeprefix('gcpkms://')}/publicKey")
     assert public["pem"] == outputs.signing.public_key and public["algorithm"] == "EC_SIGN_P256_SHA256"
     shell = outputs.endpoints["loan"]
     endpoint = cloud.ask("GET", f"/v1/projects/rehearsal-project/locations/europe-west3/endpoints/{shell.name}")
