@@ -117,7 +117,9 @@ class GcpRig(Rig):
 
     def _policy(self, name: str) -> None:
         """An alert policy; the fake evaluates no condition."""
-        threshold = {"filter": 'resource.type="aiplatform.googleapis.com/Endpoint"', "comparison": "COMPARISON_GT"}
+        measured = "aiplatform.googleapis.com/prediction/online/error_count"
+        filter_ = f'resource.type = "aiplatform.googleapis.com/Endpoint" AND metric.type = "{measured}"'
+        threshold = {"filter": filter_, "comparison": "COMPARISON_GT"}
         condition = {"displayName": name, "conditionThreshold": {**threshold, "duration": "60s"}}
         body = {"displayName": name, "combiner": "OR", "conditions": [condition], "userLabels": OWNED}
         self.clients.post("monitoring", f"v3/projects/{PROJECT}/alertPolicies", body)

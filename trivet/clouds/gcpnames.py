@@ -9,6 +9,9 @@ from trivet.core.naming import Naming, Rule
 
 MOST = 63  # characters of a label's key, and of its value
 
+METRIC_RESOURCE = "global"
+"""The monitored resource that metrics of Trivet's own are of: they belong to no machine."""
+
 
 def labels(tags: Mapping[str, str]) -> dict[str, str]:
     """Tags as labels, which are written in small letters, digits, hyphens and underscores.

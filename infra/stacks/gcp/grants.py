@@ -20,7 +20,8 @@ from trivet.infra.stacks.gcp.keys import Keys
 PROJECT, STORE, RECORDS, IMAGES, SIGNING = "project", "store", "records", "images", "signing"
 
 PERMISSIONS: dict[str, tuple[str, ...]] = {
-    "finder": ("storage.buckets.get", "storage.objects.list"),
+    "finder": ("storage.objects.list",),
+    "inspector": ("storage.buckets.get", "storage.objects.list"),
     "reader": ("storage.objects.get",),
     "recorder": (
         "storage.multipartUploads.abort",
@@ -45,9 +46,10 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
         "artifactregistry.tags.get",
         "artifactregistry.tags.list",
     ),
-    "signer": ("cloudkms.cryptoKeyVersions.useToSign", "cloudkms.cryptoKeyVersions.viewPublicKey"),
-    "worker": ("logging.logEntries.create", "monitoring.timeSeries.create"),
-    "logging_in": ("cloudsql.instances.get", "cloudsql.instances.login"),
+    "signer": ("cloudkms.cryptoKeyVersions.useToSign",),
+    "worker": ("logging.logEntries.create",),
+    "measurer": ("monitoring.metricDescriptors.create", "monitoring.timeSeries.create"),
+    "logging_in": ("cloudsql.instances.login",),
     "starter": ("aiplatform.customJobs.create",),
     "runner": (
         "aiplatform.customJobs.cancel",
@@ -64,18 +66,15 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     "releaser": (
         "aiplatform.endpoints.deploy",
         "aiplatform.endpoints.get",
-        "aiplatform.endpoints.list",
         "aiplatform.endpoints.predict",
         "aiplatform.endpoints.undeploy",
         "aiplatform.endpoints.update",
         "aiplatform.models.delete",
-        "aiplatform.operations.list",
     ),
     "watcher": (
         "logging.logEntries.list",
         "logging.views.access",
-        "monitoring.alertPolicies.list",
-        "monitoring.timeSeries.create",
+        "monitoring.alerts.list",
         "monitoring.timeSeries.list",
     ),
 }
@@ -118,6 +117,7 @@ RIGHTS: dict[str, tuple[Right, ...]] = {
         _JUDGED,
         Right("writer", STORE, ("ledger",)),
         _LEDGER,
+        Right("measurer"),
         *_WORKLOAD,
     ),
     # Starts jobs and registers versions.
@@ -126,8 +126,8 @@ RIGHTS: dict[str, tuple[Right, ...]] = {
     "scheduler": (Right("starter"),),
     # What a repository's workflow does: push images and source, run, register, release, look.
     "deployer": (
-        _STORE,
-        Right("finder", RECORDS),
+        Right("inspector", STORE),
+        Right("inspector", RECORDS),
         Right("writer", STORE),
         Right("reader", RECORDS),
         _JUDGED,
@@ -135,6 +135,7 @@ RIGHTS: dict[str, tuple[Right, ...]] = {
         Right("registrar"),
         Right("releaser"),
         Right("watcher"),
+        Right("measurer"),
         Right("signer", SIGNING),
         Right("pusher", IMAGES),
         _LEDGER,

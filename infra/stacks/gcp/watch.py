@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
+from trivet.clouds.gcpnames import METRIC_RESOURCE
 from trivet.core.findings import ENDPOINT, LEVELS, VERDICT, Level
 from trivet.infra.stacks.gcp.alerts import Alerts, absent, policy, threshold
 from trivet.infra.stacks.gcp.context import Context
@@ -47,7 +48,7 @@ def findings(context: Context, shells: Sequence[Shell], alerts: Alerts) -> None:
         opts=context.options,
     )
     for shell in shells:
-        spoken = f'metric.type = "{namespace(context)}/{VERDICT}" AND metric.labels.{ENDPOINT} = "{shell.endpoint}"'
+        spoken = _spoken(context, shell)
         policy(
             context, f"findings-{shell.endpoint}", context.name(f"{shell.endpoint}-findings"),
             "A monitor's finding is alarm (2), or unknown (3).",
@@ -64,6 +65,14 @@ def findings(context: Context, shells: Sequence[Shell], alerts: Alerts) -> None:
         )  # fmt: skip
 
 
+def _spoken(context: Context, shell: Shell) -> str:
+    """A filter of what monitors say of an endpoint, as :class:`~trivet.platforms.gcp.metrics.GcpMetrics` writes it."""
+    return (
+        f'resource.type = "{METRIC_RESOURCE}" AND metric.type = "{namespace(context)}/{VERDICT}" AND '
+        f'metric.labels.{ENDPOINT} = "{shell.endpoint}"'
+    )
+
+
 def dashboard(context: Context, shells: Sequence[Shell]) -> None:
     """Requests, errors, latency and findings of each endpoint on one page."""
     tiles = [tile for row, shell in enumerate(shells) for tile in _row(context, shell, row * 16)]
@@ -73,7 +82,7 @@ def dashboard(context: Context, shells: Sequence[Shell]) -> None:
 
 
 def _row(context: Context, shell: Shell, y: int) -> list[dict[str, Any]]:
-    own = f'metric.type = "{namespace(context)}/{VERDICT}" AND metric.labels.{ENDPOINT} = "{shell.endpoint}"'
+    own = _spoken(context, shell)
     shown = [
         ("requests", measured(shell.number, "prediction_count"), "ALIGN_RATE", "REDUCE_SUM"),
         ("errors", measured(shell.number, "error_count"), "ALIGN_RATE", "REDUCE_SUM"),

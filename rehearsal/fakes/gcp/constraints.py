@@ -177,6 +177,18 @@ _MONITORING = {
         "Points of a time series are at least 5 seconds apart.",
         "guide Cloud Monitoring, Quotas and limits: one point each 5 seconds",
     ),
+    "policy-filters": Constraint(
+        "A condition over time series names the type of its metric and the type of its resource.",
+        "ref Cloud Monitoring, MetricThreshold.filter and MetricAbsence.filter",
+    ),
+    "policy-comparisons": Constraint(
+        "A threshold is compared by more than or less than, and by no other comparison.",
+        "ref Cloud Monitoring, MetricThreshold.comparison",
+    ),
+    "policy-durations": Constraint(
+        "A condition lasts whole minutes; that something is absent, from 2 minutes to 23 hours and a half.",
+        "ref Cloud Monitoring, MetricThreshold.duration; MetricAbsence.duration; guide, Alerting policies: limits",
+    ),
 }
 
 TABLE = MappingProxyType({**_STORAGE, **_VERTEX, **_MONITORING})

@@ -15,6 +15,7 @@ from typing import Any
 from trivet.core.errors import ConfigError
 from trivet.rehearsal.fakes.gcp.constraints import Constraints
 from trivet.rehearsal.fakes.gcp.names import PROJECT
+from trivet.rehearsal.fakes.gcp.policies import broken
 from trivet.rehearsal.fakes.gcp.refusals import invalid, left_out, missing
 from trivet.rehearsal.fakes.gcp.rest import Api, Asked, Method, known, paged, stamp
 from trivet.rehearsal.fakes.gcp.vertex.filters import matches, terms
@@ -181,7 +182,7 @@ class Monitoring:
             return paged(list(self._descriptors.values()), asked, "metricDescriptors")
 
     def _create_policy(self, asked: Asked) -> dict[str, Any]:
-        _check_policy(asked.body)
+        self._check_policy(asked.body)
         policy = {"enabled": True, **asked.body}
         policy["name"] = f"projects/{PROJECT}/alertPolicies/{secrets.randbelow(10**19)}"
         policy["creationRecord"] = policy["mutationRecord"] = {"mutateTime": stamp()}
@@ -190,6 +191,16 @@ class Monitoring:
         with self._lock:
             self._policies[policy["name"]] = policy
         return policy
+
+    def _check_policy(self, body: dict[str, Any]) -> None:
+        conditions = body.get("conditions", [])
+        if not body.get("displayName") or body.get("combiner") not in _COMBINERS or not 1 <= len(conditions) <= 6:
+            raise invalid("An alert policy needs a displayName, a combiner and from 1 to 6 conditions.")
+        for at, condition in enumerate(conditions):
+            known(condition, _CONDITION, f"alert_policy.conditions[{at}]")
+            for constraint, said in broken(condition):
+                where = f"Field alert_policy.conditions[{at}] had an invalid value"
+                self._constraints.demand(constraint, False, invalid(f"{where}: {said}."))
 
     def _policy(self, asked: Asked) -> dict[str, Any]:
         name = f"projects/{PROJECT}/alertPolicies/{asked.names['policy']}"
@@ -213,7 +224,7 @@ class Monitoring:
         mask = [re.sub(r"_([a-z])", lambda found: found[1].upper(), part) for part in mask] or list(asked.body)
         with self._lock:
             new = {**policy, **{member: asked.body[member] for member in mask if member in asked.body}}
-            _check_policy(new)
+            self._check_policy(new)
             policy.update(new | {"mutationRecord": {"mutateTime": stamp()}})
             return policy
 
@@ -263,14 +274,6 @@ def _checked(one: Any) -> str:
     if one["metricKind"] != "GAUGE":
         raise left_out(f"time series of the kind {one['metricKind']}")
     return repr((kind, sorted(labels.items()), resource["type"], sorted(resource.get("labels", {}).items())))
-
-
-def _check_policy(body: dict[str, Any]) -> None:
-    conditions = body.get("conditions", [])
-    if not body.get("displayName") or body.get("combiner") not in _COMBINERS or not 1 <= len(conditions) <= 6:
-        raise invalid("An alert policy needs a displayName, a combiner and from 1 to 6 conditions.")
-    for at, condition in enumerate(conditions):
-        known(condition, _CONDITION, f"alert_policy.conditions[{at}]")
 
 
 def _descriptor(one: Series) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from trivet.core.errors import ConfigError, NotFound
 from trivet.infra.engine.values import Properties
+from trivet.rehearsal.fakes.gcp.constraints import TABLE
+from trivet.rehearsal.fakes.gcp.policies import broken
 from trivet.rehearsal.plugins.kinds import Account, Taken
 
 BURNT = "burnt:"
@@ -173,7 +175,7 @@ def check(account: Account, short: str, inputs: Properties) -> None:
     :param short: the type, such as ``storage:Bucket``.
     :raises TrivetError: for the first rule that it breaks.
     """
-    for rule in (_named, _leave, _described, _members, _preferred):
+    for rule in (_named, _leave, _measured, _described, _members, _preferred):
         for error in rule(account, short, inputs):
             raise error
 
@@ -229,6 +231,16 @@ def _leave(account: Account, short: str, inputs: Properties) -> Iterator[Excepti
     member = f"serviceAccount:{agent.format(number=account.facts['number'])}"
     if not account.store.exists("gcp", f"{key}/{_USES}/{member}"):
         yield ConfigError(f"{member} may not use {key} yet.", f"Grant it {_USES}, and have this depend on that.")
+
+
+def _measured(account: Account, short: str, inputs: Properties) -> Iterator[Exception]:
+    """See :data:`~trivet.rehearsal.fakes.gcp.constraints.TABLE` for where each is said."""
+    if short == "monitoring:AlertPolicy":
+        for condition in inputs.get("conditions") or ():
+            for constraint, said in broken(condition):
+                yield ConfigError(
+                    f"The condition {condition.get('displayName')!r} {said} ({TABLE[constraint].source})."
+                )
 
 
 def _described(account: Account, short: str, inputs: Properties) -> Iterator[Exception]:

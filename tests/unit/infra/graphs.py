@@ -78,4 +78,4 @@ def built(stack: str, config: dict[str, str], how: str = "up") -> dict[str, Any]
 def listed(stack: str = "dev", how: str = "preview", cloud: str = "aws", **config: str) -> list[Listed]:
     """Every resource of the graph."""
     graph = built(stack, DEFAULT | PLACES[cloud] | config, how)["resources"]
-    return [Listed(*name.split("::"), inputs) for name, inputs in graph.items()]
+    return [Listed(*key.split("::"), inputs) for key, inputs in graph.items()]

@@ -7,12 +7,16 @@ import json
 from typing import Any
 
 import pytest
+from google.oauth2.credentials import Credentials
 
 from trivet.core.outputs import Outputs
 from trivet.infra.clock import crontab
 from trivet.infra.stacks.gcp.endpoint import number
 from trivet.infra.stacks.gcp.grants import ACTS_AS, PERMISSIONS, RIGHTS
 from trivet.infra.stacks.gcp.network import forwarding_name
+from trivet.platforms.gcp.clients import Clients
+from trivet.platforms.gcp.database import login
+from trivet.rehearsal.fakes.gcp.policies import broken
 
 from .graphs import built
 
@@ -70,13 +74,12 @@ def graph(profile: str) -> dict[str, dict[str, Any]]:
 
 
 def of(profile: str, kind: str) -> dict[str, dict[str, Any]]:
-    """By name; of some types an input is called ``type``, too, so that the key says which it is."""
-    keys = {name: name.split("::") for name in graph(profile)}
-    return {own: graph(profile)[name] for name, (type_, own) in keys.items() if type_.endswith(f":{kind}")}
+    found = {tuple(key.split("::")): one for key, one in graph(profile).items()}
+    return {name: one for (type_, name), one in found.items() if type_.rsplit(":", 1)[-1] == kind}
 
 
 def kinds(profile: str) -> set[str]:
-    return {name.split("::")[0].rsplit(":", 1)[-1] for name in graph(profile)}
+    return {key.split("::")[0].rsplit(":", 1)[-1] for key in graph(profile)}
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -167,6 +170,10 @@ def test_the_database_is_private_encrypted_and_has_no_password_of_ours():
     assert {"rootPassword", "password"}.isdisjoint(instance) and instance["encryptionKeyName"]
     users = {one["name"] for one in of("prod", "User").values()}
     assert users == {f"trivet-prod-{one}@lending-models.iam" for one in ("monitor", "deployer")}
+    for what in ("monitor", "deployer"):
+        whose: Any = Credentials("token").with_account(run("prod")["output"]["native"][what])
+        found = login(Clients("lending-models", "europe-west3", credentials=whose), run("prod")["output"]["ledger"])
+        assert found and found.user in users, "who logs in by the stack's URL is one of its users"
     assert not of("dev", "DatabaseInstance")
 
 
@@ -277,6 +284,13 @@ def test_a_budget_counts_what_bears_the_label_in_whole_units_and_billionths():
     assert stack["budgetFilter"]["labels"] == {"trivet-stack": "prod"}
     assert loan["budgetFilter"]["labels"] == {"trivet-endpoint": "loan"}
     assert of("prod", "Budget").keys() == {"stack-budget", "endpoint-loan-budget"}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_condition_says_what_cloud_monitoring_asks_for(profile):
+    conditions = [one for policy in of(profile, "AlertPolicy").values() for one in policy["conditions"]]
+    assert len(conditions) >= 8
+    assert [said for one in conditions for said in broken(one)] == []
 
 
 def test_quotas_and_the_store_of_metadata_are_asked_for_where_config_says_so():

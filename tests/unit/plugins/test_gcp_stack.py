@@ -170,7 +170,7 @@ POLICY = """
 import pulumi_gcp as gcp
 gcp.monitoring.AlertPolicy("silent", display_name="silent", combiner="OR", conditions=[{
     "display_name": "silent",
-    "condition_absent": {"duration": "120s", "filter": 'metric.type = "custom.googleapis.com/trivet/x/verdict"'},
+    "condition_absent": {"duration": "120s", "filter": '%smetric.type = "custom.googleapis.com/trivet/x/verdict"'},
 }])
 """
 QUOTAS = """
@@ -193,7 +193,8 @@ gcp.compute.GlobalForwardingRule("apis", name="to-google", target="all-apis", ne
     ("program", "says"),
     [
         (KEYED, "gs-project-accounts.iam.gserviceaccount.com may not use"),
-        (POLICY, "Cannot find metric"),
+        (POLICY % 'resource.type = "global" AND ', "Cannot find metric"),
+        (POLICY % "", 'must specify a restriction on "resource.type"'),
         (RULE, "1 to 20 small letters and digits"),
         (QUOTAS, "mine is there for CPUS already"),
         ("import pulumi_gcp as gcp\ngcp.pubsub.Topic('t', labels={'2024-team': 'a'})", "'2024-team' is no label"),

@@ -17,6 +17,7 @@ from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError
 
+from trivet.clouds.gcpnames import METRIC_RESOURCE
 from trivet.core.errors import ConfigError, NotReady, PlatformError
 from trivet.core.platform import Metrics
 from trivet.core.specs import MetricPoint
@@ -100,7 +101,7 @@ class GcpMetrics(Metrics):
     def _series(self, one: MetricPoint) -> dict[str, Any]:
         return {
             "metric": {"type": f"{self._begin}/{one.name}", "labels": dict(sorted(one.dimensions.items()))},
-            "resource": {"type": "global", "labels": {"project_id": self._clients.project}},
+            "resource": {"type": METRIC_RESOURCE, "labels": {"project_id": self._clients.project}},
             "metricKind": "GAUGE",
             "valueType": "DOUBLE",
             "points": [{"interval": {"endTime": _stamp(one.time)}, "value": {"doubleValue": one.value}}],

@@ -15,7 +15,8 @@ from trivet.rehearsal.fakes.gcp import Fake
 PROJECT = "/v3/projects/rehearsal-project"
 KIND = "custom.googleapis.com/trivet/level"
 NOW = datetime.now(UTC).replace(microsecond=0)
-THRESHOLD = {"conditionThreshold": {"filter": "x", "comparison": "COMPARISON_GT"}, "displayName": "errors"}
+FILTER = 'resource.type = "global" AND metric.type = "custom.googleapis.com/a"'
+THRESHOLD = {"conditionThreshold": {"filter": FILTER, "comparison": "COMPARISON_GT"}, "displayName": "errors"}
 POLICY = {"displayName": "first-errors", "combiner": "OR", "conditions": [THRESHOLD]}
 Ask = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -118,3 +119,28 @@ def test_a_policy_is_listed_changed_and_deleted(ask: Ask) -> None:
     assert [one["name"] for one in ask("GET", f"{PROJECT}/alertPolicies?{query}")[1]["alertPolicies"]] == [name]
     assert ask("DELETE", f"/v3/{name}")[0] == 200
     assert ask("GET", f"/v3/{name}")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "constraint"),
+    [
+        ("conditionThreshold", {"filter": 'metric.type = "custom.googleapis.com/a"'}, "policy-filters"),
+        ("conditionThreshold", {"filter": 'resource.type = "global"'}, "policy-filters"),
+        ("conditionAbsent", {"filter": "nonsense"}, "policy-filters"),
+        ("conditionThreshold", {"comparison": "COMPARISON_GE"}, "policy-comparisons"),
+        ("conditionThreshold", {"duration": "7s"}, "policy-durations"),
+        ("conditionAbsent", {"duration": "60s"}, "policy-durations"),
+        ("conditionAbsent", {"duration": "86400s"}, "policy-durations"),
+    ],
+)
+def test_a_condition_says_what_it_is_about_and_for_how_long(
+    ask: Ask, fake: Fake, kind: str, said: dict[str, str], constraint: str
+) -> None:
+    right = {"filter": FILTER, "duration": "120s"}
+    if kind == "conditionThreshold":
+        right["comparison"] = "COMPARISON_GT"
+    policy = {**POLICY, "conditions": [{"displayName": "wrong", kind: right | said}]}
+    status, answer = ask("POST", f"{PROJECT}/alertPolicies", policy)
+    assert status == 400 and "Field alert_policy.conditions[0]" in answer["error"]["message"]
+    fake.switch(constraint, False)
+    assert ask("POST", f"{PROJECT}/alertPolicies", policy)[0] == 200

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
+from google.oauth2.credentials import Credentials
 
 from trivet.connect import connect
 from trivet.core.errors import ConfigError, PlatformError
@@ -18,6 +19,8 @@ from trivet.core.inference import request_of
 from trivet.core.leftovers import Place
 from trivet.core.platform import Platform
 from trivet.core.specs import EndpointSpec, ModelVersion
+from trivet.platforms.gcp.clients import Clients
+from trivet.platforms.gcp.database import login
 from trivet.platforms.gcp.left import left
 from trivet.platforms.gcp.session import GcpPlatform
 from trivet.platforms.local.processes import python_environment
@@ -180,10 +183,41 @@ def test_a_key_version_that_is_to_be_destroyed_says_until_when(rig: GcpRig, plac
 )
 def test_whoever_calls_logs_in_to_cloud_sql_with_a_token(rig: GcpRig, url: str, user: str | None) -> None:
     with GcpPlatform(rig.outputs.model_copy(update={"ledger": url}), rig.clients) as platform:
-        login = platform.database_login()
-    assert (login.user if login else None) == user
-    if login:
-        assert login.password() == "rehearsal"
+        found = platform.database_login()
+    assert (found.user if found else None) == user
+    if found:
+        assert found.password() == "rehearsal"
+
+
+class _Account(Credentials):
+    """Credentials of a service account, as google-auth's own say whose they are."""
+
+    service_account_email = "trivet-prod-monitor@lending-models.iam.gserviceaccount.com"
+
+
+IN_CLOUD_SQL = "postgresql://abc.def.europe-west3.sql.goog:5432/trivet?sslmode=verify-full"
+
+
+def test_a_url_without_a_user_is_logged_in_to_as_whose_the_credentials_are(rig: GcpRig) -> None:
+    """As the stack's URL is: its users are called by their e-mail addresses, less the end of service accounts'."""
+    credentials: Any = _Account("theirs")
+    clients = Clients(PROJECT, LOCATION, credentials=credentials, endpoint=rig.fake.endpoint)
+    found = login(clients, IN_CLOUD_SQL)
+    assert found and found.user == "trivet-prod-monitor@lending-models.iam" and found.password() == "theirs"
+    person: Any = Credentials("hers").with_account("ada@example.com")
+    found = login(Clients(PROJECT, LOCATION, credentials=person, endpoint=rig.fake.endpoint), IN_CLOUD_SQL)
+    assert found and found.user == "ada@example.com"
+
+
+def test_who_logs_in_is_asked_for_where_the_credentials_do_not_say(
+    rig: GcpRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PGUSER", raising=False)
+    with pytest.raises(ConfigError, match="PGUSER"):
+        login(rig.clients, IN_CLOUD_SQL)
+    monkeypatch.setenv("PGUSER", "ada@example.com")
+    found = login(rig.clients, IN_CLOUD_SQL)
+    assert found and found.user == "ada@example.com"
 
 
 @pytest.fixture
