@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from trivet.clouds.gcpnames import labels as as_labels
 from trivet.core.leftovers import ENVIRONMENT_TAG, MANAGED_TAG, PROJECT_TAG, STACK_TAG
@@ -11,7 +10,7 @@ from trivet.core.outputs import GcpNative, Outputs
 
 Labels = dict[str, str]
 
-MODEL, ENDPOINT = "trivet-model", "trivet-endpoint"
+ENDPOINT = "trivet-endpoint"  # on models that endpoints have for themselves
 
 
 def labels(outputs: Outputs, **more: str) -> Labels:
@@ -35,11 +34,6 @@ def labels_of(project: str, stack: str, environment: str, own: Mapping[str, str]
 def whose(project: str, stack: str) -> str:
     """A filter of Vertex AI's for what is this stack's."""
     return " AND ".join(f'labels.{key}="{value}"' for key, value in _ours(project, stack).items())
-
-
-def is_of(outputs: Outputs, resource: Mapping[str, Any]) -> bool:
-    """Whether it is this stack's: another's prefix may begin with this one's, another project's may be the same."""
-    return _ours(outputs.project, outputs.stack).items() <= resource.get("labels", {}).items()
 
 
 def _ours(project: str, stack: str) -> Labels:
