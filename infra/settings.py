@@ -27,9 +27,11 @@ _TAG_VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
 _MOST_TAGS = 40  # of AWS's 50; the stack has some of its own
 _ONLY = {
     **dict.fromkeys(("assume_role", "boundary", "role_path", "private_services", "owns_job_logs"), "aws"),
+    **dict.fromkeys(("alerts", "identity"), "aws"),
     **dict.fromkeys(("quotas", "owns_metadata"), "gcp"),
 }
-"""Settings of one cloud, which elsewhere would be dropped without a word."""
+_ONLY_OF_ENDPOINTS = {"repository": "aws"}
+"""Settings of one cloud, and of its endpoints, which elsewhere would be dropped without a word."""
 _YES = ("true", "t", "yes", "y", "on", "1")  # what pydantic takes for true
 HOW = f"Set each with `trivet up --config KEY=VALUE` or `pulumi config set {NAMESPACE}:KEY VALUE`."
 
@@ -244,6 +246,11 @@ class Settings(Document):
         for name in sorted(self.model_fields_set & _ONLY.keys()):
             if _ONLY[name] != self.cloud:
                 yield f"trivet:{name} is a setting of {CLOUDS[_ONLY[name]].title} alone"
+        for one in self.endpoints:
+            for name in sorted(one.model_fields_set & _ONLY_OF_ENDPOINTS.keys()):
+                if getattr(one, name) and _ONLY_OF_ENDPOINTS[name] != self.cloud:
+                    title = CLOUDS[_ONLY_OF_ENDPOINTS[name]].title
+                    yield f"{name} of the endpoint {one.name!r} is a setting of {title} alone"
         if cloud.naming:
             yield from cloud.naming.wrong_account(self.account)
             yield from cloud.naming.wrong_parts([*names, *scheduled])

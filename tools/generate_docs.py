@@ -30,6 +30,7 @@ from trivet.infra.stacks.aws import grants
 from trivet.infra.stacks.aws.parts import Known, Place, Served, Statement
 from trivet.infra.stacks.gcp import grants as gcp_grants
 from trivet.rehearsal.fakes.aws import listing as aws_fake
+from trivet.rehearsal.fakes.azure import listing as azure_fake
 from trivet.rehearsal.fakes.gcp import listing as gcp_fake
 from trivet.rehearsal.plugins import listing
 from trivet.serving.config import ServerConfig
@@ -331,6 +332,11 @@ def fake_aws() -> str:
     return "\n".join([NOTICE, aws_fake.page()])
 
 
+def fake_azure() -> str:
+    """What the fake of Azure refuses, runs and leaves out."""
+    return "\n".join([NOTICE, azure_fake.page()])
+
+
 def fake_gcp() -> str:
     """What the fake of Google Cloud refuses, runs and leaves out."""
     return "\n".join([NOTICE, gcp_fake.page()])
@@ -383,6 +389,7 @@ PAGES = {
     "engine.md": engine,
     "rehearsals.md": rehearsals,
     "fake-aws.md": fake_aws,
+    "fake-azure.md": fake_azure,
     "fake-gcp.md": fake_gcp,
     "rules.md": rules,
 }

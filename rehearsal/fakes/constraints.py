@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from trivet.core.errors import ConfigError
+from trivet.rehearsal.fakes.refusing import Refused
 
 
 class Constraint(NamedTuple):
@@ -44,3 +45,12 @@ class Switches:
     def states(self) -> dict[str, bool]:
         """Every constraint, and whether it is on."""
         return {name: self.holds(name) for name in self._table}
+
+
+class Demands(Switches):
+    """Constraints whose breach is an error that the caller makes."""
+
+    def demand(self, name: str, met: bool, error: Refused) -> None:
+        """:raises Refused: where the constraint holds and is not met."""
+        if self.holds(name) and not met:
+            raise error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from trivet.core.errors import TrivetError
@@ -48,8 +49,12 @@ class AnyCalls(Protocol):
 class AnyControl:
     """Answers JSON with JSON; 400 with a sentence where something is wrong. A fake adds verbs of its own."""
 
-    def __init__(self, world: AnyWorld, calls: AnyCalls, faults: Faults[Any]) -> None:
+    def __init__(self, world: AnyWorld, calls: AnyCalls, faults: Faults[Any], forget: Callable[[], None]) -> None:
+        """
+        :param forget: ends what runs and forgets what was made.
+        """
         self._held = world
+        self._forget = forget
         self._calls = calls
         self._faults = faults
 
@@ -64,6 +69,13 @@ class AnyControl:
             return _json(400, {"message": str(error)})
         except (KeyError, TypeError, ValueError) as error:
             return _json(400, {"message": f"{type(error).__name__}: {error}"})
+
+    def _post_reset(self, _given: dict[str, Any]) -> dict[str, Any]:
+        self._faults.clear()
+        self._forget()
+        self._held.constraints.reset()
+        self._calls.clear()
+        return {}
 
     def _get_state(self, _given: dict[str, Any]) -> dict[str, Any]:
         return {"mode": self._held.runtime.mode, "constraints": self._held.constraints.states()}

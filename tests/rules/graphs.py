@@ -19,7 +19,7 @@ KEY = "arn:aws:kms:eu-central-1:123456789012:key/1"
 PROVIDER = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
 BASE = {
     "environment": "prod",
-    "endpoints": '[{"name": "loan", "team": "credit", "budget": 100, "repository": "credit/loan"}, "fraud"]',
+    "endpoints": '[{"name": "loan", "team": "credit", "budget": 100}, "fraud"]',
     "alert_emails": '["ml@example.com"]',
     "repository": "acme/models",
     "budget": "1000",
@@ -27,7 +27,11 @@ BASE = {
     "required_tags": '["owner"]',
 }
 PLACES = {
-    "aws": {"region": "eu-central-1", "account": "123456789012"},
+    "aws": {
+        "region": "eu-central-1",
+        "account": "123456789012",
+        "endpoints": '[{"name": "loan", "team": "credit", "budget": 100, "repository": "credit/loan"}, "fraud"]',
+    },
     "gcp": {"region": "europe-west3", "account": "lending-models"},
 }
 PARTS = ("network", "database", "images", "oidc", "audit", "catalog")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import pulumi
 import pulumi_gcp as gcp
@@ -15,13 +16,21 @@ from trivet.infra.names import fitted, prefix
 from trivet.infra.settings import HOW, Settings
 from trivet.infra.stacks.context import StackContext, tags_of
 
+
+class _Agent(NamedTuple):
+    """What its name ends in, and the role with which it works for a project."""
+
+    domain: str
+    role: str
+
+
 _AGENTS = {
-    "aiplatform": "gcp-sa-aiplatform",
-    "artifactregistry": "gcp-sa-artifactregistry",
-    "pubsub": "gcp-sa-pubsub",
-    "sqladmin": "gcp-sa-cloud-sql",
+    "aiplatform": _Agent("gcp-sa-aiplatform", "roles/aiplatform.serviceAgent"),
+    "artifactregistry": _Agent("gcp-sa-artifactregistry", "roles/artifactregistry.serviceAgent"),
+    "pubsub": _Agent("gcp-sa-pubsub", "roles/pubsub.serviceAgent"),
+    "sqladmin": _Agent("gcp-sa-cloud-sql", "roles/cloudsql.serviceAgent"),
 }
-"""Services whose agent is made when it is asked for, and what its name ends in: IAM, "Service agents"."""
+"""Services whose agent is made when it is asked for: IAM, "Service agents"."""
 
 
 def check_id(setting: str, said: object, form: str) -> None:
@@ -102,16 +111,29 @@ class Context(StackContext):
         return super().asking(*self.services, *depends_on)
 
     def agent(self, service: str) -> pulumi.Output[str]:
-        """The member as which a service of Google's works for this project, made where it is not there yet."""
+        """The member as which a service of Google's works for this project, made where it is not there yet.
+
+        An agent that is made because somebody asks for it gets no role, as the service itself would have given it one
+        ("Create and grant roles to service agents", IAM): so it gets its own here, and keeps it, since whatever else
+        is in the project needs it too. Who names the member comes after that.
+        """
         if service not in self.agents:
             identity = gcp.projects.ServiceIdentity(
                 f"agent-{service}", project=self.project, service=f"{service}.googleapis.com", opts=self.options
             )
             # Not its output, which some services leave empty: the number and the name are documented.
-            name = _AGENTS[service]
-            self.agents[service] = pulumi.Output.all(self.number, identity.id).apply(
-                lambda known: f"serviceAccount:service-{known[0]}@{name}.iam.gserviceaccount.com"
+            domain, role = _AGENTS[service]
+            member = pulumi.Output.all(self.number, identity.id).apply(
+                lambda known: f"serviceAccount:service-{known[0]}@{domain}.iam.gserviceaccount.com"
             )
+            working = gcp.projects.IAMMember(
+                f"agent-{service}",
+                project=self.project,
+                role=role,
+                member=member,
+                opts=self.keeping(self.under(identity).options, keeps=True),
+            )
+            self.agents[service] = working.member
         return self.agents[service]
 
     @property

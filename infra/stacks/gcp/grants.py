@@ -1,7 +1,8 @@
 """What each identity may do: plain data, so that it can be read, tested and counted without Google Cloud.
 
 A right is a set of permissions with a place. Buckets, keys and the image registry take rights of their own, in buckets
-down to folders; Vertex AI, logs and metrics know the project only, so that a project should hold one stack.
+down to folders; jobs, models, logs and metrics of a project are one place. Endpoints could take rights of their own and
+do not yet: who releases to one of a project may release to all, so that a project should hold one stack.
 """
 
 from __future__ import annotations

@@ -21,13 +21,15 @@ _ALWAYS = (
 
 def needed(settings: Settings) -> list[str]:
     """What the stack's parts call."""
+    budgeted = settings.budget or any(one.budget for one in settings.endpoints)
     some = {
-        "billingbudgets": settings.budget or any(one.budget for one in settings.endpoints),
+        "billingbudgets": budgeted,
+        "cloudbilling": budgeted,  # which says to whom the project is charged
         "cloudquotas": settings.quotas,
         "cloudscheduler": settings.schedules,
         "containerscanning": settings.images.mode == "create",
         "dataplex": settings.catalog.mode == "create",
-        "dns": settings.network.mode == "create",
+        "dns": "create" in (settings.network.mode, settings.database.mode),
         "sts": settings.repository and settings.oidc.mode != "off",
     }
     return sorted({*_ALWAYS, *encrypting(settings), *(name for name, wanted in some.items() if wanted)})

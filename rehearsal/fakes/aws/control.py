@@ -24,7 +24,7 @@ class Control(AnyControl):
     def __init__(
         self, world: World, sagemaker: SageMaker, calls: Calls, faults: Faults[Fault], reset_moto: Callable[[], None]
     ) -> None:
-        super().__init__(world, calls, faults)
+        super().__init__(world, calls, faults, self._forget_all)
         self._world = world
         self._sagemaker = sagemaker
         self._reset_moto = reset_moto
@@ -48,15 +48,11 @@ class Control(AnyControl):
         self._sagemaker.metrics.settle()
         return {}
 
-    def _post_reset(self, _given: dict[str, Any]) -> dict[str, Any]:
-        self._faults.clear()
+    def _forget_all(self) -> None:
         self._sagemaker.lag.clear()
         self._sagemaker.metrics.clear()
         self._world.forget()
-        self._world.constraints.reset()
         self._reset_moto()
-        self._calls.clear()
-        return {}
 
     def _find(self, kind: str, name: str) -> Any:
         for region in self._world.regions():

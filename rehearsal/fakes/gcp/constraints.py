@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from trivet.rehearsal.fakes.constraints import Constraint, Switches
-from trivet.rehearsal.fakes.refusing import Refused
+from trivet.rehearsal.fakes.constraints import Constraint, Demands
 
 STRICT = "types"
 
@@ -194,13 +193,8 @@ _MONITORING = {
 TABLE = MappingProxyType({**_STORAGE, **_VERTEX, **_MONITORING})
 
 
-class Constraints(Switches):
+class Constraints(Demands):
     """Which of the table hold. All do at first."""
 
     def __init__(self) -> None:
         super().__init__(TABLE)
-
-    def demand(self, name: str, met: bool, error: Refused) -> None:
-        """:raises Refused: where the constraint holds and is not met."""
-        if self.holds(name) and not met:
-            raise error

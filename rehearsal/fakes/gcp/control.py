@@ -26,9 +26,7 @@ class Control(AnyControl):
         force: Callable[[str, str], None],
         alert: Callable[[str, str], None],
     ) -> None:
-        super().__init__(world, calls, faults)
-        self._world = world
-        self._forget = forget
+        super().__init__(world, calls, faults, forget)
         self._interrupt = interrupt
         self._force = force
         self._alert = alert
@@ -43,12 +41,4 @@ class Control(AnyControl):
 
     def _post_alert(self, given: dict[str, Any]) -> dict[str, Any]:
         self._alert(given["policy"], given["state"])
-        return {}
-
-    def _post_reset(self, _given: dict[str, Any]) -> dict[str, Any]:
-        self._faults.clear()
-        self._forget()
-        self._world.forget()
-        self._world.constraints.reset()
-        self._calls.clear()
         return {}

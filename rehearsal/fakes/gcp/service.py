@@ -4,10 +4,10 @@ has no SDK here, and ``/trivet-fake/`` to the control API."""
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from trivet.rehearsal.fakes.befalling import answered
 from trivet.rehearsal.fakes.calls import CallLog
 from trivet.rehearsal.fakes.faults import Faults
 from trivet.rehearsal.fakes.gcp import project
@@ -17,12 +17,12 @@ from trivet.rehearsal.fakes.gcp.iam import Iam
 from trivet.rehearsal.fakes.gcp.kms import Kms
 from trivet.rehearsal.fakes.gcp.monitoring import Monitoring
 from trivet.rehearsal.fakes.gcp.refusals import left_out, render, render_storage, render_xml
-from trivet.rehearsal.fakes.gcp.server import CutOff, Request, Server
 from trivet.rehearsal.fakes.gcp.storage import jsonapi, xmlapi
 from trivet.rehearsal.fakes.gcp.storage.uploads import Sessions
 from trivet.rehearsal.fakes.gcp.world import NUMBER, PROJECT, World
 from trivet.rehearsal.fakes.handle import PREFIX
 from trivet.rehearsal.fakes.refusing import Answer, Refused
+from trivet.rehearsal.fakes.server import Request, Server
 
 if TYPE_CHECKING:
     from trivet.rehearsal.fakes.gcp.vertex.service import VertexAi
@@ -69,23 +69,7 @@ class Service:
             return self._control.answer(request.method, request.path, request.body)
         call, answer, told = self._routed(request)
         self._calls.note(call)
-        fault = self._faults.next(call)
-        try:
-            if fault is None:
-                return answer()
-            if fault.kind == "error":
-                raise fault.error(call)
-            if fault.kind == "cut":
-                raise CutOff
-            if fault.kind == "delay":
-                time.sleep(fault.seconds)
-                return answer()
-            answer()
-            raise CutOff
-        except Refused as refused:
-            if fault is not None and fault.kind == "lost":
-                raise CutOff from refused
-            return told(refused)
+        return answered(call, self._faults.next(call), answer, told)
 
     def _routed(self, request: Request) -> tuple[Call, Callable[[], Answer], Callable[[Refused], Answer]]:
         """What is asked for, how it is answered, and how it is refused."""
@@ -122,6 +106,7 @@ class Service:
         self._iam.forget()
         self._sessions.clear()
         self._xml.clear()
+        self._world.forget()
 
 
 def _refuse(what: str) -> Answer:

@@ -31,8 +31,9 @@ def _client_config(account: Account, arguments: Properties) -> Properties:
 
 
 def _project(account: Account, arguments: Properties) -> Properties:
-    """Its billing account is made up: nothing is ever charged to it."""
+    """Its billing account is made up; the provider leaves it empty where the API that says it is not enabled."""
     project = arguments.get("projectId") or account.facts["project"]
+    billed = account.store.exists("gcp", f"{project}/cloudbilling.googleapis.com")
     return {
         "id": f"projects/{project}",
         "projectId": project,
@@ -40,7 +41,7 @@ def _project(account: Account, arguments: Properties) -> Properties:
         "number": stable_digits(project),
         "orgId": "",
         "folderId": "",
-        "billingAccount": _BILLING,
+        "billingAccount": _BILLING if billed else "",
         "autoCreateNetwork": False,
         "deletionPolicy": "PREVENT",
         "labels": {},

@@ -104,6 +104,17 @@ class Google(Stored):
             rules.burn(account, self.token, identity)
 
 
+@dataclass(frozen=True)
+class Member(Google):
+    """Who has a role in the project: to add somebody who has it changes nothing."""
+
+    def create(self, account: Account, urn: str, inputs: Properties) -> tuple[str, Properties]:
+        """See :class:`Kind`."""
+        identity = self._text(self.identity, self.bag(account, inputs))
+        there = account.store.find(self.token, identity)
+        return (identity, there.outputs) if there else super().create(account, urn, inputs)
+
+
 def google(
     token: str,
     identity: str,

@@ -162,6 +162,29 @@ AGENTS: dict[str, tuple[str, str]] = {
     ),
 }
 """By type: where its key is named, and as whom the service uses it; each service's guide "Customer-managed keys"."""
+ROLES: dict[str, tuple[str, str]] = {
+    "gcp-sa-aiplatform": ("aiplatform", "roles/aiplatform.serviceAgent"),
+    "gcp-sa-artifactregistry": ("artifactregistry", "roles/artifactregistry.serviceAgent"),
+    "gcp-sa-pubsub": ("pubsub", "roles/pubsub.serviceAgent"),
+    "gcp-sa-cloud-sql": ("sqladmin", "roles/cloudsql.serviceAgent"),
+}
+"""By the domain of an agent: its service, and the role without which it can do nothing in a project; IAM, "Service
+agents". An agent that somebody asks for gets no role by itself: "Create and grant roles to service agents"."""
+APIS: dict[str, str] = {
+    **{
+        one: one
+        for one in ("artifactregistry", "bigquery", "cloudscheduler", "compute", "dataplex", "dns", "iam", "logging")
+    },
+    **{one: one for one in ("monitoring", "pubsub", "secretmanager", "storage")},
+    "billing": "billingbudgets",
+    "cloudquota": "cloudquotas",
+    "kms": "cloudkms",
+    "projects": "cloudresourcemanager",
+    "serviceaccount": "iam",
+    "sql": "sqladmin",
+    "vertex": "aiplatform",
+}
+"""Which API makes the types of a module."""
 _USES = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
 _KEY, _VALUE = re.compile(r"[a-z][a-z0-9_-]{0,62}"), re.compile(r"[a-z0-9_-]{0,63}")
 _OWN = re.compile(r'metric\.type\s*=\s*"(custom\.googleapis\.com/[^"]+)"')
@@ -175,7 +198,7 @@ def check(account: Account, short: str, inputs: Properties) -> None:
     :param short: the type, such as ``storage:Bucket``.
     :raises TrivetError: for the first rule that it breaks.
     """
-    for rule in (_named, _leave, _measured, _described, _members, _preferred):
+    for rule in (_enabled, _named, _billed, _working, _leave, _measured, _described, _members, _preferred):
         for error in rule(account, short, inputs):
             raise error
 
@@ -196,6 +219,38 @@ def refuse_burnt(account: Account, token: str, short: str, identity: str) -> Non
     """:raises Taken: where an object of that id was there before, and Google does not give the name again."""
     if account.store.find(f"{BURNT}{token}", identity):
         raise Taken(f"{identity} was there before, and its name is not given again ({KEPT_NAMES[short]}).")
+
+
+def _enabled(account: Account, short: str, inputs: Properties) -> Iterator[Exception]:
+    """An API answers once it is enabled; where a program enables none, somebody has. Service Usage, "Enabling"."""
+    module, project = short.partition(":")[0], account.facts["project"]
+    api = APIS.get(module, "")
+    if not api or short in ("projects:Service", "projects:ServiceIdentity"):
+        return
+    if account.store.exists("gcp", f"{project}/{api}.googleapis.com"):
+        return
+    if any(one.token.endswith(":Service") and "projects/" in one.token for one in account.store.all("gcp")):
+        yield ConfigError(
+            f"{api}.googleapis.com has not been used in project {project} before or it is disabled.",
+            "Enable it with projects.Service, and have this depend on that.",
+        )
+
+
+def _billed(account: Account, short: str, inputs: Properties) -> Iterator[Exception]:
+    """A budget is a billing account's: Cloud Billing Budget API, billingAccounts.budgets.create, parent."""
+    if short == "billing:Budget" and not inputs.get("billingAccount"):
+        yield ConfigError("The budget names no billing account.", "Enable cloudbilling.googleapis.com, which says it.")
+
+
+def _working(account: Account, short: str, inputs: Properties) -> Iterator[Exception]:
+    """See :data:`ROLES`."""
+    service, role = ROLES.get(AGENTS.get(short, ("", ""))[1].partition("@")[2].partition(".")[0], ("", ""))
+    project = account.facts["project"]
+    if not service or not account.store.exists("gcp", f"projects/{project}/services/{service}.googleapis.com"):
+        return  # the service makes its agent itself, and gives it the role
+    member = f"serviceAccount:{AGENTS[short][1].format(number=account.facts['number'])}"
+    if not account.store.exists("gcp", f"{project}/{role}/{member}"):
+        yield ConfigError(f"{member} has no role in the project.", f"Grant it {role}, and have this depend on that.")
 
 
 def _named(account: Account, short: str, inputs: Properties) -> Iterator[Exception]:

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from trivet.rehearsal.plugins.gcp.kinds import Google, google
+from trivet.rehearsal.plugins.gcp.kinds import Google, Member, google
 from trivet.rehearsal.plugins.gcp.served import Bucket, Key, Policy, Ring, Served, ServiceAccount
 
 _HERE = "projects/{project}/locations/{location}"
@@ -49,7 +49,7 @@ _ALL = [
         "projects/{project}/services/{service}",
         outputs={"email": _agent, "member": _AGENT},
     ),
-    google("projects:IAMMember", "{project}/{role}/{member}", _MEMBER),
+    google("projects:IAMMember", "{project}/{role}/{member}", _MEMBER, kind=Member),
     google("projects:IAMCustomRole", "projects/{project}/roles/{roleId}", outputs={"name": "{id}"}),
     google("projects:IAMAuditConfig", "{project}/audit_config/{service}", overwrites=True),
     google(

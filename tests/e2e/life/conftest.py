@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -194,8 +193,6 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    # Tests that were started in the background ignore Ctrl-C, and so would the commands that they start.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     copy = Checkout.copy(tmp_path_factory.mktemp("life") / "checkout")
     yield copy
     copy.end()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -208,8 +207,6 @@ class World:
 
     def begin(self, verb: str, fault: str = "") -> subprocess.Popen[str]:
         """Start one operation in a process of its own, which dies at the named point."""
-        # Tests that were started in the background ignore Ctrl-C, and so would what they start.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         arguments = [str(self.root), self.driver.stack, str(self.driver.home), verb]
         environment = {**os.environ, "TRIVET_FAULT": fault, "TRIVET_ENGINE": "embedded"}
         return subprocess.Popen(

@@ -17,6 +17,7 @@ from trivet.infra.stacks.gcp.network import forwarding_name
 from trivet.platforms.gcp.clients import Clients
 from trivet.platforms.gcp.database import login
 from trivet.rehearsal.fakes.gcp.policies import broken
+from trivet.rehearsal.plugins.gcp.rules import APIS, ROLES
 
 from .graphs import built
 
@@ -55,14 +56,8 @@ PROFILES = {
     "off": {"environment": "dev", **OFF},
     "scheduled": {"schedules": NIGHTLY},
     "use": USE,
+    "joined": {"network": USE["network"]},
 }
-SERVICES = {  # which API serves the types of a module
-    "artifactregistry": "artifactregistry", "bigquery": "bigquery", "billing": "billingbudgets",
-    "cloudquota": "cloudquotas", "cloudscheduler": "cloudscheduler", "compute": "compute", "dataplex": "dataplex",
-    "dns": "dns", "iam": "iam", "kms": "cloudkms", "logging": "logging", "monitoring": "monitoring",
-    "projects": "cloudresourcemanager", "pubsub": "pubsub", "serviceaccount": "iam", "sql": "sqladmin",
-    "storage": "storage", "vertex": "aiplatform",
-}  # fmt: skip
 
 
 def run(profile: str) -> dict[str, Any]:
@@ -74,12 +69,13 @@ def graph(profile: str) -> dict[str, dict[str, Any]]:
 
 
 def of(profile: str, kind: str) -> dict[str, dict[str, Any]]:
-    found = {tuple(key.split("::")): one for key, one in graph(profile).items()}
-    return {name: one for (type_, name), one in found.items() if type_.rsplit(":", 1)[-1] == kind}
+    """By name; of some types an input is called ``type``, too, so that the key says which it is."""
+    keys = {name: name.split("::") for name in graph(profile)}
+    return {own: graph(profile)[name] for name, (type_, own) in keys.items() if type_.endswith(f":{kind}")}
 
 
 def kinds(profile: str) -> set[str]:
-    return {key.split("::")[0].rsplit(":", 1)[-1] for key in graph(profile)}
+    return {name.split("::")[0].rsplit(":", 1)[-1] for name in graph(profile)}
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -98,7 +94,8 @@ def test_the_outputs_are_what_the_platform_reads(profile):
 def test_every_api_that_is_called_is_enabled_first_and_left_enabled(profile):
     enabled = {one["service"].partition(".")[0] for one in of(profile, "Service").values()}
     called = {name.split(":")[1].split("/")[0] for name in graph(profile) if name.startswith("gcp:")}
-    assert {SERVICES[module] for module in called} <= enabled
+    assert {APIS[module] for module in called} <= enabled
+    assert not {"Budget"} & kinds(profile) or "cloudbilling" in enabled
     assert all(one["disableOnDestroy"] is False for one in of(profile, "Service").values())
 
 
@@ -147,6 +144,17 @@ def test_what_is_used_is_open_to_services_that_are_there():
     assert {"attaching", "peering"} <= of("use", "IAMMember").keys()
 
 
+def test_a_service_agent_has_its_role_before_it_does_anything():
+    members = {name: one for name, one in of("prod", "IAMMember").items() if name.startswith("agent-")}
+    assert {one["role"] for one in members.values()} == {
+        f"roles/{one}.serviceAgent" for one in ("aiplatform", "artifactregistry", "cloudsql", "pubsub")
+    }
+    refers = run("prod")["refers"]
+    for service in ("aiplatform", "artifactregistry", "pubsub", "sqladmin"):
+        before = refers[f"gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember::key-{service}"]["member"]
+        assert f"gcp:projects/iAMMember:IAMMember::agent-{service}" in before
+
+
 def test_nothing_is_open_to_the_world():
     rules = of("prod", "Firewall")
     assert all(one["sourceRanges"] == ["0.0.0.0/0"] for one in [rules["deny-in"]]) and "allows" not in rules["deny-in"]
@@ -179,9 +187,16 @@ def test_the_database_is_private_encrypted_and_has_no_password_of_ours():
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_no_account_has_more_than_its_own_roles(profile):
-    """Every role in the project or on a part of it is one of the stack's own, with permissions that are named."""
+    """Every role in the project or on a part of it is one of the stack's own, with permissions that are named.
+
+    But those of Google's own agents, each for its own agent.
+    """
     for kind in ("IAMMember", "BucketIAMMember", "RepositoryIamMember"):
         for name, one in of(profile, kind).items():
+            if one["role"].endswith(".serviceAgent"):
+                [domain] = [domain for domain, (_, role) in ROLES.items() if role == one["role"]]
+                assert one["member"] == f"serviceAccount:service-123456789012@{domain}.iam.gserviceaccount.com"
+                continue
             ours = one["role"].startswith("projects/lending-models/roles/")
             assert (
                 ours or name in {"logs-delivery", "deployer-from-github", "peering"} or name.split("-as-")[0] in ACTS_AS
@@ -345,6 +360,12 @@ def test_a_time_is_said_as_cloud_scheduler_says_it(said, crontab_):
         ({"region": "europe-west33"}, "did you mean europe-west3?"),
         ({"boundary": "arn:aws:iam::1:policy/b"}, "trivet:boundary is a setting of AWS alone"),
         ({"private_services": '["kms"]'}, "trivet:private_services is a setting of AWS alone"),
+        ({"alerts": '{"topic": "t"}'}, "trivet:alerts is a setting of AWS alone"),
+        ({"identity": '{"trainer": "t"}'}, "trivet:identity is a setting of AWS alone"),
+        (
+            {"endpoints": '[{"name": "loan", "repository": "credit/loan"}]'},
+            "repository of the endpoint 'loan' is a setting of AWS alone",
+        ),
         ({"network": '{"network": "n"}'}, "attachment is missing, subnet is missing"),
         ({"network": "off"}, "database needs a network"),
         (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,7 +86,6 @@ class Stack:
 
     def begin(self, verb: str, fault: str = "") -> subprocess.Popen[str]:
         """Start one operation in a process of its own, whose plugin dies at the named point."""
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         arguments = [str(self.root), self.driver.stack, str(self.driver.home), verb]
         environment = {**os.environ, "TRIVET_FAULT": fault}
         return subprocess.Popen(

@@ -12,7 +12,8 @@ from trivet.core.errors import ConfigError, PlatformError
 from trivet.core.outputs import Outputs
 from trivet.rehearsal.fakes.gcp import Fake
 from trivet.rehearsal.plugins.gcp.fake import Fake as Asked
-from trivet.rehearsal.plugins.gcp.rules import BURNT
+from trivet.rehearsal.plugins.gcp.rules import BURNT, ROLES
+from trivet.rehearsal.plugins.kinds import stable_digits
 
 from .conftest import Stack, changed
 from .test_aws_stack import values_of
@@ -64,6 +65,15 @@ def left(stack: Stack) -> list[str]:
     return [f"{one.token} {one.id}" for one in stack.store.all() if not one.token.startswith(kept)]
 
 
+KEPT = [
+    f"gcp:projects/iAMMember:IAMMember rehearsal-project/{role}/serviceAccount:service-{number}@{domain}"
+    f".iam.gserviceaccount.com"
+    for number in [stable_digits("rehearsal-project")]
+    for domain, (_, role) in sorted(ROLES.items(), key=lambda one: one[1][1])
+]
+"""Roles with which Google's own services work for the project: whatever else is there needs them."""
+
+
 def lying(cloud: Asked) -> list[str]:
     """What is still in the fake, but rings and keys."""
     here = "/v1/projects/rehearsal-project/locations/europe-west3"
@@ -92,7 +102,7 @@ def test_the_stack_is_made_found_the_same_and_leaves_only_what_google_keeps(stac
     assert stack.up() == {}
     # What is enabled stays so, and is let go of all the same.
     assert stack.driver.destroy()["delete"] == made["create"]
-    assert left(stack) == [] and lying(cloud) == []
+    assert sorted(left(stack)) == KEPT and lying(cloud) == []
     logging = {one.inputs["service"].partition(".")[0] for one in stack.store.all() if one.token == AUDIT}
     assert logging == {"aiplatform", "cloudkms", "storage"}, "another stack's, too"
     versions = cloud.ask("GET", f"/v1/{outputs.native.key}/cryptoKeyVersions")["cryptoKeyVersions"]
@@ -182,6 +192,22 @@ gcp.cloudquota.SQuotaPreference(
     "other", name="other", **said, **asked, opts=pulumi.ResourceOptions(depends_on=[mine])
 )
 """
+AGENT = """
+import pulumi_gcp as gcp
+agent = gcp.projects.ServiceIdentity("agent", service="pubsub.googleapis.com")
+gcp.pubsub.Topic("alerts", opts=pulumi.ResourceOptions(depends_on=[agent]))
+"""
+API = """
+import pulumi_gcp as gcp
+api = gcp.projects.Service("api", service="compute.googleapis.com")
+gcp.dns.ManagedZone("zone", dns_name="a.example.", opts=pulumi.ResourceOptions(depends_on=[api]))
+"""
+BUDGET = """
+import pulumi_gcp as gcp
+gcp.billing.Budget("budget", billing_account=gcp.organizations.get_project().billing_account, amount={
+    "specified_amount": {"units": "100"},
+})
+"""
 RULE = """
 import pulumi_gcp as gcp
 net = gcp.compute.Network("net", auto_create_subnetworks=False)
@@ -195,6 +221,9 @@ gcp.compute.GlobalForwardingRule("apis", name="to-google", target="all-apis", ne
         (KEYED, "gs-project-accounts.iam.gserviceaccount.com may not use"),
         (POLICY % 'resource.type = "global" AND ', "Cannot find metric"),
         (POLICY % "", 'must specify a restriction on "resource.type"'),
+        (AGENT, "has no role in the project"),
+        (API, "dns.googleapis.com has not been used in project"),
+        (BUDGET, "names no billing account"),
         (RULE, "1 to 20 small letters and digits"),
         (QUOTAS, "mine is there for CPUS already"),
         ("import pulumi_gcp as gcp\ngcp.pubsub.Topic('t', labels={'2024-team': 'a'})", "'2024-team' is no label"),

@@ -14,6 +14,7 @@ from trivet.platforms.gcp.clients import Clients
 from trivet.platforms.gcp.errors import told
 
 CLOUD_SQL = ("sql.goog",)  # "Configure DNS": names that Cloud SQL gives its instances
+SCOPE = "https://www.googleapis.com/auth/sqlservice.login"  # a token that opens databases, and nothing else
 INSTANCE = "cloudsql"  # a parameter of the URL that says so where an address is all there is
 _ACCOUNTS = ".gserviceaccount.com"
 
@@ -33,12 +34,12 @@ def login(clients: Clients, url: str) -> Login | None:
     if not host.endswith(CLOUD_SQL) and INSTANCE not in parse_qs(parts.query):
         return None
     user = unquote(parts.username or "") or os.environ.get("PGUSER") or _owner(clients)
-    return Login(user, lambda: str(_valid(clients).token))
+    return Login(user, lambda: str(_opening(clients).token))
 
 
 def _owner(clients: Clients) -> str:
     """Whose the credentials are, as Cloud SQL calls its users."""
-    credentials = _valid(clients)  # a machine knows its service account from its first token on
+    credentials = _valid(clients.credentials)  # a machine knows its service account from its first token on
     email = getattr(credentials, "service_account_email", None) or getattr(credentials, "account", None)
     if not email:
         raise ConfigError(
@@ -48,10 +49,15 @@ def _owner(clients: Clients) -> str:
     return str(email).removesuffix(_ACCOUNTS)
 
 
-def _valid(clients: Clients) -> Any:
+def _opening(clients: Clients) -> Any:
+    """The credentials for databases and nothing else; those of a user have the scopes that the login asked for."""
+    credentials = clients.credentials
+    return _valid(credentials.with_scopes([SCOPE]) if hasattr(credentials, "with_scopes") else credentials)
+
+
+def _valid(credentials: Any) -> Any:
     """The credentials, with a token that has not ended."""
     with told("The login to the stack's database"):
-        credentials = clients.credentials
         if not credentials.valid:
             credentials.refresh(Request())
     return credentials

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote
 
 from trivet.rehearsal.fakes.gcp.refusals import JSON, left_out
-from trivet.rehearsal.fakes.gcp.server import Request
 from trivet.rehearsal.fakes.gcp.storage import resources
 from trivet.rehearsal.fakes.gcp.storage.listing import LARGEST, Query, page
 from trivet.rehearsal.fakes.gcp.storage.media import media
@@ -18,6 +17,7 @@ from trivet.rehearsal.fakes.gcp.storage.rules import Checksums, Preconditions, i
 from trivet.rehearsal.fakes.gcp.storage.state import Blob, Storage
 from trivet.rehearsal.fakes.gcp.storage.uploads import Session, Sessions
 from trivet.rehearsal.fakes.refusing import Answer
+from trivet.rehearsal.fakes.server import Request
 
 UPLOAD, DOWNLOAD, PLAIN = "/upload/storage/v1/", "/download/storage/v1/", "/storage/v1/"
 # Parameters of every method; reference of the JSON API, "Standard query parameters". "prettyPrint" is on by default.

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from email.utils import format_datetime
 
 from trivet.rehearsal.fakes.gcp.refusals import of_storage
-from trivet.rehearsal.fakes.gcp.server import Request
 from trivet.rehearsal.fakes.gcp.storage.state import Blob
+from trivet.rehearsal.fakes.ranges import span
 from trivet.rehearsal.fakes.refusing import Answer
+from trivet.rehearsal.fakes.server import Request
 
-_RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))")
 _HEADERS = {
     "contentType": "Content-Type",
     "contentEncoding": "Content-Encoding",
@@ -27,16 +26,11 @@ def media(request: Request, blob: Blob) -> Answer:
     :raises Refused: 416 for a range that begins behind the end.
     """
     size = len(blob.data)
-    found = _RANGE.fullmatch(request.headers.get("range", ""))
     headers = described(blob)
+    found = span(request.headers.get("range", ""), size)
     if found is None:
         return 200, headers, blob.data
-    if found[3] is not None:
-        first, last = max(0, size - int(found[3])), size - 1
-    else:
-        first, last = int(found[1]), min(int(found[2]) if found[2] else size - 1, size - 1)
-    if found[1] is not None and found[2] and int(found[2]) < int(found[1]):
-        return 200, headers, blob.data
+    first, last = found
     if first >= size:
         said = "The requested range cannot be satisfied."
         raise of_storage(416, "requestedRangeNotSatisfiable", "InvalidRange", said)

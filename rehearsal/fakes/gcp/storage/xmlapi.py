@@ -13,7 +13,6 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from trivet.rehearsal.fakes.gcp.refusals import left_out, of_storage, xml
-from trivet.rehearsal.fakes.gcp.server import Request
 from trivet.rehearsal.fakes.gcp.storage.listing import LARGEST, Query, page
 from trivet.rehearsal.fakes.gcp.storage.media import described, media
 from trivet.rehearsal.fakes.gcp.storage.resources import stamp
@@ -21,6 +20,7 @@ from trivet.rehearsal.fakes.gcp.storage.rules import Checksums, Preconditions, i
 from trivet.rehearsal.fakes.gcp.storage.state import Blob, Storage
 from trivet.rehearsal.fakes.gcp.storage.uploads import Session, Sessions
 from trivet.rehearsal.fakes.refusing import Answer
+from trivet.rehearsal.fakes.server import Request
 
 _XML = ("Content-Type", "application/xml; charset=UTF-8")
 _LEAST_PART, _MOST_PARTS = 5 << 20, 10_000

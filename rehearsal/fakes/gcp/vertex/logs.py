@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from trivet.rehearsal.fakes.gcp.refusals import JSON, invalid, left_out
-from trivet.rehearsal.fakes.gcp.server import Request
 from trivet.rehearsal.fakes.gcp.vertex.filters import matches, terms
 from trivet.rehearsal.fakes.gcp.vertex.state import Vertex, now
 from trivet.rehearsal.fakes.refusing import Answer
+from trivet.rehearsal.fakes.server import Request
 
 PATH = "/v2/entries:list"
 _MEMBERS = {"resourceNames", "filter", "orderBy", "pageSize", "pageToken"}

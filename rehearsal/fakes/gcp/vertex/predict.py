@@ -11,12 +11,12 @@ from google.cloud import aiplatform_v1 as api
 from google.protobuf import json_format
 
 from trivet.rehearsal.fakes.gcp.refusals import STATUSES, invalid, refused
-from trivet.rehearsal.fakes.gcp.server import Request
 from trivet.rehearsal.fakes.gcp.vertex.endpoints import get
 from trivet.rehearsal.fakes.gcp.vertex.serving import Server
 from trivet.rehearsal.fakes.gcp.vertex.state import Vertex
 from trivet.rehearsal.fakes.refusing import Answer, Refused
 from trivet.rehearsal.fakes.served import Reply
+from trivet.rehearsal.fakes.server import Request
 
 LARGEST = 1_572_864  # bytes
 _LONGEST = 3600.0  # seconds, where answers may take as long as they want

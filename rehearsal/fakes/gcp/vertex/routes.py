@@ -18,7 +18,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from trivet.rehearsal.fakes.gcp.refusals import invalid
-from trivet.rehearsal.fakes.gcp.server import Request
+from trivet.rehearsal.fakes.server import Request
 
 _VARIABLE = re.compile(r"\{([\w.]+)(?:=([^}]*))?\}")
 # Of every method; google/api/http.proto and the "System parameters" of Google's APIs.

@@ -15,11 +15,11 @@ from google.protobuf.empty_pb2 import Empty
 from trivet.core.errors import ConfigError
 from trivet.rehearsal.fakes.gcp.constraints import STRICT
 from trivet.rehearsal.fakes.gcp.refusals import JSON, invalid, left_out, missing, refused
-from trivet.rehearsal.fakes.gcp.server import Request
 from trivet.rehearsal.fakes.gcp.vertex import endpoints, jobs, logs, models, predict, routes, strict
 from trivet.rehearsal.fakes.gcp.vertex.state import Vertex
 from trivet.rehearsal.fakes.gcp.world import NUMBER, PROJECT, World
 from trivet.rehearsal.fakes.refusing import Answer
+from trivet.rehearsal.fakes.server import Request
 
 METHODS: dict[str, Callable[[Vertex, Any], Any]] = {**jobs.METHODS, **models.METHODS, **endpoints.METHODS}
 _OPERATION = re.compile(r"/(?:v1|ui)/(projects/[^/]+/locations/[^/]+/(?:.+/)?operations/[^/:]+)(:\w+)?")

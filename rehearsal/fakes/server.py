@@ -1,10 +1,15 @@
-"""HTTP on loopback, plainly: a request read whole, an answer written whole, connections kept."""
+"""HTTP on loopback: a request read whole, an answer written whole, connections kept.
+
+Where a fake has names of its own, clients reach them through this server as their proxy: what they ask a name for is
+read here, over the TLS that they began with it, and goes nowhere else.
+"""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -24,6 +29,10 @@ class Request:
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: bytes
+    host: str = ""
+    """Whom it was sent to, without the port."""
+    spelled: Mapping[str, str] = field(default_factory=dict)
+    """The names of the headers as they were sent, by those in lower case."""
 
     def one(self, name: str, usual: str = "") -> str:
         """The last value of a parameter in the query."""
@@ -39,6 +48,8 @@ class CutOff(Exception):
 
 
 Door = Callable[[Request], Answer]
+Names = Callable[[str], ssl.SSLContext | None]
+"""From a name to what it shows of itself, or None: it is nobody's here."""
 
 
 class Server(ThreadingHTTPServer):
@@ -47,11 +58,13 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, port: int, make: Callable[[str], Door]) -> None:
+    def __init__(self, port: int, make: Callable[[str], Door], names: Names = lambda _name: None) -> None:
         """
         :param make: from the address of this server to what answers its requests.
+        :param names: those that it answers for as a proxy; it is none without.
         """
         super().__init__((HOST, port), _Handler)
+        self.names = names
         self.door = make(f"http://{HOST}:{self.server_port}")
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -74,12 +87,29 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in parse_qsl(query, keep_blank_values=True):
             values.setdefault(name, []).append(value)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, path, values, headers, self._body())
+        host = headers.get("host", "").rpartition(":")[0] or headers.get("host", "")
+        spelled = {name.lower(): name for name in self.headers}
+        request = Request(self.command, path, values, headers, self._body(), host.lower(), spelled)
         try:
             self._send(*self.server.door(request))
         except CutOff:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
+
+    def do_CONNECT(self) -> None:
+        """Speak for a name from here on; where it is nobody's here, the connection ends."""
+        name = self.path.rpartition(":")[0].lower()
+        context = self.server.names(name)
+        if context is None:
+            self.server.door(Request(self.command, self.path, {}, {}, b"", name))
+            self.send_error(403, f"{name} is not of this fake")
+            self.close_connection = True
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.connection = context.wrap_socket(self.connection, server_side=True)
+        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+        self.close_connection = False
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815  the base's names
 
