@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from trivet.clouds.gcpnames import labels
 from trivet.core.leftovers import ENVIRONMENT_TAG, MANAGED_TAG, STACK_TAG
 from trivet.governance.rules import RULES, Graph, Resource, Setting, violations
 from trivet.governance.rules.aws import account, database, identity, network
@@ -208,7 +209,9 @@ def test_the_tags_that_rules_ask_for_are_those_that_the_stack_gives():
 
 
 def test_labels_are_looked_for_as_google_cloud_has_them():
-    bearing = {"trivet-stack": "a", "trivet-environment": "prod", "trivet-managed-by": "pulumi", "cost-center": "17"}
+    bearing = {"trivet-stack": "a", "trivet-environment": "prod", "trivet-managed-by": "pulumi"} | labels(
+        {"Cost Center": "17"}
+    )
     provider = Resource("pulumi:providers:gcp", "gcp", {"project": "p", "defaultLabels": json.dumps(bearing)})
     for asked, found in (("Cost Center", []), ("Owner", ["the default labels lack owner"])):
         wrong = violations(RULES, [provider], Setting("prod", required_tags=(asked,)))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from trivet.clouds.gcpnames import label
 from trivet.governance.rules.base import Graph, Resource, Setting, opened, rule, stack_rule
 
 PROVIDER = "pulumi:providers:gcp"
@@ -18,8 +18,13 @@ OWN_LABELS = ("trivet-stack", "trivet-environment", "trivet-managed-by")
 def labels(resource: Resource, setting: Setting) -> Iterator[str]:
     """Labels are the provider's default ones, so that no resource that takes any can be without."""
     present = opened(resource.inputs.get("defaultLabels"))
-    if missing := [name for name in (*OWN_LABELS, *map(label, setting.required_tags)) if not present.get(name)]:
+    if missing := [name for name in (*OWN_LABELS, *map(_label, setting.required_tags)) if not present.get(name)]:
         yield f"the default labels lack {', '.join(missing)}"
+
+
+def _label(tag: str) -> str:
+    """A tag as a label: what ``trivet.clouds.gcpnames.label`` writes, which a policy pack has not."""
+    return re.sub(r"[^a-z0-9_-]", "-", tag.lower())[:63]
 
 
 @rule("gcp-project", "The provider names the project", "Google Well-Architected, Security", "high", PROVIDER)
