@@ -12,8 +12,8 @@ from typing import Any
 from trivet.rehearsal.fakes.gcp.constraints import STRICT, Constraints
 from trivet.rehearsal.fakes.gcp.names import NUMBER, PROJECT
 from trivet.rehearsal.fakes.gcp.refusals import JSON, invalid, left_out, refused
-from trivet.rehearsal.fakes.gcp.server import Request
 from trivet.rehearsal.fakes.refusing import Answer
+from trivet.rehearsal.fakes.server import Request
 
 # Of every method; the "System parameters" of Google's APIs.
 SYSTEM = {"alt", "$alt", "key", "fields", "prettyPrint", "$prettyPrint", "quotaUser", "access_token"}
