@@ -10,6 +10,7 @@ from trivet.core.naming import Naming, Rule
 
 MOST = 63  # characters of a label's key, and of its value
 DIGITS = 8  # of the digest of a value that a label cannot hold
+OWN = "trivet:"  # what tags of Trivet's begin with
 
 METRIC_RESOURCE = "global"
 """The monitored resource that metrics of Trivet's own are of: they belong to no machine."""
@@ -18,10 +19,10 @@ METRIC_RESOURCE = "global"
 def labels(tags: Mapping[str, str]) -> dict[str, str]:
     """Tags as labels, which are written in small letters, digits, hyphens and underscores.
 
-    Source: Google Cloud, Requirements for labels. What a label cannot hold becomes a hyphen; a value ends with digits
-    of its digest then, so that labels tell apart what tags do.
+    Source: Google Cloud, Requirements for labels. What a label cannot hold becomes a hyphen. A value of Trivet's own, by
+    which stacks are told apart, ends with digits of its digest then, so that labels tell apart what tags do.
     """
-    return {label(key): _value(value) for key, value in tags.items()}
+    return {label(key): _value(value) if key.startswith(OWN) else label(value) for key, value in tags.items()}
 
 
 def _value(text: str) -> str:

@@ -72,7 +72,6 @@ def test_it_ends_with_all_its_containers(mode: str, tmp_path: Path):
     assert {path.name for path in (tmp_path / "containers").iterdir()} == {
         "account.json",
         "application.json",
-        "subject.txt",
     }
 
 
