@@ -19,8 +19,8 @@ METRIC_RESOURCE = "global"
 def labels(tags: Mapping[str, str]) -> dict[str, str]:
     """Tags as labels, which are written in small letters, digits, hyphens and underscores.
 
-    Source: Google Cloud, Requirements for labels. What a label cannot hold becomes a hyphen. A value of Trivet's own, by
-    which stacks are told apart, ends with digits of its digest then, so that labels tell apart what tags do.
+    Source: Google Cloud, Requirements for labels. What a label cannot hold becomes a hyphen. A value of Trivet's own,
+    by which stacks are told apart, ends with digits of its digest then, so that labels tell apart what tags do.
     """
     return {label(key): _value(value) if key.startswith(OWN) else label(value) for key, value in tags.items()}
 
