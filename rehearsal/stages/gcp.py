@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trivet.rehearsal.fakes.gcp import LOCATION, PROJECT, Fake
 from trivet.rehearsal.plugins.gcp.fake import Fake as Asked
-from trivet.rehearsal.plugins.gcp.rules import BURNT
+from trivet.rehearsal.plugins.gcp.rules import stays
 from trivet.rehearsal.plugins.guards import STORE
 from trivet.rehearsal.plugins.path import rehearsing
 from trivet.rehearsal.plugins.store import Store
@@ -55,9 +55,10 @@ class GcpStage(Stage):
         return Counter(call["service"] for call in self._fake.calls())
 
     def left(self) -> Sequence[str]:
-        """Rings and keys stay for good, and so do the names that the stand-in notes as burnt."""
+        """Beside what stays: rings and keys, names that Google does not give again, which services of the project log, and
+        the roles of Google's own agents there."""
         store = Store(Path(rehearsing(self._folder / "plugins")[STORE]))
-        noted = [f"{entry.token} {entry.id}" for entry in store.all() if not entry.token.startswith(BURNT)]
+        noted = [f"{entry.token} {entry.id}" for entry in store.all() if not stays(entry)]
         return sorted([*noted, *self._lying()])
 
     def close(self) -> None:

@@ -12,7 +12,9 @@ from trivet.infra.engine.values import Properties
 from trivet.rehearsal.fakes.gcp.constraints import TABLE
 from trivet.rehearsal.fakes.gcp.policies import broken
 from trivet.rehearsal.plugins.kinds import Account, Taken
+from trivet.rehearsal.plugins.store import Entry
 
+AUDIT, MEMBER = "gcp:projects/iAMAuditConfig:IAMAuditConfig", "gcp:projects/iAMMember:IAMMember"
 BURNT = "burnt:"
 """Begins the tokens under which the store keeps names that Google does not give again."""
 
@@ -335,3 +337,9 @@ def _at(value: Any, path: str) -> Any:
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
+
+
+def stays(entry: Entry) -> bool:
+    """Whether something is there for good once a stack was: others in the project rely on it, or Google has it so."""
+    agents = entry.token == MEMBER and str(entry.inputs["role"]).endswith(".serviceAgent")
+    return entry.token.startswith(BURNT) or entry.token == AUDIT or agents

@@ -12,7 +12,7 @@ from trivet.core.errors import ConfigError, PlatformError
 from trivet.core.outputs import Outputs
 from trivet.rehearsal.fakes.gcp import Fake
 from trivet.rehearsal.plugins.gcp.fake import Fake as Asked
-from trivet.rehearsal.plugins.gcp.rules import BURNT, ROLES
+from trivet.rehearsal.plugins.gcp.rules import AUDIT, BURNT, ROLES
 from trivet.rehearsal.plugins.kinds import stable_digits
 
 from .conftest import Stack, changed
@@ -30,7 +30,6 @@ CONFIG = {
     "tags": '{"cost-center": "17"}',
     "database": "create",
 }
-AUDIT = "gcp:projects/iAMAuditConfig:IAMAuditConfig"
 PROGRAM = """
 from trivet.infra import settings
 from trivet.infra.export import export
