@@ -55,7 +55,7 @@ class GcpStage(Stage):
         return Counter(call["service"] for call in self._fake.calls())
 
     def left(self) -> Sequence[str]:
-        """Beside what stays: rings, keys, names that Google does not give again, audit settings, its own agents' roles."""
+        """Beside what stays: keys, names that Google gives but once, audit settings, the roles of its own agents."""
         store = Store(Path(rehearsing(self._folder / "plugins")[STORE]))
         noted = [f"{entry.token} {entry.id}" for entry in store.all() if not stays(entry)]
         return sorted([*noted, *self._lying()])
