@@ -49,7 +49,10 @@ PERMISSIONS: dict[str, tuple[str, ...]] = {
     ),
     "signer": ("cloudkms.cryptoKeyVersions.useToSign",),
     "worker": ("logging.logEntries.create",),
-    "measurer": ("monitoring.metricDescriptors.create", "monitoring.timeSeries.create"),
+    "measurer": (
+        *("monitoring.metricDescriptors.create", "monitoring.metricDescriptors.list"),
+        "monitoring.timeSeries.create",
+    ),
     "logging_in": ("cloudsql.instances.login",),
     "starter": ("aiplatform.customJobs.create",),
     "runner": (

@@ -278,7 +278,7 @@ def test_an_entry_that_was_changed_is_found(monitored) -> None:
             database.execute(change, ["policy:dev"])
     assert ran.stderr.startswith("Error: The ledger is not sound: ")
     assert audited.returncode == 1
-    assert audited.stderr == "TAMPERED: entry 4 was changed\n"
+    assert audited.stderr == "TAMPERED: entry 5 was changed\n"
     monitored.checkout.trivet("ledger", "verify")
 
 

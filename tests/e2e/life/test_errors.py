@@ -33,7 +33,7 @@ def test_what_the_command_line_does_not_know(checkout, words: tuple[str, ...], t
     [
         (NOT_READY, ("status",), "Run `trivet up --stack local`."),
         (NOT_READY, ("outputs", "--stack", "other"), "Run `trivet up --stack other`."),
-        (CONFIG, ("preview", "--stack", "other"), "cloud: Field required"),
+        (CONFIG, ("preview", "--stack", "other"), "The stack other has no config here"),
         (CONFIG, ("destroy", "--yes", "--stack", "other"), "There is no stack other here."),
         (CONFIG, ("demo", "--down"), "There is no stack local here."),
         (CONFIG, ("run", "nowhere"), "nowhere is no project"),

@@ -54,8 +54,8 @@ def test_a_version_waits_for_a_person_and_is_told_which(audit, waiting) -> None:
     report = Path(error.rpartition("The report: ")[2])
     assert report.with_name("modelcard.html").is_file()
     assert set(audit.versions("audit")) == {"loan/1"}
-    assert [entry["kind"] for entry in audit.ledger(*STACK)][:3] == ["run", "gate", "registered"]
-    assert "approval" not in {entry["kind"] for entry in audit.ledger(*STACK)[:3]}
+    assert [entry["kind"] for entry in audit.ledger(*STACK)][:4] == ["dataset", "run", "gate", "registered"]
+    assert "approval" not in {entry["kind"] for entry in audit.ledger(*STACK)[:4]}
 
 
 def test_nothing_goes_out_that_nobody_approved(audit, waiting) -> None:

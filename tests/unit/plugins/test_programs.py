@@ -244,7 +244,11 @@ GOOGLE = """
 import pulumi_gcp as gcp
 ring = gcp.kms.KeyRing("keys", location="europe-west3")
 key = gcp.kms.CryptoKey("data", key_ring=ring.id, rotation_period="7776000s")
-bucket = gcp.storage.Bucket("data", location="EUROPE-WEST3", encryption={"default_kms_key_name": key.id}, labels=%r)
+agent = f"service-{gcp.organizations.get_project().number}@gs-project-accounts.iam.gserviceaccount.com"
+leave = gcp.kms.CryptoKeyIAMMember("leave", crypto_key_id=key.id, role="roles/cloudkms.cryptoKeyEncrypterDecrypter",
+                                   member=f"serviceAccount:{agent}")
+bucket = gcp.storage.Bucket("data", location="EUROPE-WEST3", encryption={"default_kms_key_name": key.id}, labels=%r,
+                            opts=pulumi.ResourceOptions(depends_on=[leave]))
 gcp.storage.BucketIAMMember("reader", bucket=bucket.name, role="roles/storage.objectViewer", member="group:a@b.c")
 account = gcp.serviceaccount.Account("train", account_id="train-loans")
 endpoint = gcp.vertex.AiEndpoint("loan", display_name="loan", location="europe-west3", region="europe-west3")
@@ -258,7 +262,7 @@ pulumi.export("project", gcp.organizations.get_client_config().project)
 
 
 def test_google_cloud_in_the_strict_store(stack: Stack):
-    assert stack.preview(GOOGLE % ({"a": "b"}, True)) == {"create": 9}
+    assert stack.preview(GOOGLE % ({"a": "b"}, True)) == {"create": 10}
     assert stack.stored("gcp") == {}
     stack.up()
     outputs = stack.outputs()

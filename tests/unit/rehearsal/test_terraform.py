@@ -87,5 +87,5 @@ def test_types_have_terraform_s_names(token, name):
 
 
 def test_a_type_of_another_provider_is_refused():
-    with pytest.raises(Unsupported, match="gcp:storage"):
-        written({"x": Node("gcp:storage/bucket:Bucket", "x", {}, {}, {})})
+    with pytest.raises(Unsupported, match="azure-native:storage"):
+        written({"x": Node("azure-native:storage:StorageAccount", "x", {}, {}, {})})

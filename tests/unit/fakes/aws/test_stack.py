@@ -20,8 +20,8 @@ def moto(fake: Fake) -> str:
 
 
 @pytest.mark.slow
-def test_the_stack_is_the_same_here(stack: Stack):
-    test_aws_stack.test_the_stack_is_made_found_the_same_and_leaves_nothing(stack)
+def test_the_stack_is_the_same_here(stack: Stack, fake: Fake):
+    test_aws_stack.test_the_stack_is_made_found_the_same_and_leaves_nothing(stack, fake)
 
 
 def test_an_endpoint_is_made_updated_and_deleted_and_each_is_waited_for(stack: Stack, fake: Fake):

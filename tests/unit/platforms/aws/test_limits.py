@@ -25,7 +25,7 @@ from trivet.platforms.aws.scoring import scoring_model, transform
 from trivet.platforms.aws.tags import tags
 from trivet.platforms.aws.variants import family, plan_of
 from trivet.rehearsal.fakes.aws.strict import Strict
-from trivet.rehearsal.rigs.aws import AwsRig
+from trivet.rehearsal.rigs.aws import ENDPOINTS, AwsRig
 from trivet.rehearsal.rigs.package import make_package
 
 names = st.from_regex(NAME, fullmatch=True)
@@ -91,7 +91,9 @@ def test_every_name_of_an_endpoint_fits(rig: AwsRig, shell: str, name: str) -> N
     whole = {**release, "traffic": 100}
     alone = EndpointSpec.model_validate({**given, "releases": [whole], "shadow": {**whole, "version": 2}})
     there = EndpointShell(name=shell, host="host", port=443, folder="s3://store/endpoints/a", most_instances=4)
-    outputs: Any = rig.outputs
+    native: Any = rig.outputs.native
+    roles = {name: native.server_roles[ENDPOINTS[0]]}
+    outputs: Any = rig.outputs.model_copy(update={"native": native.model_copy(update={"server_roles": roles})})
     plan, shadowed = (plan_of(one, there, outputs, outputs.native) for one in (spec, alone))
     for model in (*plan.models, *shadowed.models):
         assert problems("CreateModel", model) == []

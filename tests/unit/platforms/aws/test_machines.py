@@ -42,7 +42,9 @@ def test_what_a_release_does_not_say_of_its_machines_stays(
 
     def aims() -> set[float]:
         found = rig.client("application-autoscaling").describe_scaling_policies(ServiceNamespace="sagemaker")
-        return {one["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for one in found["ScalingPolicies"]}
+        own = f"endpoint/{rig.outputs.endpoints[empty].name}/"
+        mine = [one for one in found["ScalingPolicies"] if one["ResourceId"].startswith(own)]
+        return {one["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for one in mine}
 
     for spec in (
         spec_of(1),

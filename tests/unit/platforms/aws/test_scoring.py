@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.platforms.cases import BAD
 from trivet.clouds import awsprices
 from trivet.core.archive import unpack
 from trivet.core.errors import ConfigError, JobFailed, NotReady, PlatformError
@@ -21,8 +22,6 @@ from trivet.platforms.packed import pack, packed_key
 from trivet.rehearsal.rigs.aws import AwsRig
 from trivet.workflows.bench import Bench
 from trivet.workflows.score import score
-
-from .conftest import BAD
 
 Ended = Callable[[JobRef], JobState]
 Make = Callable[..., ScoringSpec]

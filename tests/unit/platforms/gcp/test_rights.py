@@ -51,6 +51,7 @@ STORAGE = {  # "IAM permissions for JSON methods", Cloud Storage
 ASKED_BESIDE = {
     "logging.views.access": "with every entries.list that reads a log bucket through its view",
     "monitoring.metricDescriptors.create": "with the first timeSeries.create of a metric that nobody has described",
+    "monitoring.metricDescriptors.list": "before a metric gets another label, which no verb of this test gives it",
 }
 """Rights that Google Cloud asks for beside the call's own, and which therefore no call shows."""
 SERVICES = ("aiplatform.", "cloudkms.", "logging.", "monitoring.")

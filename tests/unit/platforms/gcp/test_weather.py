@@ -19,7 +19,7 @@ from trivet.platforms.gcp.labels import whose
 from trivet.rehearsal.rigs.gcp import STACK, GcpRig
 from trivet.rehearsal.rigs.package import make_package
 
-MANY = 60
+MANY = 100_000  # more than can be tried in the time there is: how often that is, a quick machine says
 FAULTS: dict[str, tuple[dict[str, Any], type[TrivetError], ExitCode, str]] = {
     "expired": ({"code": "UNAUTHENTICATED"}, ConfigError, ExitCode.CONFIG, "credentials"),
     "denied": ({"code": "PERMISSION_DENIED"}, PlatformError, ExitCode.PLATFORM, "denie"),
