@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +20,12 @@ FILTER = 'resource.type = "global" AND metric.type = "custom.googleapis.com/a"'
 THRESHOLD = {"conditionThreshold": {"filter": FILTER, "comparison": "COMPARISON_GT"}, "displayName": "errors"}
 POLICY = {"displayName": "first-errors", "combiner": "OR", "conditions": [THRESHOLD]}
 Ask = Callable[..., tuple[int, dict[str, Any]]]
+
+
+@pytest.fixture(autouse=True)
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same time for all of a test, and none of minutes ago when it was collected."""
+    monkeypatch.setattr(sys.modules[__name__], "NOW", datetime.now(UTC).replace(microsecond=0))
 
 
 def series(ago: timedelta, value: float = 1.0, **more: Any) -> dict[str, Any]:

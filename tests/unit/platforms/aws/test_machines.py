@@ -42,8 +42,8 @@ def test_what_a_release_does_not_say_of_its_machines_stays(
 
     def aims() -> set[float]:
         found = rig.client("application-autoscaling").describe_scaling_policies(ServiceNamespace="sagemaker")
-        own = f"endpoint/{rig.outputs.endpoints[empty].name}/"
-        mine = [one for one in found["ScalingPolicies"] if one["ResourceId"].startswith(own)]
+        own = {f"endpoint/{rig.outputs.endpoints[empty].name}/variant/{variant}" for variant in scaled(rig)}
+        mine = [one for one in found["ScalingPolicies"] if one["ResourceId"] in own]  # moto keeps those of gone targets
         return {one["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for one in mine}
 
     for spec in (
