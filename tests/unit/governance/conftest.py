@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,11 +25,21 @@ from trivet.core.policy import Policy
 from trivet.core.specs import EndpointState, EndpointStatus, ModelVersion, Release
 from trivet.governance.backends.sqlite import SQLite
 from trivet.governance.ledger import Ledger
+from trivet.rehearsal import postgresql
 
 from .folder_store import FolderStore
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "loan_approval"
+USER, PASSWORD = "writer", "a word"
 NOW = datetime(2026, 11, 23, 15, 8, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgresql.Server]:
+    """A PostgreSQL, and in it a role that may log in."""
+    with postgresql.running() as server:
+        server.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
+        yield server
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sqlite3
 import subprocess
@@ -32,11 +31,11 @@ from trivet.platforms.store import ObjectStore
 from trivet.rehearsal import postgresql
 from trivet.rehearsal.s3 import S3
 
+from .conftest import PASSWORD, USER
 from .folder_store import FolderStore
 
 HERE = Path(__file__).parent
 NUMBERS = count()
-USER, PASSWORD = "writer", "a word"
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,6 @@ class Place:
         code += f"folder_store.{function}(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), *map(int, sys.argv[4:]))"
         command = [sys.executable, "-c", code, self.url, self.home, self.anchors.folder, *map(str, arguments)]
         return subprocess.Popen(command, cwd=HERE, env=os.environ | environment, stderr=subprocess.PIPE, text=True)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgresql.Server]:
-    with postgresql.running() as server:
-        server.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'")
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -376,52 +368,3 @@ def test_what_is_no_entry_is_a_problem(s3: S3, tmp_path: Path) -> None:
     assert "Entry 2 was changed" in verify(ledger).problems[0]
     store.put("entries/note.txt", b"")
     assert "note.txt" in verify(ledger).problems[0]
-
-
-GUIDE = Path(__file__).resolve().parents[3] / "docs" / "gcp.md"
-MEMBERS = [f"trivet-prod-{one}@my-project-id.iam" for one in ("monitor", "deployer")]
-
-
-@pytest.fixture
-def cloud_sql(server: postgresql.Server) -> Iterator[str]:
-    """A database as Cloud SQL makes one: its owner is ``cloudsqlsuperuser``, and users of IAM may log in and no more.
-
-    Source: Cloud SQL for PostgreSQL, "About PostgreSQL users and roles", and "Manage users with IAM".
-    """
-    name = f"ledger_{next(NUMBERS)}"
-    server.execute("CREATE ROLE cloudsqlsuperuser CREATEDB CREATEROLE", "CREATE ROLE ada LOGIN PASSWORD 'a word'")
-    server.execute("GRANT cloudsqlsuperuser TO ada", f"CREATE DATABASE {name} OWNER cloudsqlsuperuser")
-    for one in MEMBERS:
-        server.execute(f"CREATE ROLE \"{one}\" LOGIN PASSWORD '{PASSWORD}'")
-    yield name
-    server.execute(f"DROP DATABASE {name}")
-    for one in [*MEMBERS, "cloudsqlsuperuser"]:
-        server.execute(f'DROP ROLE "{one}"')
-
-
-def test_the_guide_s_statements_make_a_ledger_that_its_writers_write_and_cannot_change(
-    server: postgresql.Server, cloud_sql: str, tmp_path: Path
-):
-    url, anchors = server.url(database=cloud_sql), FolderStore(tmp_path / "store")
-    logins = [Login(one, lambda: PASSWORD) for one in MEMBERS]
-    ledgers = [Ledger(backend_at(url, tmp_path, one), anchors) for one in logins]
-    with pytest.raises(PlatformError, match="may not use the ledger's table") as refused:
-        ledgers[0].append("gate", actor="monitor", subject="loan", body={})
-    assert "docs/ledger.md" in str(refused.value)
-
-    said = re.search(r"```sql\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    assert said
-    become, *grants = said[1].strip().splitlines()
-    with psycopg.connect(server.url("ada", "a word", cloud_sql)) as connection:
-        for statement in (become, *SCHEMA, *grants):
-            connection.execute(statement.encode())
-    server.execute("DROP ROLE ada")  # nothing is the administrator's own
-
-    for ledger in ledgers:
-        ledger.append("gate", actor="somebody", subject="loan", body={})
-    assert [one.kind for one in ledgers[1].entries()] == ["gate", "gate"]
-    with (
-        psycopg.connect(server.url(MEMBERS[0], PASSWORD, cloud_sql)) as connection,
-        pytest.raises(psycopg.errors.InsufficientPrivilege),
-    ):
-        connection.execute(f"DELETE FROM {TABLE}".encode())

@@ -13,21 +13,22 @@ from botocore.exceptions import ClientError
 
 from trivet.core.errors import ConfigError, ForeignRelease, Locked, NotFound, NotReady, PlatformError, TrivetError
 from trivet.core.faults import point
-from trivet.core.outputs import EndpointShell
+from trivet.core.outputs import AwsNative, EndpointShell
 from trivet.core.platform import Endpoints
 from trivet.core.specs import AwsEndpoint, EndpointNative, EndpointSpec, EndpointState, EndpointStatus, Release
 from trivet.core.waiting import wait_for
 from trivet.platforms.aws import rollout, scaling
+from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.ensuring import ensure
 from trivet.platforms.aws.errors import code_of, is_missing, said, told
 from trivet.platforms.aws.hosted import LOST, SETTLE_SECONDS, UNSETTLED, Described, Hosted, serves
 from trivet.platforms.aws.keeping import Keeping
 from trivet.platforms.aws.leftovers import tidy
 from trivet.platforms.aws.logs import last_error, lines
-from trivet.platforms.aws.part import Part
 from trivet.platforms.aws.tags import tags
 from trivet.platforms.aws.variants import FIRST, MODE, Machines, Plan, plan_of, release_of
 from trivet.platforms.packages import get_package
+from trivet.platforms.part import Part
 
 LOG_GROUP = "/aws/sagemaker/Endpoints"
 STATES = {
@@ -46,7 +47,7 @@ MOST_BODY = 6_291_456  # bytes of a request; the API's own model says so
 RESUME_SECONDS = 1800.0
 
 
-class AwsEndpoints(Part, Endpoints):
+class AwsEndpoints(Part[Clients, AwsNative], Endpoints):
     """One endpoint of SageMaker per shell."""
 
     def apply(self, spec: EndpointSpec) -> EndpointState:

@@ -7,26 +7,28 @@ from typing import Any
 
 from trivet.core.canonical import digest
 from trivet.core.faults import point
+from trivet.core.outputs import AwsNative
 from trivet.core.platform import Jobs
 from trivet.core.refs import JobRef
 from trivet.core.specs import JobSpec, JobState, ScoringSpec
 from trivet.platforms.aws.attempts import TRAINING, TRANSFORM, Attempt, Attempts
+from trivet.platforms.aws.clients import Clients
 from trivet.platforms.aws.ensuring import ensure
 from trivet.platforms.aws.images import TRAINING as TRAINING_IMAGE
 from trivet.platforms.aws.images import image
 from trivet.platforms.aws.logs import lines
-from trivet.platforms.aws.part import Part
 from trivet.platforms.aws.requests import Surroundings, runtime_limit, training_request
 from trivet.platforms.aws.scoring import scoring_model, transform
 from trivet.platforms.aws.tags import tags
 from trivet.platforms.container import STORE, TASK, ContainerTask
 from trivet.platforms.jobplaces import check_places
 from trivet.platforms.packed import put_packed
+from trivet.platforms.part import Part
 from trivet.platforms.scoring import check_scoring
 from trivet.platforms.serverlog import error_in
 
 
-class AwsJobs(Part, Jobs):
+class AwsJobs(Part[Clients, AwsNative], Jobs):
     """Jobs in the stack's network, with its role and its key."""
 
     def submit(self, spec: JobSpec) -> JobRef:

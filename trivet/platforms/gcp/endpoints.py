@@ -13,10 +13,10 @@ from google.api_core.exceptions import GoogleAPICallError
 
 from trivet.core.errors import ConfigError, ForeignRelease, Locked, NotFound, NotReady, PlatformError, TrivetError
 from trivet.core.faults import point
-from trivet.core.outputs import EndpointShell
+from trivet.core.outputs import EndpointShell, GcpNative
 from trivet.core.platform import Endpoints
 from trivet.core.specs import EndpointNative, EndpointSpec, EndpointState, EndpointStatus, GcpEndpoint, Release
-from trivet.platforms.gcp.clients import Again
+from trivet.platforms.gcp.clients import Again, Clients
 from trivet.platforms.gcp.deployed import Deployed, Plan, plan_of, split_of
 from trivet.platforms.gcp.ensuring import ensure
 from trivet.platforms.gcp.errors import is_missing, said, told
@@ -25,17 +25,17 @@ from trivet.platforms.gcp.keeping import Keeping
 from trivet.platforms.gcp.labels import whose
 from trivet.platforms.gcp.leftovers import tidy
 from trivet.platforms.gcp.logs import last_error, lines, of_endpoint
-from trivet.platforms.gcp.part import Part
 from trivet.platforms.gcp.rollout import Watch, check, shift
 from trivet.platforms.gcp.served import MODE, environment_of, model_of, served_release
 from trivet.platforms.packages import get_package
+from trivet.platforms.part import Part
 
 MOST_BODY = 1_572_864  # bytes of a request to a shared endpoint; "Choose an endpoint type"
 BUSY = (429, 503, 504)
 USUAL_STARTUP = 600.0  # seconds, where a model does not say
 
 
-class GcpEndpoints(Part, Endpoints):
+class GcpEndpoints(Part[Clients, GcpNative], Endpoints):
     """One endpoint of Vertex AI per shell."""
 
     def apply(self, spec: EndpointSpec) -> EndpointState:

@@ -8,22 +8,24 @@ from typing import Any
 
 from trivet.core.canonical import digest
 from trivet.core.faults import point
+from trivet.core.outputs import GcpNative
 from trivet.core.platform import Jobs
 from trivet.core.refs import JobRef
 from trivet.core.specs import GcpJob, JobSpec, JobState, ScoringSpec
 from trivet.platforms.container import STORE, TASK, ContainerTask
 from trivet.platforms.gcp.attempts import Attempt, Attempts
+from trivet.platforms.gcp.clients import Clients
 from trivet.platforms.gcp.images import SERVING, TRAINING, image
 from trivet.platforms.gcp.labels import labels
 from trivet.platforms.gcp.logs import lines, of_job
-from trivet.platforms.gcp.part import Part
 from trivet.platforms.gcp.requests import Surroundings, job_request
 from trivet.platforms.jobplaces import REPRODUCIBLE, check_places
+from trivet.platforms.part import Part
 from trivet.platforms.scoring import TASK as SCORING
 from trivet.platforms.scoring import check_scoring, scoring_task
 
 
-class GcpJobs(Part, Jobs):
+class GcpJobs(Part[Clients, GcpNative], Jobs):
     """Jobs in the stack's network, with its identity and its key."""
 
     def submit(self, spec: JobSpec) -> JobRef:
