@@ -23,7 +23,7 @@ from trivet.workflows.bench import Bench
 SHORTEST = 6  # characters of a digest by which a snapshot may be named
 
 
-class Held(Document):
+class DatasetColumn(Document):
     """One column: its type, and what it is to people."""
 
     name: str
@@ -46,7 +46,7 @@ class Dataset(Document):
     rows: int
     quarantined: int
     target: str = Field(description="The column that holds the labels.")
-    columns: tuple[Held, ...]
+    columns: tuple[DatasetColumn, ...]
 
 
 class Noted(Document):
@@ -57,7 +57,7 @@ class Noted(Document):
     dataset: Dataset
 
 
-def note_dataset(bench: Bench, contract: DataContract, collected: Collected, snapshot: Snapshot) -> Dataset:
+def note_dataset(bench: Bench, contract: DataContract, collected: Collected, snapshot: Snapshot) -> None:
     """Write to the ledger what a snapshot is; one that is known already adds nothing."""
     dataset = Dataset(
         name=contract.name,
@@ -72,10 +72,9 @@ def note_dataset(bench: Bench, contract: DataContract, collected: Collected, sna
         rows=snapshot.rows,
         quarantined=snapshot.quarantined,
         target=contract.target,
-        columns=tuple(Held(name=one.name, type=one.type, tags=one.tags) for one in contract.columns),
+        columns=tuple(DatasetColumn(name=one.name, type=one.type, tags=one.tags) for one in contract.columns),
     )
     bench.ledger.append("dataset", bench.actor.name, contract.name, _body(dataset), once=True)
-    return dataset
 
 
 def note_labels(bench: Bench, file: str, brought: Brought) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import tarfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from tests.unit.fakes.waiting import until
 from trivet.rehearsal.fakes.aws import Fake
 
 HERE = Path(__file__).parent
@@ -152,15 +152,6 @@ def tarball(files: dict[str, bytes]) -> bytes:
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
-
-
-def until(ask: Callable[[], Any], good: Callable[[Any], bool], seconds: float = 60) -> Any:
-    """The first answer that is good."""
-    end = time.monotonic() + seconds
-    while not good(found := ask()):
-        assert time.monotonic() < end, found
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture(scope="session")

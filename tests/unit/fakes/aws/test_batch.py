@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from .conftest import BUCKET, Account, until, variant
+from tests.unit.fakes.waiting import until
+
+from .conftest import BUCKET, Account, variant
 
 GROUP = "/aws/sagemaker/TransformJobs"
 

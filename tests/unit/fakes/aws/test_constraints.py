@@ -9,10 +9,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.unit.fakes.waiting import until
 from trivet.core.errors import ConfigError
 from trivet.rehearsal.fakes.aws.constraints import STRICT, TABLE
 
-from .conftest import BUCKET, HUB, ROLE, TOY, Account, job, until, variant
+from .conftest import BUCKET, HUB, ROLE, TOY, Account, job, variant
 
 
 def refused(action: Callable[[], Any]) -> str:

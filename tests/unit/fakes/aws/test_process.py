@@ -11,11 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.unit.fakes.waiting import gone, until
 from trivet.rehearsal.fakes.aws import Fake
 from trivet.rehearsal.fakes.aws.mounts import ML
 from trivet.rehearsal.fakes.containers import NAMESPACES, VARIABLES, can_unshare
 
-from .conftest import BUCKET, IMAGES, SETTINGS, Account, until
+from .conftest import BUCKET, IMAGES, SETTINGS, Account
 
 PARENT = """
 import json, sys, time
@@ -41,17 +42,6 @@ def busy(fake: Fake) -> list[int]:
     aws.job("long", {"sleep": "600", "child": "yes", "deaf": "yes"})
     aws.entered("long", "Training")
     return until(fake.processes, lambda pids: len(pids) >= 5)
-
-
-def gone(pids: list[int]) -> None:
-    until(lambda: [pid for pid in pids if alive(pid)], lambda left: left == [], 10)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_it_ends_with_all_its_containers(mode: str, tmp_path: Path):

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from .conftest import Account, until, variant
+from tests.unit.fakes.waiting import until
+
+from .conftest import Account, variant
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.unit.fakes.waiting import until
 from trivet.rehearsal.rigs.package import GOLDEN_ROWS, make_package, score
 
-from .conftest import BUCKET, ROLE, SERVE, TOY, Account, until, variant
+from .conftest import BUCKET, ROLE, SERVE, TOY, Account, variant
 
 GROUP = "/aws/sagemaker/Endpoints/loan"
 

@@ -11,7 +11,9 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from .conftest import BUCKET, TRAIN, Account, job, until
+from tests.unit.fakes.waiting import until
+
+from .conftest import BUCKET, TRAIN, Account, job
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 

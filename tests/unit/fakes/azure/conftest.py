@@ -14,7 +14,6 @@ from azure.core.exceptions import HttpResponseError
 from azure.identity import ManagedIdentityCredential
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
-from trivet.core.waiting import wait_for
 from trivet.rehearsal.fakes.azure import Fake
 
 HERE = Path(__file__).parent
@@ -97,16 +96,6 @@ def said(answer: requests.Response) -> str:
     if answer.status_code < 400:
         return ""
     return answer.headers.get("x-ms-error-code") or "{code}: {message}".format(**answer.json()["error"])
-
-
-def until(ask: Callable[[], Any], good: Callable[[Any], bool], seconds: float = 60) -> Any:
-    """The first answer that is good."""
-
-    def probe() -> tuple[Any] | None:
-        found = ask()
-        return (found,) if good(found) else None
-
-    return wait_for(probe, "what the test waits for", seconds=seconds, longest=0.1)[0]
 
 
 def start(folder: Path, mode: str = "", **settings: Any) -> Fake:

@@ -20,7 +20,9 @@ from azure.ai.ml.entities import (
     OnlineRequestSettings,
 )
 
-from .conftest import HERE, TOY, TRAIN, Subscription, until
+from tests.unit.fakes.waiting import until
+
+from .conftest import HERE, TOY, TRAIN, Subscription
 
 ENDED = ("Completed", "Failed", "Canceled")
 ROUTES = {

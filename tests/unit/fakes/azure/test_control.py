@@ -15,13 +15,14 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+from tests.unit.fakes.waiting import until
 from trivet.core.errors import ConfigError, NotReady, PlatformError
 from trivet.platforms.store import ObjectStore
 from trivet.rehearsal.fakes.azure import Fake
 from trivet.rehearsal.fakes.azure.constraints import STRICT, TABLE
 
 from . import learning
-from .conftest import CONTAINER, TRAIN, Subscription, until
+from .conftest import CONTAINER, TRAIN, Subscription
 
 
 def store(azure: Subscription) -> ObjectStore:

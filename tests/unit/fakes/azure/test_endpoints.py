@@ -14,11 +14,12 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.entities import Model, OnlineRequestSettings, ProbeSettings
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
+from tests.unit.fakes.waiting import until
 from trivet.rehearsal.rigs.package import GOLDEN_ROWS, make_package
 from trivet.rehearsal.rigs.package import score as right
 
 from . import learning
-from .conftest import SERVE, Subscription, until
+from .conftest import SERVE, Subscription
 from .learning import deployed, deployment, endpoint, invoked, traffic
 
 SCORE = "https://loan.westeurope.inference.ml.azure.com/score"

@@ -12,8 +12,10 @@ from azure.ai.ml.entities import Data, Model
 from azure.ai.ml.exceptions import JobException
 from azure.core.exceptions import ResourceNotFoundError
 
+from tests.unit.fakes.waiting import until
+
 from . import learning
-from .conftest import CONTAINER, Subscription, until
+from .conftest import CONTAINER, Subscription
 from .learning import ended, log, submitted
 
 

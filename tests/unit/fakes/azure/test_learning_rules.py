@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from azure.ai.ml import MLClient, Output
 
+from tests.unit.fakes.waiting import until
+
 from . import learning
-from .conftest import API, ARM, TOY, TRAIN, Subscription, said, until
+from .conftest import API, ARM, TOY, TRAIN, Subscription, said
 from .learning import ENDPOINT, deployed, ended, endpoint, submitted, traffic
 
 COMPUTE = {"location": "westeurope", "properties": {"computeType": "AmlCompute", "properties": {}}}

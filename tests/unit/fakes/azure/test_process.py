@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.unit.fakes.waiting import gone, until
 from trivet.core.errors import ConfigError, PlatformError
 from trivet.rehearsal.fakes.azure import Fake
 from trivet.rehearsal.fakes.azure.certificates import AUTHORITY
@@ -19,7 +20,7 @@ from trivet.rehearsal.fakes.azure.world import MODELS
 from trivet.rehearsal.fakes.containers import NAMESPACES, VARIABLES, can_unshare
 
 from . import learning
-from .conftest import CONTAINER, HERE, IMAGES, Subscription, start, until
+from .conftest import CONTAINER, HERE, IMAGES, Subscription, start
 from .learning import deployed, ended, endpoint, log, submitted
 
 PARENT = """
@@ -61,17 +62,6 @@ def busy(fake: Fake, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]
     folder.mkdir(exist_ok=True)
     submitted(ml, folder, {"sleep": 600, "child": True, "deaf": True})
     return until(fake.processes, lambda pids: len(pids) >= 5)
-
-
-def gone(pids: list[int]) -> None:
-    until(lambda: [pid for pid in pids if alive(pid)], lambda left: left == [], 10)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_it_ends_with_all_its_containers(mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import requests
 
-from .conftest import ARM, CONTAINER, STORAGE, Subscription, said, until
+from tests.unit.fakes.waiting import until
+
+from .conftest import ARM, CONTAINER, STORAGE, Subscription, said
 
 PUT = {"x-ms-blob-type": "BlockBlob"}
 

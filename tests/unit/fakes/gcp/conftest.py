@@ -15,7 +15,6 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from trivet.core.waiting import wait_for
 from trivet.rehearsal.fakes.gcp import Fake
 
 HERE = Path(__file__).parent
@@ -78,16 +77,6 @@ def send(
     except urllib.error.HTTPError as error:
         with error:
             return error.code, {name.lower(): value for name, value in error.headers.items()}, error.read()
-
-
-def until(ask: Callable[[], Any], good: Callable[[Any], bool], seconds: float = 60) -> Any:
-    """The first answer that is good."""
-
-    def probe() -> tuple[Any] | None:
-        found = ask()
-        return (found,) if good(found) else None
-
-    return wait_for(probe, "what the test waits for", seconds=seconds, longest=0.1)[0]
 
 
 def start(folder: Path, mode: str = "", **settings: Any) -> Fake:

@@ -8,12 +8,13 @@ from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage.retry import DEFAULT_RETRY
 
+from tests.unit.fakes.waiting import until
 from trivet.core.errors import ConfigError, NotReady, PlatformError
 from trivet.platforms.store import ObjectStore
 from trivet.rehearsal.fakes.gcp import Fake
 from trivet.rehearsal.fakes.gcp.constraints import STRICT, TABLE
 
-from .conftest import BUCKET, Project, until
+from .conftest import BUCKET, Project
 
 
 @pytest.mark.parametrize(

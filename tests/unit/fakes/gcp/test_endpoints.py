@@ -13,10 +13,11 @@ import pytest
 from google.api_core import exceptions
 from google.cloud import aiplatform
 
+from tests.unit.fakes.waiting import until
 from trivet.rehearsal.rigs.package import GOLDEN_ROWS, make_package, score
 
 from . import vertex
-from .conftest import SERVE, Project, until
+from .conftest import SERVE, Project
 from .vertex import deployed, endpoint, entries, uploaded
 
 

@@ -9,8 +9,10 @@ import pytest
 from google.api_core import exceptions
 from google.cloud import aiplatform
 
+from tests.unit.fakes.waiting import until
+
 from . import vertex
-from .conftest import BUCKET, Project, until
+from .conftest import BUCKET, Project
 from .vertex import ended, entries, messages, submitted
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.unit.fakes.waiting import gone, until
 from trivet.core.errors import ConfigError, PlatformError
 from trivet.rehearsal.fakes.containers import NAMESPACES, VARIABLES, can_unshare
 from trivet.rehearsal.fakes.gcp import Fake
 from trivet.rehearsal.fakes.gcp.world import GCS
 
 from . import vertex
-from .conftest import BUCKET, HERE, IMAGES, Project, start, until
+from .conftest import BUCKET, HERE, IMAGES, Project, start
 from .vertex import deployed, ended, endpoint, messages, submitted, uploaded
 
 PARENT = """
@@ -51,17 +52,6 @@ def busy(fake: Fake) -> list[int]:
     deployed(endpoint(), uploaded(gcp))
     submitted({"sleep": 600, "child": True, "deaf": True})
     return until(fake.processes, lambda pids: len(pids) >= 5)
-
-
-def gone(pids: list[int]) -> None:
-    until(lambda: [pid for pid in pids if alive(pid)], lambda left: left == [], 10)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_it_ends_with_all_its_containers(mode: str, tmp_path: Path):

@@ -10,7 +10,9 @@ from google.cloud import aiplatform
 from google.cloud import aiplatform_v1 as api
 from google.cloud.aiplatform import base, jobs
 
-from .conftest import BUCKET, TOY, TRAIN, Project, until
+from tests.unit.fakes.waiting import until
+
+from .conftest import BUCKET, TOY, TRAIN, Project
 
 ENDED = ("JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED")
 MACHINE = {"machine_type": "n1-standard-4"}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.platforms.cases import BAD
 from trivet.core.errors import NotReady
 from trivet.core.leftovers import ENDPOINT_TAG, PROJECT_TAG, STACK_TAG
 from trivet.core.refs import JobRef
@@ -31,7 +32,6 @@ from trivet.infra.stacks.aws.parts import Known, Place, Served, Statement
 from trivet.rehearsal.rigs.aws import ACCOUNT, ENDPOINTS, PREFIX, REGION, STACK, AwsRig
 from trivet.rehearsal.rigs.package import make_package
 
-BAD = 9
 OWN = "rehearsal"  # the access key of the rig's session
 FREE = {"sts:GetCallerIdentity"}  # "No permissions are required"; API reference of STS
 ASKED_BESIDE = {
